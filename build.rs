@@ -1,0 +1,2 @@
+//! Compiles the UI (feature `ui`).
+fn main() {}

@@ -1,0 +1,67 @@
+//! The one clock that decides anything: CLOCK_MONOTONIC in microseconds.
+//!
+//! State machines take a [`Time`] as an argument and never ask for one. The wall clock is only for
+//! what people read (when a call was), so a Raspberry Pi that wakes up in 1970 drops nothing.
+
+use std::ops::{Add, Sub};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment on this machine's CLOCK_MONOTONIC, in microseconds since an arbitrary start (boot).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment `micros` microseconds after the clock's start.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the clock's start.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub const fn since(self, earlier: Time) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This moment moved by a signed number of microseconds, held at the clock's ends.
+    pub const fn offset(self, micros: i64) -> Self {
+        Self(self.0.saturating_add_signed(micros))
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Time;
+
+    fn add(self, duration: Duration) -> Time {
+        Time(self.0.saturating_add(micros(duration)))
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    fn sub(self, duration: Duration) -> Time {
+        Time(self.0.saturating_sub(micros(duration)))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Now, on CLOCK_MONOTONIC: comparable between processes of one machine.
+pub fn now() -> Time {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .expect("CLOCK_MONOTONIC exists on every Linux");
+    let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(now.tv_nsec()).unwrap_or(0);
+    Time(seconds * 1_000_000 + nanos / 1_000)
+}
+
+/// Seconds since the Unix epoch by the wall clock, for people to read; 0 before 1970.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,2 @@
+//! The `twocan` command.
+fn main() {}

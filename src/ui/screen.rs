@@ -1,0 +1,171 @@
+//! The whole of what can be on the screen, as plain data, and the whole of what a finger can say.
+//!
+//! The app derives a `Screen` from its state and publishes it; the UI shows it and never changes a
+//! page or a property by itself. Words here are ready to be read by a resident.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::frame::Picture;
+use crate::identity::PeerKey;
+
+/// Everything that is shown, but for the moving pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Screen {
+    /// The strip along the top of the home screen.
+    pub strip: Strip,
+    /// The one page on show.
+    pub page: Page,
+}
+
+/// Clock, day and link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Strip {
+    /// `14:05`.
+    pub clock: String,
+    /// `Saturday afternoon`.
+    pub day: String,
+    /// `Connected`, `No internet`, …
+    pub link: String,
+    /// Whether `link` is good news.
+    pub connected: bool,
+}
+
+/// A contact's photo as RGB pixels; compared by identity.
+#[derive(Clone, Debug)]
+pub struct Photo(pub Arc<Picture>);
+
+impl PartialEq for Photo {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// One person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// Who it is to the program.
+    pub key: PeerKey,
+    /// Who it is to the resident.
+    pub name: String,
+    /// None: the first letter is drawn instead.
+    pub photo: Option<Photo>,
+}
+
+/// One person on the home screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    /// Who.
+    pub person: Person,
+    /// Bright when true; dull with "not at home" when false. A dull one still works.
+    pub reachable: bool,
+    /// The band of a missed call: `called 14:10`.
+    pub missed: Option<String>,
+}
+
+/// How the line is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Everything arrives.
+    Good,
+    /// The picture was made smaller or slower.
+    Slow,
+    /// Sound only.
+    VoiceOnly,
+    /// The link is gone and being made again.
+    Reconnecting,
+}
+
+/// One page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Page {
+    /// The people.
+    Home {
+        /// The tiles of this page of tiles, at most six.
+        tiles: Vec<Tile>,
+        /// An arrow back is shown.
+        earlier: bool,
+        /// An arrow on is shown.
+        later: bool,
+    },
+    /// We ring at their end.
+    Calling {
+        /// Whom.
+        person: Person,
+        /// `Calling Anna…`, later `Anna did not answer. We told her you called.`
+        sentence: String,
+        /// Stop is shown: the call can still be cancelled.
+        stoppable: bool,
+    },
+    /// They ring at ours.
+    Incoming {
+        /// Who.
+        person: Person,
+    },
+    /// Talking.
+    InCall {
+        /// With whom.
+        person: Person,
+        /// How long so far.
+        duration: Duration,
+        /// How the line is.
+        line: Line,
+        /// Our camera and microphone are off.
+        hidden: bool,
+        /// Theirs are.
+        peer_hidden: bool,
+        /// Instead of their picture, when there is none to show: why.
+        no_picture: Option<String>,
+        /// Loudness in ten steps, 0 to 10.
+        volume: u8,
+        /// The small own picture is shown.
+        self_view: bool,
+    },
+    /// It is over.
+    Ended {
+        /// With whom it was.
+        person: Person,
+        /// `You talked for 5 minutes.` Empty when there was no talk.
+        duration: String,
+        /// Why, in plain words.
+        sentence: String,
+    },
+    /// Something needs a helper.
+    Fault {
+        /// What, in one sentence.
+        sentence: String,
+        /// Whom to ask.
+        helper: String,
+        /// What still works.
+        works: String,
+    },
+}
+
+/// What a finger said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A tile was touched.
+    Dial(PeerKey),
+    /// Stop, on the calling page.
+    Cancel,
+    /// Answer.
+    Answer,
+    /// Not now.
+    Decline,
+    /// Hang up.
+    HangUp,
+    /// Louder.
+    Louder,
+    /// Quieter.
+    Quieter,
+    /// Hide me, or show me again.
+    Hide,
+    /// Back to the people (from Ended or Fault).
+    Home,
+    /// The arrow to earlier tiles.
+    EarlierTiles,
+    /// The arrow to later tiles.
+    LaterTiles,
+    /// The window was closed.
+    Quit,
+}

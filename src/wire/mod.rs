@@ -1,0 +1,8 @@
+//! Bytes on the wire and what they mean: no sockets, no clocks, no threads.
+//!
+//! Every decoder checks lengths before it takes memory and returns an error for anything else
+//! than what it knows; none of them panics on any input.
+
+pub mod control;
+pub mod packet;
+pub mod signal;

@@ -1,0 +1,257 @@
+//! Signals: the messages of the control stream, JSON behind a four-byte big-endian length.
+//!
+//! Unknown fields are ignored and unknown signals decode to [`Signal::Unknown`], so that kiosks of
+//! different versions still talk. A signal is at most [`SIGNAL_LIMIT`] bytes, checked before any
+//! memory is taken.
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Size;
+
+/// The version said in [`Signal::Hello`]; both ends then use the smaller of the two.
+pub const VERSION: u32 = 1;
+/// The largest signal in bytes, without its length.
+pub const SIGNAL_LIMIT: usize = 4096;
+/// The longest name in characters that is shown or stored.
+pub const NAME_LIMIT: usize = 64;
+
+/// A call's id: chosen at random by whoever invites.
+pub type CallId = u64;
+
+/// What a kiosk can receive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Names of picture formats, best first; version 1 knows `jpeg`.
+    pub pictures: Vec<String>,
+    /// Names of sound formats, best first; version 1 knows `opus`.
+    pub sound: Vec<String>,
+    /// The largest picture it takes.
+    pub size: Size,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            pictures: vec!["jpeg".to_owned()],
+            sound: vec!["opus".to_owned()],
+            size: Size::new(1280, 720),
+        }
+    }
+}
+
+/// Why a call ended, as one end tells the other and as the record keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// Somebody touched Hang up.
+    HungUp,
+    /// The caller touched Stop before there was an answer.
+    Cancelled,
+    /// The callee touched Not now.
+    Declined,
+    /// Nobody answered for 40 s.
+    NoAnswer,
+    /// The callee was in another call.
+    Busy,
+    /// The callee could not be reached.
+    Unreachable,
+    /// The link was gone for 60 s.
+    Lost,
+    /// The program was told to stop.
+    ShuttingDown,
+    /// A reason this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// One message of the control stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "signal", rename_all = "kebab-case")]
+pub enum Signal {
+    /// The first one each way, within 5 s.
+    Hello {
+        /// [`VERSION`] of the sender.
+        version: u32,
+        /// What the sender calls itself; cleaned by [`clean_name`] before use.
+        name: String,
+        /// What the sender can receive.
+        media: Media,
+    },
+    /// Please ring.
+    Invite {
+        /// The new call.
+        call: CallId,
+    },
+    /// It rings.
+    Ringing {
+        /// The call that was invited.
+        call: CallId,
+    },
+    /// A person (or a permission) said yes: media may flow.
+    Accept {
+        /// The call that was invited.
+        call: CallId,
+    },
+    /// A person said not now.
+    Decline {
+        /// The call that was invited.
+        call: CallId,
+    },
+    /// There is another call here; a missed call is noted.
+    Busy {
+        /// The call that was invited.
+        call: CallId,
+    },
+    /// The call is over.
+    Bye {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// After a lost link: this call goes on here.
+    Resume {
+        /// The call.
+        call: CallId,
+    },
+    /// What the sender hides from now on.
+    Hide {
+        /// No picture is sent.
+        picture: bool,
+        /// No sound is sent.
+        sound: bool,
+    },
+    /// The sender's figures, for the other end's record.
+    Report {
+        /// Pictures shown so far.
+        shown: u64,
+        /// Voice packets played so far.
+        voice: u64,
+    },
+    /// Are you there, and what is your clock?
+    Ping {
+        /// Returned unchanged.
+        id: u64,
+        /// The sender's clock in µs.
+        sent: u64,
+    },
+    /// Yes.
+    Pong {
+        /// Of the ping.
+        id: u64,
+        /// Of the ping.
+        sent: u64,
+        /// The answerer's clock in µs.
+        received: u64,
+    },
+    /// From a later version; ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why bytes are not a signal. Any of these ends the session.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// The length in front is over the limit.
+    #[error("a signal of {0} bytes, at most {SIGNAL_LIMIT} are allowed")]
+    Length(u32),
+    /// Not JSON, or a known signal with a field missing or of the wrong type.
+    #[error("a signal that is not one: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Signal {
+    /// As bytes, the length in front.
+    pub fn encode(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self).expect("a signal has only strings and numbers");
+        let length = u32::try_from(json.len()).expect("a signal is a few hundred bytes");
+        let mut bytes = Vec::with_capacity(4 + json.len());
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&json);
+        bytes
+    }
+
+    /// From the bytes behind the length.
+    ///
+    /// # Errors
+    /// See [`SignalError::Json`].
+    pub fn decode(json: &[u8]) -> Result<Self, SignalError> {
+        Ok(serde_json::from_slice(json)?)
+    }
+}
+
+/// The length in front of a signal.
+///
+/// # Errors
+/// It is over [`SIGNAL_LIMIT`].
+pub fn decode_length(bytes: [u8; 4]) -> Result<usize, SignalError> {
+    let length = u32::from_be_bytes(bytes);
+    match usize::try_from(length) {
+        Ok(length) if length <= SIGNAL_LIMIT => Ok(length),
+        _ => Err(SignalError::Length(length)),
+    }
+}
+
+/// A name as a stranger sent it, made fit to show: control characters and bidirectional overrides
+/// gone, blanks at the ends gone, at most [`NAME_LIMIT`] characters.
+pub fn clean_name(name: &str) -> String {
+    let shown = name.chars().filter(|c| {
+        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    });
+    let name: String = shown.collect();
+    name.trim().chars().take(NAME_LIMIT).collect::<String>().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in any::<Vec<u8>>(), name in any::<String>()) {
+            let _ = Signal::decode(&bytes);
+            prop_assert!(clean_name(&name).chars().count() <= NAME_LIMIT);
+        }
+    }
+
+    #[test]
+    fn a_signal_of_a_later_version_is_ignored_and_its_new_fields_too() {
+        let later = br#"{"signal":"wave","hand":"left"}"#;
+        assert_eq!(Signal::decode(later).unwrap(), Signal::Unknown);
+        let more = br#"{"signal":"bye","call":7,"reason":"bored","mood":3}"#;
+        let bye = Signal::Bye { call: 7, reason: EndReason::Other };
+        assert_eq!(Signal::decode(more).unwrap(), bye);
+    }
+
+    #[test]
+    fn the_bytes_of_version_1_stay_readable() {
+        let recorded: [(&[u8], Signal); 3] = [
+            (
+                br#"{"signal":"hello","version":1,"name":"Anna","media":{"pictures":["jpeg"],"sound":["opus"],"size":{"width":1280,"height":720}}}"#,
+                Signal::Hello { version: 1, name: "Anna".to_owned(), media: Media::default() },
+            ),
+            (br#"{"signal":"invite","call":18446744073709551615}"#, Signal::Invite { call: u64::MAX }),
+            (
+                br#"{"signal":"hide","picture":true,"sound":false}"#,
+                Signal::Hide { picture: true, sound: false },
+            ),
+        ];
+        for (bytes, signal) in recorded {
+            assert_eq!(Signal::decode(bytes).unwrap(), signal);
+            assert_eq!(&signal.encode()[4..], bytes);
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_anything_is_read() {
+        assert!(decode_length(4097u32.to_be_bytes()).is_err());
+        assert_eq!(decode_length(4096u32.to_be_bytes()).unwrap(), 4096);
+    }
+
+    #[test]
+    fn names_lose_what_could_fool_a_reader() {
+        assert_eq!(clean_name(" An\u{202e}na\u{0}\n "), "Anna");
+        assert_eq!(clean_name(&"x".repeat(100)).len(), 64);
+    }
+}
