@@ -11,6 +11,7 @@ pub mod identity;
 pub mod media;
 pub mod queue;
 pub mod stop;
+pub mod store;
 pub mod supervisor;
 pub mod tunnel;
 pub mod ui;
