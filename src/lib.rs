@@ -1,4 +1,5 @@
 //! Twocan: a video phone whose string is SSH.
+pub mod address;
 pub mod app;
 pub mod call;
 pub mod cli;
@@ -9,8 +10,10 @@ pub mod device;
 pub mod frame;
 pub mod identity;
 pub mod media;
+pub mod name;
 pub mod queue;
 pub mod stop;
+pub mod store;
 pub mod supervisor;
 pub mod tunnel;
 pub mod ui;
