@@ -6,3 +6,4 @@
 pub mod control;
 pub mod packet;
 pub mod signal;
+pub mod status;
