@@ -145,6 +145,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Replace `path` by `bytes` and keep no copy: for what can be made again.
+///
+/// # Errors
+/// Nothing was changed then.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let new = beside(path, ".new");
+    let done = write_new(&new, bytes)
+        .and_then(|()| fs::rename(&new, path))
+        .and_then(|()| sync_folder(path));
+    if done.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    done.map_err(|source| StoreError::new("save", path, source))
+}
+
 /// Tells apart what the threads of one process make at once.
 static TURN: AtomicU32 = AtomicU32::new(0);
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Size;
 pub use crate::name::{NAME_LIMIT, clean_name};
+pub use crate::records::EndReason;
 
 /// The version said in [`Signal::Hello`]; both ends then use the smaller of the two.
 pub const VERSION: u32 = 1;
@@ -36,31 +37,6 @@ impl Default for Media {
             size: Size::new(1280, 720),
         }
     }
-}
-
-/// Why a call ended, as one end tells the other and as the record keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EndReason {
-    /// Somebody touched Hang up.
-    HungUp,
-    /// The caller touched Stop before there was an answer.
-    Cancelled,
-    /// The callee touched Not now.
-    Declined,
-    /// Nobody answered for 40 s.
-    NoAnswer,
-    /// The callee was in another call.
-    Busy,
-    /// The callee could not be reached.
-    Unreachable,
-    /// The link was gone for 60 s.
-    Lost,
-    /// The program was told to stop.
-    ShuttingDown,
-    /// A reason this version does not know.
-    #[serde(other)]
-    Other,
 }
 
 /// One message of the control stream.
