@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::call::Direction;
+use crate::records::Direction;
 use crate::wire::signal::EndReason;
 
 /// Why a call is over, said to whoever sits in front of this screen.

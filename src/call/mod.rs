@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::records::Direction;
 use crate::wire::signal::{CallId, EndReason, Signal};
 
 #[cfg(test)]
@@ -38,15 +39,6 @@ pub const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 pub const ENDED_SHOWN: Duration = Duration::from_secs(3);
 /// As long, when there is a sentence to read and not just "it is over".
 pub const SENTENCE_SHOWN: Duration = Duration::from_secs(6);
-
-/// Who started it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// We did.
-    Outgoing,
-    /// They did.
-    Incoming,
-}
 
 /// A call under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,15 +146,6 @@ pub struct Outcome {
     pub talked: Option<Duration>,
     /// Why it is over.
     pub reason: EndReason,
-}
-
-impl Outcome {
-    /// They rang, and nobody here answered or said no.
-    pub fn is_missed(&self) -> bool {
-        self.party.direction == Direction::Incoming
-            && self.talked.is_none()
-            && self.reason != EndReason::Declined
-    }
 }
 
 /// The machine. Feed it [`Event`]s and do what its [`Effect`]s say, in their order.

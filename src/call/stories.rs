@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Direction, Effect, Event, Machine, REACH_LIMIT, State};
+use super::{Effect, Event, Machine, REACH_LIMIT, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::records::Direction;
 use crate::wire::signal::{EndReason, Signal};
 
 const US: PeerKey = PeerKey([1; 32]);
@@ -27,9 +28,9 @@ fn heard(machine: &mut Machine, from: PeerKey, signal: Signal, now: Time) -> Vec
     machine.handle(Event::Signal(from, signal), now)
 }
 
-fn recorded(effects: &[Effect]) -> Option<(EndReason, Option<Duration>, bool)> {
+fn recorded(effects: &[Effect]) -> Option<(EndReason, Option<Duration>)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Record(outcome) => Some((outcome.reason, outcome.talked, outcome.is_missed())),
+        Effect::Record(outcome) => Some((outcome.reason, outcome.talked)),
         _ => None,
     })
 }
@@ -46,7 +47,7 @@ fn a_call_that_is_answered_and_hung_up() {
     let over = machine.handle(Event::HangUp, at(65));
     let bye = Signal::Bye { call: 7, reason: EndReason::HungUp };
     assert_eq!(over[..2], [Effect::Send(ANNA, bye), Effect::StopMedia]);
-    assert_eq!(recorded(&over), Some((EndReason::HungUp, Some(Duration::from_secs(60)), false)));
+    assert_eq!(recorded(&over), Some((EndReason::HungUp, Some(Duration::from_secs(60)))));
     assert_eq!(machine.handle(Event::Tick, at(68)), []);
     assert_eq!(machine.state(), &State::Idle);
 }
@@ -57,7 +58,7 @@ fn nobody_answers_for_forty_seconds() {
     machine.handle(Event::Dial(ANNA, 7), at(1));
     assert_eq!(machine.handle(Event::Tick, at(40)), []);
     let over = machine.handle(Event::Tick, at(41));
-    assert_eq!(recorded(&over), Some((EndReason::NoAnswer, None, false)));
+    assert_eq!(recorded(&over), Some((EndReason::NoAnswer, None)));
     assert!(over.contains(&Effect::Send(
         ANNA,
         Signal::Bye { call: 7, reason: EndReason::NoAnswer }
@@ -76,7 +77,7 @@ fn a_peer_without_a_link_is_invited_as_soon_as_there_is_one_and_given_up_after_t
     let mut machine = Machine::new(US, RING);
     machine.handle(Event::Dial(ANNA, 7), at(1));
     let over = machine.handle(Event::Tick, at(11));
-    assert_eq!(recorded(&over), Some((EndReason::Unreachable, None, false)));
+    assert_eq!(recorded(&over), Some((EndReason::Unreachable, None)));
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn a_second_caller_gets_busy_and_leaves_a_missed_call() {
     machine.handle(Event::Answer, at(2));
     let effects = heard(&mut machine, BERT, Signal::Invite { call: 8 }, at(3));
     assert_eq!(effects[0], Effect::Send(BERT, Signal::Busy { call: 8 }));
-    assert_eq!(recorded(&effects), Some((EndReason::Busy, None, true)));
+    assert_eq!(recorded(&effects), Some((EndReason::Busy, None)));
     assert!(matches!(machine.state(), State::Established { party, .. } if party.peer == ANNA));
 }
 
@@ -96,7 +97,7 @@ fn not_now_is_told_to_the_caller_and_is_not_a_missed_call() {
     heard(&mut machine, ANNA, Signal::Invite { call: 7 }, at(1));
     let effects = machine.handle(Event::HangUp, at(2));
     assert_eq!(effects[0], Effect::Send(ANNA, Signal::Decline { call: 7 }));
-    assert_eq!(recorded(&effects), Some((EndReason::Declined, None, false)));
+    assert_eq!(recorded(&effects), Some((EndReason::Declined, None)));
     assert_eq!(machine.state(), &State::Idle);
 }
 
@@ -106,7 +107,7 @@ fn a_caller_who_gives_up_leaves_a_missed_call() {
     heard(&mut machine, ANNA, Signal::Invite { call: 7 }, at(1));
     let bye = Signal::Bye { call: 7, reason: EndReason::Cancelled };
     let effects = heard(&mut machine, ANNA, bye, at(9));
-    assert_eq!(recorded(&effects), Some((EndReason::Cancelled, None, true)));
+    assert_eq!(recorded(&effects), Some((EndReason::Cancelled, None)));
     assert_eq!(machine.state(), &State::Idle);
 }
 
@@ -125,7 +126,7 @@ fn a_link_lost_in_a_call_is_waited_for_sixty_seconds_and_the_call_resumes() {
 
     machine.handle(Event::LinkDown(ANNA), at(30));
     let over = machine.handle(Event::Tick, at(90));
-    assert_eq!(recorded(&over), Some((EndReason::Lost, Some(Duration::from_secs(88)), false)));
+    assert_eq!(recorded(&over), Some((EndReason::Lost, Some(Duration::from_secs(88)))));
 }
 
 #[test]
