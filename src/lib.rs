@@ -8,6 +8,7 @@ pub mod codec;
 pub mod config;
 pub mod contacts;
 pub mod device;
+pub mod figures;
 pub mod frame;
 pub mod identity;
 pub mod media;
