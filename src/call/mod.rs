@@ -271,7 +271,10 @@ impl Machine {
                 *invited = Some(now);
                 vec![Effect::Send(peer, Signal::Invite { call: party.call })]
             }
-            State::Reconnecting { party, .. } if party.peer == peer => {
+            // Established too: a link may be replaced by a new one that only the other end missed.
+            State::Established { party, .. } | State::Reconnecting { party, .. }
+                if party.peer == peer =>
+            {
                 vec![Effect::Send(peer, Signal::Resume { call: party.call })]
             }
             _ => Vec::new(),

@@ -50,6 +50,8 @@ enum Step {
     Deliver(usize),
     Cut,
     Join,
+    /// The link is replaced by a new one, and this end alone sees the old one go.
+    Replace(usize),
     Wait(u64),
     Stranger(usize, Signal),
 }
@@ -123,6 +125,16 @@ impl World {
                     }
                 }
             }
+            Step::Replace(who) => {
+                if self.up {
+                    self.kiosks[0].inbox.clear();
+                    self.kiosks[1].inbox.clear();
+                    let keys = [self.kiosks[1].key, self.kiosks[0].key];
+                    self.feed(who, Event::LinkDown(keys[who]));
+                    self.feed(0, Event::LinkUp(keys[0]));
+                    self.feed(1, Event::LinkUp(keys[1]));
+                }
+            }
             Step::Wait(seconds) => self.wait(Duration::from_secs(seconds)),
             Step::Stranger(who, signal) => {
                 self.feed(who, Event::Signal(PeerKey([9; 32]), signal));
@@ -174,6 +186,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         12 => who.clone().prop_map(Step::Deliver),
         1 => Just(Step::Cut),
         3 => Just(Step::Join),
+        1 => who.clone().prop_map(Step::Replace),
         1 => (1..70u64).prop_map(Step::Wait),
         1 => (who, any_signal()).prop_map(|(who, signal)| Step::Stranger(who, signal)),
     ]

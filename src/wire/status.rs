@@ -1,12 +1,12 @@
 //! What a kiosk says of itself: the answer to `twocan status --json`, and the figures of a call.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::figures::Percentiles;
 use crate::wire::signal::EndReason;
 
 /// Everything worth knowing. Times end in `_us` and are on the machine's CLOCK_MONOTONIC.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Status {
     /// The kiosk's name.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Status {
 }
 
 /// The relay.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RelayStatus {
     /// `none`, `connecting`, `connected` or `blocked`.
     pub state: String,
@@ -40,7 +40,7 @@ pub struct RelayStatus {
 }
 
 /// One contact.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ContactStatus {
     /// As on its tile.
     pub name: String,
@@ -55,7 +55,7 @@ pub struct ContactStatus {
 }
 
 /// The call.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct CallStatus {
     /// `idle`, `outgoing`, `incoming`, `established`, `reconnecting` or `ended`.
     pub state: String,
@@ -76,7 +76,7 @@ pub struct CallStatus {
 }
 
 /// What went through in a call, as seen from one end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// Since when the counts run: the third second of the call, once that has passed.
     pub since_us: u64,
@@ -87,7 +87,7 @@ pub struct Figures {
 }
 
 /// Pictures, ours out and theirs in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct VideoFigures {
     /// Ours, from the camera.
     pub captured: u64,
@@ -108,7 +108,7 @@ pub struct VideoFigures {
 }
 
 /// Sound, ours out and theirs in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AudioFigures {
     /// Our packets.
     pub sent: u64,
@@ -127,7 +127,7 @@ pub struct AudioFigures {
 }
 
 /// One worker.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WorkerStatus {
     /// Its thread's name.
     pub name: String,
