@@ -14,6 +14,7 @@
 pub mod control;
 pub mod core;
 mod media;
+mod photo;
 mod run;
 pub mod screen;
 mod status;
@@ -27,7 +28,7 @@ use crate::contacts::{Contact, Contacts};
 use crate::identity::{Identity, IdentityError};
 use crate::queue::Queue;
 use crate::records::Records;
-use crate::stop::{Stopper, stop_pair};
+use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{PeerConfig, RelayConfig, Tunnel, TunnelConfig};
@@ -73,7 +74,7 @@ pub enum StartError {
 /// A running kiosk. Dropping it stops everything, newest first.
 pub struct App {
     supervisor: Supervisor,
-    stopper: Option<Stopper>,
+    inbox: Inbox,
     ended: mpsc::Receiver<()>,
 }
 
@@ -100,7 +101,8 @@ impl Inbox {
     }
 }
 
-/// Start a kiosk behind `face`.
+/// Start a kiosk behind `face`. It ends, with a goodbye to whoever it talks with, at `stop`, by a
+/// finger on the window's cross, or when the [`App`] is dropped.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -109,6 +111,7 @@ pub fn start(
     paths: &Paths,
     face: Arc<dyn Face>,
     inbox: Inbox,
+    stop: Stop,
 ) -> Result<App, StartError> {
     store::ensure_folder(&paths.state)?;
     store::ensure_folder(&paths.runtime)?;
@@ -140,7 +143,7 @@ pub fn start(
     };
     let kiosk = Loop {
         core: Core::new(settings, neighbours(paths, &contacts), random_call),
-        inbox: inbox.0,
+        inbox: inbox.0.clone(),
         tunnel,
         face,
         plan: media::MediaPlan::new(config),
@@ -155,33 +158,36 @@ pub fn start(
         reconnects: 0,
     };
     let (done, ended) = mpsc::channel();
-    let (stopper, stop) = stop_pair();
     let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
         kiosk.run(&stop);
         // Nobody waiting for the end is fine.
         let _ = done.send(());
     });
     main.map_err(thread("app"))?;
-    Ok(App { supervisor, stopper: Some(stopper), ended })
+    Ok(App { supervisor, inbox, ended })
 }
 
 impl App {
-    /// Ask the kiosk to end: it says goodbye to whoever it talks with.
-    pub fn stop(&mut self) {
-        self.stopper = None;
-    }
-
-    /// Wait until the kiosk has ended, by [`App::stop`] or by a finger.
-    pub fn wait(&self) {
-        // An end without a word is an end.
-        let _ = self.ended.recv();
+    /// Ask what a program would ask on the control socket.
+    ///
+    /// # Errors
+    /// The refusal, as a sentence.
+    pub fn ask(&self, request: Request) -> Result<Answer, String> {
+        let (reply, replied) = mpsc::channel();
+        self.inbox.put(Input::Asked(request, reply));
+        let (answer, _) = replied.recv().map_err(|_| "the kiosk has ended".to_owned())?;
+        match answer.error {
+            Some(sentence) => Err(sentence),
+            None => Ok(answer),
+        }
     }
 }
 
 impl Drop for App {
     fn drop(&mut self) {
-        self.stop();
-        self.wait();
+        self.inbox.touched(Command::Quit);
+        // An end without a word is an end.
+        let _ = self.ended.recv();
         self.supervisor.stop();
     }
 }
@@ -245,7 +251,7 @@ fn neighbours(paths: &Paths, contacts: &[Contact]) -> Vec<Neighbour> {
         person: Person {
             key: contact.key,
             name: contact.name.clone(),
-            photo: contact.photo_path(&paths.state).and_then(|path| media::load_photo(&path)),
+            photo: contact.photo_path(&paths.state).and_then(|path| photo::load(&path)),
         },
         may_ring: contact.may_ring,
         missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),

@@ -83,6 +83,7 @@ impl Loop {
             self.follow_ring();
             self.publish();
         }
+        self.inbox.close();
         drop(self.ring.take());
         drop(self.media.take());
         self.tunnel.stop(GOODBYE);
@@ -116,7 +117,7 @@ impl Loop {
     fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
         let event = match request {
             Request::Status => {
-                let status = serde_json::to_value(status::of(self, now));
+                let status = serde_json::to_value(status::of(self));
                 let status = status.expect("a status is plain data");
                 return (Answer { status: Some(status), ..Answer::default() }, true);
             }
@@ -263,7 +264,8 @@ impl Loop {
                 Ring::Bell => BELL,
                 Ring::Ringback => RINGBACK,
             };
-            let player = RingPlayer::new(self.plan.open_speaker(), pattern, self.plan.ring_volume);
+            let loudness = self.plan.ring_loudness();
+            let player = RingPlayer::new(self.plan.open_speaker(), pattern, loudness);
             let mut supervisor = Supervisor::new();
             let started = supervisor.start("ring", Restart::DEVICE, player);
             started.inspect_err(|error| tracing::error!("ring: {error}")).ok()?;

@@ -9,7 +9,7 @@ use crate::ui::screen::Page;
 use crate::wire::status::{CallStatus, ContactStatus, RelayStatus, Status};
 
 /// The status at this moment.
-pub(super) fn of(kiosk: &Loop, now: Time) -> Status {
+pub(super) fn of(kiosk: &Loop) -> Status {
     let core = &kiosk.core;
     Status {
         name: kiosk.name.clone(),
@@ -27,7 +27,7 @@ pub(super) fn of(kiosk: &Loop, now: Time) -> Status {
                 trouble: neighbour.trouble.clone(),
             })
             .collect(),
-        call: call(kiosk, now),
+        call: call(kiosk),
         volume: core.volume(),
         hidden: core.hidden(),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
@@ -56,7 +56,7 @@ fn relay(meeting: &Meeting) -> RelayStatus {
     RelayStatus { state: state.to_owned(), sentence }
 }
 
-fn call(kiosk: &Loop, now: Time) -> CallStatus {
+fn call(kiosk: &Loop) -> CallStatus {
     let with = |state: &str, party: &Party| CallStatus {
         state: state.to_owned(),
         peer: kiosk
@@ -75,7 +75,7 @@ fn call(kiosk: &Loop, now: Time) -> CallStatus {
     let talking = |state: &str, party: &Party, answered: Time| CallStatus {
         answered_us: Some(answered.micros()),
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
-        figures: kiosk.media.as_ref().map(|media| media.figures(now)),
+        figures: kiosk.media.as_ref().map(|media| media.figures()),
         ..with(state, party)
     };
     match kiosk.core.call() {

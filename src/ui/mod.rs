@@ -9,6 +9,7 @@
 //! feature `ui` and is the only place that says `slint::`. One thread owns the window; everyone
 //! else holds handles.
 
+pub mod face;
 pub mod panel;
 pub mod screen;
 pub mod tap_guard;
@@ -27,6 +28,8 @@ mod snapshot;
 mod video;
 #[cfg(feature = "ui")]
 mod window;
+#[cfg(feature = "ui")]
+mod window_face;
 
 #[cfg(feature = "ui")]
 pub use handle::UiHandle;
@@ -36,6 +39,8 @@ pub use snapshot::Snapshot;
 pub use video::{OnShown, PictureSink, PictureStats, Place};
 #[cfg(feature = "ui")]
 pub use window::{ScreenKind, Ui, UiError, viewer_window};
+#[cfg(feature = "ui")]
+pub use window_face::WindowFace;
 
 /// What the build script made of `ui/app.slint`.
 #[cfg(feature = "ui")]

@@ -28,8 +28,15 @@ impl Snapshot {
     /// # Errors
     /// The file can't be written.
     pub fn write_png(&self, path: &Path) -> std::io::Result<()> {
-        let file = BufWriter::new(File::create(path)?);
-        let mut encoder = png::Encoder::new(file, self.size.width, self.size.height);
+        self.encode_png(BufWriter::new(File::create(path)?))
+    }
+
+    /// The same into anything that takes bytes.
+    ///
+    /// # Errors
+    /// It does not take them.
+    pub fn encode_png(&self, out: impl std::io::Write) -> std::io::Result<()> {
+        let mut encoder = png::Encoder::new(out, self.size.width, self.size.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;

@@ -116,12 +116,14 @@ pub struct AudioFigures {
     pub bytes_sent: u64,
     /// Their packets.
     pub packets: u64,
+    /// Their packets, in bytes.
+    pub bytes_received: u64,
     /// 20 ms of silence or of guessed sound where theirs was missing.
     pub gaps: u64,
     /// Their packets that came too late to be played.
     pub late: u64,
     /// How much sound the play-out holds back, in ms.
-    pub target_ms: f64,
+    pub target_ms: u64,
     /// Times a sound card ran dry or over.
     pub xruns: u64,
 }
