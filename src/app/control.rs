@@ -28,6 +28,11 @@ pub type Reply = (Answer, Vec<u8>);
 /// Hands a request to the app, with the way back.
 pub type Ask = Box<dyn Fn(Request, mpsc::Sender<Reply>) + Send>;
 
+/// Where the socket is in a runtime folder.
+pub fn socket(runtime: &Path) -> PathBuf {
+    runtime.join("control")
+}
+
 /// The server's end of the socket.
 pub struct ControlServer {
     listener: UnixListener,
@@ -39,8 +44,12 @@ impl ControlServer {
     /// Bind `path`, over what an earlier run left there.
     ///
     /// # Errors
-    /// The folder can't be written to.
+    /// Another kiosk answers there, or the folder can't be written to.
     pub fn bind(path: &Path, ask: Ask) -> io::Result<Self> {
+        if UnixStream::connect(path).is_ok() {
+            let words = "another kiosk is running there";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, words));
+        }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -197,7 +197,7 @@ fn control_server(
     face: &Arc<dyn Face>,
     inbox: &Inbox,
 ) -> Result<ControlServer, StartError> {
-    let path = paths.runtime.join("control");
+    let path = control::socket(&paths.runtime);
     let (face, inbox) = (Arc::clone(face), inbox.clone());
     let ask = move |request: Request, reply: mpsc::Sender<Reply>| {
         let answer = match request {

@@ -21,6 +21,13 @@ pub struct Args {
     pub screen: Option<String>,
 }
 
+impl Args {
+    /// What `twocan` alone means.
+    pub fn window() -> Self {
+        Self { screen: Some("window".to_owned()) }
+    }
+}
+
 /// `twocan call`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CallArgs {

@@ -7,15 +7,27 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, Paths, PathsError};
+use crate::stop::Stop;
+use crate::wire::control::Request;
 
+pub mod bench;
 pub mod calls;
+pub mod camera;
 pub mod contact;
+pub mod demo;
 pub mod identity;
+pub mod kiosk;
+pub mod listen;
+pub mod remote;
+pub mod signals;
+pub mod talk;
+pub mod viewer;
 
 /// A video phone whose string is SSH.
 #[derive(Debug, Parser)]
@@ -24,9 +36,9 @@ pub struct Cli {
     /// Which kiosk, and how much to log.
     #[command(flatten)]
     pub globals: Globals,
-    /// What to do.
+    /// What to do; without it the window is opened.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// What every command takes; see [`Paths`] for the defaults.
@@ -77,21 +89,79 @@ impl Globals {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the screen and be reachable
+    Kiosk(kiosk::Args),
+    /// Make one call without a screen
+    Call(kiosk::CallArgs),
+    /// Say how a running kiosk is
+    Status(remote::StatusArgs),
+    /// Have a running kiosk call somebody
+    Dial(remote::DialArgs),
+    /// Have a running kiosk answer
+    Answer,
+    /// Have a running kiosk hang up, or decline
+    Hangup,
+    /// Turn a running kiosk's camera and microphone off, or on again
+    Hide(remote::HideArgs),
+    /// Set how loud a running kiosk is
+    Volume(remote::VolumeArgs),
+    /// Touch a running kiosk's screen
+    Tap(remote::TapArgs),
+    /// Take a picture of a running kiosk's screen
+    Screenshot(remote::ScreenshotArgs),
     /// Show this kiosk's public key, its fingerprint and its six words
     Identity(identity::Args),
     /// Add, list and remove the people this kiosk knows
     Contact(contact::Args),
     /// List the calls there were
     Calls(calls::Args),
+    /// Send a camera's pictures on plain TCP
+    Camera(camera::Args),
+    /// Show the pictures that come on plain TCP
+    Viewer(viewer::Args),
+    /// Send a microphone's sound on plain TCP
+    Talk(talk::Args),
+    /// Play the sound that comes on plain TCP
+    Listen(listen::Args),
+    /// Let two kiosks call each other through a relay of their own
+    Demo(demo::Args),
+    /// Speak or listen at the demo's sound cards
+    #[command(hide = true)]
+    Ear(demo::ears::Args),
+    /// Measure
+    Bench(bench::Args),
 }
 
 /// Do what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
     cli.globals.start_logging();
+    let globals = &cli.globals;
     let done = match cli.command {
-        Command::Identity(args) => identity::run(args, &cli.globals),
-        Command::Contact(args) => contact::run(args, &cli.globals),
-        Command::Calls(args) => calls::run(args, &cli.globals),
+        None => kiosk::run(&kiosk::Args::window(), globals),
+        Some(Command::Kiosk(args)) => kiosk::run(&args, globals),
+        Some(Command::Call(args)) => kiosk::call(&args, globals),
+        Some(Command::Status(args)) => remote::status(&args, globals),
+        Some(Command::Dial(args)) => remote::command(&Request::Dial { name: args.name }, globals),
+        Some(Command::Answer) => remote::command(&Request::Answer, globals),
+        Some(Command::Hangup) => remote::command(&Request::Hangup, globals),
+        Some(Command::Hide(args)) => remote::command(&args.request(), globals),
+        Some(Command::Volume(args)) => {
+            remote::command(&Request::Volume { volume: args.volume }, globals)
+        }
+        Some(Command::Tap(args)) => {
+            remote::command(&Request::Tap { x: args.x, y: args.y }, globals)
+        }
+        Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
+        Some(Command::Identity(args)) => identity::run(args, globals),
+        Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Calls(args)) => calls::run(args, globals),
+        Some(Command::Camera(args)) => camera::run(args),
+        Some(Command::Viewer(args)) => viewer::run(args, None),
+        Some(Command::Talk(args)) => talk::run(args),
+        Some(Command::Listen(args)) => listen::run(args),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Ear(args)) => demo::ears::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
     };
     done.unwrap_or_else(|error| failed(&error))
 }
@@ -114,4 +184,16 @@ pub(crate) fn print(text: &str) -> anyhow::Result<ExitCode> {
 /// `value` as indented JSON on stdout.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Wait for the stop, or for the seconds given.
+fn run_until(stop: &Stop, seconds: Option<u64>) {
+    const A_DAY: Duration = Duration::from_secs(86_400);
+    let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    loop {
+        let left = deadline.map_or(A_DAY, |at| at.saturating_duration_since(Instant::now()));
+        if left.is_zero() || stop.sleep(left.min(A_DAY)) {
+            return;
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use crate::app::control;
+use crate::cli::Globals;
 use crate::wire::control::{Answer, Request};
 
 /// `twocan status`.
@@ -61,8 +62,8 @@ pub struct ScreenshotArgs {
 ///
 /// # Errors
 /// No kiosk is running.
-pub fn status(args: &StatusArgs, socket: &Path) -> anyhow::Result<ExitCode> {
-    let status = ask(socket, &Request::Status)?.0.status.unwrap_or_default();
+pub fn status(args: &StatusArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let status = ask(&socket(globals)?, &Request::Status)?.0.status.unwrap_or_default();
     if args.json {
         println!("{status:#}");
     } else {
@@ -90,22 +91,28 @@ fn in_words(status: &serde_json::Value) -> String {
 ///
 /// # Errors
 /// No kiosk is running, or it refused; the sentence says why.
-pub fn command(request: &Request, socket: &Path) -> anyhow::Result<ExitCode> {
-    ask(socket, request)?;
+pub fn command(request: &Request, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ask(&socket(globals)?, request)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The request of `twocan hide`.
-pub fn hide_request(args: &HideArgs) -> Request {
-    Request::Hide { hidden: args.hidden.as_deref().map(|hidden| hidden == "on") }
+impl HideArgs {
+    /// What to ask.
+    pub fn request(&self) -> Request {
+        Request::Hide { hidden: self.hidden.as_deref().map(|hidden| hidden == "on") }
+    }
+}
+
+fn socket(globals: &Globals) -> anyhow::Result<PathBuf> {
+    Ok(control::socket(&globals.paths()?.runtime))
 }
 
 /// Take a picture of the kiosk's screen.
 ///
 /// # Errors
 /// No kiosk is running, it has no screen, or the file can't be written.
-pub fn screenshot(args: &ScreenshotArgs, socket: &Path) -> anyhow::Result<ExitCode> {
-    let (_, png) = ask(socket, &Request::Screenshot)?;
+pub fn screenshot(args: &ScreenshotArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let (_, png) = ask(&socket(globals)?, &Request::Screenshot)?;
     let mut file = std::fs::File::create(&args.file)
         .with_context(|| format!("create {}", args.file.display()))?;
     file.write_all(&png).with_context(|| format!("write {}", args.file.display()))?;

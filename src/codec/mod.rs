@@ -1,1 +1,4 @@
-//! TODO
+//! From frames to packets and back. Codecs keep their buffers from frame to frame and know limits;
+//! devices, sockets and clocks are strange to them.
+
+pub mod jpeg;

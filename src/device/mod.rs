@@ -8,6 +8,16 @@
 //! place that opens `/dev` for media. A driver opens in its constructor and fails plainly with the
 //! device named; trying again is the supervisor's business.
 
+pub mod file_video;
+pub mod jpeg_file;
+mod letters;
+pub mod null_video;
+pub mod open;
+pub mod stamp;
+pub mod test_pattern;
+mod ticker;
+pub mod v4l2;
+
 use std::time::Duration;
 
 use crate::clock::Time;
