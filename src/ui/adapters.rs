@@ -304,8 +304,10 @@ const COLORS: [(u8, u8, u8); 8] = [
 
 /// The colour of a person without a photo: the same on every kiosk, since it is the key's.
 pub fn person_color(key: PeerKey) -> slint::Color {
-    let sum = key.0.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31) + usize::from(*byte));
-    let (red, green, blue) = COLORS[sum % COLORS.len()];
+    // FNV-1a: near keys get far colours.
+    let mix = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(16_777_619);
+    let sum = key.0.iter().fold(2_166_136_261, mix);
+    let (red, green, blue) = COLORS[(sum >> 16) as usize % COLORS.len()];
     slint::Color::from_rgb_u8(red, green, blue)
 }
 
