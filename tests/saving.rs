@@ -1,6 +1,8 @@
 //! What is saved survives: the process is killed at every system call of a change, one after the
 //! other, and the disk refuses at each of them; the state is then the old one or the new one, whole.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
