@@ -1,5 +1,7 @@
 //! The configuration: its defaults, its example, and what it says about mistakes.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use twocan::config::{CameraSource, Config, ConfigError, ScreenKind};

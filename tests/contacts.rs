@@ -1,5 +1,7 @@
 //! Contacts, call records and the state files, through the real command and on a real disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! The documents tell the truth: every TOML in them is a configuration, and every `twocan` command
 //! line in them is one that the program understands.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The identity and the state files, with the real `ssh-keygen` as the oracle.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
