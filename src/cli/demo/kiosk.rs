@@ -51,10 +51,9 @@ impl Home {
     /// # Errors
     /// The folder can't be written to, or it knows that key or name already.
     pub fn knows(&self, contact: Contact) -> anyhow::Result<()> {
+        let own = Some(self.identity.public());
         let state = self.folder.join("state");
-        let mut contacts = Contacts::load(&state).value;
-        contacts.add(contact, self.identity.public())?;
-        Ok(contacts.save(&state)?)
+        Ok(Contacts::change(&state, |contacts| contacts.add(contact, own))?)
     }
 
     /// A `twocan` command in this kiosk's folders.
@@ -62,11 +61,7 @@ impl Home {
     /// # Errors
     /// The running program can't be found on disk.
     pub fn command(&self) -> anyhow::Result<Command> {
-        let program = match std::env::var_os("TWOCAN_PROGRAM") {
-            Some(program) => PathBuf::from(program),
-            None => std::env::current_exe().context("find this program")?,
-        };
-        let mut command = Command::new(program);
+        let mut command = Command::new(program()?);
         command.arg("--config").arg(self.folder.join("twocan.toml"));
         command.arg("--state").arg(self.folder.join("state"));
         command.arg("--runtime").arg(self.folder.join("run"));
@@ -87,6 +82,17 @@ impl Home {
         let child = command.spawn().context("start a kiosk")?;
         let socket = self.folder.join("run/control");
         Ok(Kiosk { child, socket, started, log: self.folder.join("log") })
+    }
+}
+
+/// The `twocan` program: this one, or what a test says with `TWOCAN_PROGRAM`.
+///
+/// # Errors
+/// The running program can't be found on disk.
+pub fn program() -> anyhow::Result<PathBuf> {
+    match std::env::var_os("TWOCAN_PROGRAM") {
+        Some(program) => Ok(PathBuf::from(program)),
+        None => std::env::current_exe().context("find this program"),
     }
 }
 

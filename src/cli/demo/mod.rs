@@ -112,14 +112,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bert.wait_for("the call on Bert's screen", LIMIT, talking)?;
     println!("Anna and Bert are talking, for {} s", args.seconds);
 
-    let processes = talk(args, &stop, [&anna, &bert], &out, &env)?;
+    let (processes, ears) = talk(args, &stop, [&anna, &bert], &out, &env)?;
     touch(&anna, HANG_UP)?;
     for kiosk in [&mut anna, &mut bert] {
         kiosk.wait_for("the end of the call", LIMIT, |s| s["call"]["state"] != "established")?;
         kiosk.wait_for("home again", LIMIT, |status| status["page"] == "home")?;
         kiosk.stop(LIMIT)?;
     }
-    let (processes, ears) = processes;
     let [a, b] = &processes;
     let report = report::report(a, b, &ears);
     print!("{}", report::table(&report));
@@ -129,4 +128,113 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Places on an 800x480 screen, in pixels: the one tile, Answer, and Hang up.
+const TILE: (u32, u32) = (400, 270);
+const ANSWER: (u32, u32) = (596, 372);
+const HANG_UP: (u32, u32) = (740, 428);
+
+/// Wait through the call: screens in its middle, processor time and sound from its third second on.
+fn talk(
+    args: &Args,
+    stop: &Stop,
+    kiosks: [&Kiosk; 2],
+    out: &Path,
+    env: &[(&str, String)],
+) -> anyhow::Result<([Process; 2], Value)> {
+    stop.sleep(SETTLED);
+    let heard = Duration::from_secs(args.seconds) - SETTLED;
+    let ears = if env.is_empty() {
+        None
+    } else {
+        // A second less: opening the recordings takes its time, too.
+        Some(ears(&["--record", &(heard.as_secs() - 1).to_string()], env)?)
+    };
+    let began = clock::now();
+    let before = [kiosks[0].usage()?.0, kiosks[1].usage()?.0];
+    stop.sleep(heard / 2);
+    picture(kiosks[0], &out.join("anna-in-call.png"))?;
+    picture(kiosks[1], &out.join("bert-in-call.png"))?;
+    stop.sleep((began + heard).since(clock::now()));
+    if stop.is_stopped() {
+        bail!("stopped in the middle of the call");
+    }
+    let status = [kiosks[0].status()?, kiosks[1].status()?];
+    let over = clock::now().since(began);
+    let mut processes = Vec::new();
+    for ((kiosk, before), status) in kiosks.into_iter().zip(before).zip(status) {
+        let (cpu, rss_kb) = kiosk.usage()?;
+        let started_us = kiosk.started.micros();
+        let cpu = cpu.saturating_sub(before);
+        processes.push(Process { started_us, cpu, over, rss_kb, status });
+    }
+    let processes = processes.try_into().map_err(|_| anyhow::anyhow!("two kiosks"))?;
+    let ears = ears.map_or(Ok(Value::Null), Helper::measured)?;
+    Ok((processes, ears))
+}
+
+/// The config of both kiosks.
+fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
+    let camera = match args.camera.as_str() {
+        "pattern" => "pattern".to_owned(),
+        path => fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string(),
+    };
+    let cards = |kiosk: &str| match sound {
+        true => (format!("mic_{kiosk}"), format!("spk_{kiosk}")),
+        false => (args.microphone.clone(), "null".to_owned()),
+    };
+    Ok(Habits {
+        camera,
+        size: args.size.to_string(),
+        fps: args.fps,
+        sound: [cards("a"), cards("b")],
+        ..Habits::default()
+    })
+}
+
+fn spoken(args: &Args) -> anyhow::Result<String> {
+    match args.microphone.as_str() {
+        "bursts" => Ok("bursts".to_owned()),
+        path => {
+            let path = fs::canonicalize(path).with_context(|| format!("find {path}"))?;
+            Ok(path.display().to_string())
+        }
+    }
+}
+
+fn touch(kiosk: &Kiosk, (x, y): (u32, u32)) -> anyhow::Result<()> {
+    kiosk.ask(&Request::Tap { x, y }).map(drop)
+}
+
+fn picture(kiosk: &Kiosk, path: &Path) -> anyhow::Result<()> {
+    let png = kiosk.ask(&Request::Screenshot)?;
+    fs::write(path, png).with_context(|| format!("write {}", path.display()))
+}
+
+/// `twocan ear` as a child, ended with the value.
+struct Helper(Child);
+
+fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
+    let mut command = Command::new(kiosk::program()?);
+    command.arg("ear").args(args).envs(env.iter().map(|(key, value)| (*key, value)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    Ok(Helper(command.spawn().context("start twocan ear")?))
+}
+
+impl Helper {
+    /// What it prints when it has listened long enough.
+    fn measured(mut self) -> anyhow::Result<Value> {
+        let out = self.0.stdout.take().context("the ears have no output")?;
+        let text = std::io::read_to_string(out)?;
+        serde_json::from_str(&text).context("the ears did not measure")
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
