@@ -1,1 +1,3 @@
-//! TODO
+//! One file per subcommand of `twocan`.
+
+pub mod demo;

@@ -1,1 +1,3 @@
-//! TODO
+//! Raw to encoded and back: pictures and sound.
+
+pub mod opus;

@@ -1,1 +1,3 @@
-//! TODO
+//! The workers that carry pictures and sound between devices and packets.
+
+pub mod gain;
