@@ -17,6 +17,12 @@ pub mod stamp;
 pub mod test_pattern;
 mod ticker;
 pub mod v4l2;
+pub mod alsa;
+pub mod alsa_mixer;
+pub mod null_audio;
+pub mod sound;
+pub mod tone;
+pub mod wav;
 
 use std::time::Duration;
 
@@ -87,11 +93,21 @@ pub trait AudioSource: Send {
 
 /// A loudspeaker, a file or a void: 48 kHz mono.
 pub trait AudioSink: Send {
+    /// Wait until 10 ms can be written at once, so that what is written can be chosen as late as
+    /// possible. False: it is time to stop.
+    ///
+    /// # Errors
+    /// The device is gone or broken.
+    fn wait(&mut self, stop: &Stop) -> Result<bool, DeviceError>;
+
     /// Take any number of samples, waiting until the device has room. False: it is time to stop.
     ///
     /// # Errors
     /// The device is gone or broken.
     fn write(&mut self, samples: &[i16], stop: &Stop) -> Result<bool, DeviceError>;
+
+    /// Sound that would go on playing if nothing more were written.
+    fn queued(&mut self) -> Duration;
 
     /// How long the next sample written would wait until it is heard.
     fn delay(&mut self) -> Duration;

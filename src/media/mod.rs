@@ -8,7 +8,9 @@
 //! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
 pub mod camera;
+pub mod gain;
 pub mod line;
 pub mod pace;
+pub mod ring;
 pub mod stats;
 pub mod viewer;

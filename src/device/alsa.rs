@@ -1,0 +1,332 @@
+//! Sound cards through ALSA: any PCM name, 48 kHz mono, periods of 10 ms.
+//!
+//! ```text
+//! card ──> [ period | period | ... ] ──read──> talk        waits in poll(2) on the card's
+//! listen ──write──> [ period | period | ... ] ──> card     descriptors and the Stop's
+//! ```
+//! A card that refuses mono is driven in stereo: folded when it captures, doubled when it plays.
+//! Xruns are recovered and counted. A card that is gone, or silent for 2 s, is an error that names
+//! it. The time stamps come from `snd_pcm_delay`, smoothed, because a card counts better than we
+//! wake up.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use alsa::pcm::{Access, Format, HwParams, PCM, State};
+use alsa::poll::Descriptors;
+use alsa::{Direction, Output, ValueOr};
+
+use super::{AudioSink, AudioSource, DeviceError};
+use crate::clock::{self, Time};
+use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
+use crate::stop::Stop;
+
+/// A card that lets this much time pass without a sample is broken.
+const SILENT_LIMIT: Duration = Duration::from_secs(2);
+/// Time stamps further than this from what was expected are taken as they are, in µs.
+const STAMP_JUMP: i64 = 20_000;
+const PERIOD_MICROS: i64 = 10_000;
+
+struct Card {
+    pcm: PCM,
+    name: String,
+    deed: &'static str,
+    channels: usize,
+    buffer: usize,
+    xruns: u64,
+}
+
+/// What to do after an ALSA call failed.
+enum After {
+    /// It was an xrun or a suspend: recovered, try again.
+    Recovered,
+}
+
+impl Card {
+    fn open(name: &str, direction: Direction, buffer: Duration) -> Result<Self, DeviceError> {
+        let deed = match direction {
+            Direction::Capture => "open microphone",
+            Direction::Playback => "open loudspeaker",
+        };
+        let failed = |cause: String| DeviceError { deed, device: name.to_owned(), cause };
+        if name.contains('\0') {
+            return Err(failed("a name has no zero byte".to_owned()));
+        }
+        // What ALSA would print is caught; its last error number says the same in fewer words.
+        let printed = Output::local_error_handler().map_err(|error| failed(plain(&error)))?;
+        let pcm = PCM::new(name, direction, true).map_err(|error| failed(plain(&error)))?;
+        let (channels, buffer) = configure(&pcm, direction, buffer).map_err(|error| {
+            let detail = printed.borrow().to_string();
+            let detail = detail.lines().last().unwrap_or_default();
+            failed(format!("{} {detail}", plain(&error)).trim_end().to_owned())
+        })?;
+        let deed = match direction {
+            Direction::Capture => "read from microphone",
+            Direction::Playback => "write to loudspeaker",
+        };
+        Ok(Self { pcm, name: name.to_owned(), deed, channels, buffer, xruns: 0 })
+    }
+
+    fn failed(&self, cause: impl Into<String>) -> DeviceError {
+        DeviceError { deed: self.deed, device: self.name.clone(), cause: cause.into() }
+    }
+
+    /// Bring the card back after an xrun; anything else is the card's end.
+    fn recover(&mut self, error: alsa::Error, capture: bool) -> Result<After, DeviceError> {
+        if !matches!(error.errno(), libc::EPIPE | libc::ESTRPIPE) {
+            return Err(self.failed(plain(&error)));
+        }
+        self.xruns += 1;
+        self.pcm.try_recover(error, true).map_err(|error| self.failed(plain(&error)))?;
+        if capture {
+            self.pcm.start().map_err(|error| self.failed(plain(&error)))?;
+        }
+        Ok(After::Recovered)
+    }
+
+    /// Frames that can be read or written now.
+    fn available(&mut self, capture: bool) -> Result<usize, DeviceError> {
+        loop {
+            match self.pcm.avail_update() {
+                Ok(frames) => return Ok(usize::try_from(frames).unwrap_or(0)),
+                Err(error) => {
+                    let After::Recovered = self.recover(error, capture)?;
+                }
+            }
+        }
+    }
+
+    /// Wait until `frames` can be read or written; false: it is time to stop.
+    fn wait(&mut self, frames: usize, capture: bool, stop: &Stop) -> Result<bool, DeviceError> {
+        let began = clock::now();
+        loop {
+            if stop.is_stopped() {
+                return Ok(false);
+            }
+            if self.available(capture)? >= frames {
+                return Ok(true);
+            }
+            if self.pcm.state() == State::Disconnected {
+                return Err(self.failed("the device is gone"));
+            }
+            if clock::now().since(began) >= SILENT_LIMIT {
+                return Err(self.failed("it has not moved for 2 s"));
+            }
+            let mut fds = self.pcm.get().map_err(|error| self.failed(plain(&error)))?;
+            fds.push(libc::pollfd {
+                fd: stop.as_fd().as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            });
+            match alsa::poll::poll(&mut fds, 500) {
+                Err(error) if error.errno() != libc::EINTR => {
+                    return Err(self.failed(plain(&error)));
+                }
+                _ => {}
+            }
+            fds.pop();
+            // Read for its side effect: some plugins take their wake-up back here.
+            let _ = self.pcm.revents(&fds);
+        }
+    }
+}
+
+/// The channels (1 or 2) and the buffer in frames that the card agreed to.
+fn configure(pcm: &PCM, direction: Direction, buffer: Duration) -> alsa::Result<(usize, usize)> {
+    let period = PERIOD_SAMPLES as alsa::pcm::Frames;
+    let wanted = buffer.as_micros() as i64 * i64::from(SAMPLE_RATE) / 1_000_000;
+    let channels = {
+        let hw = HwParams::any(pcm)?;
+        hw.set_access(Access::RWInterleaved)?;
+        hw.set_format(Format::s16())?;
+        hw.set_rate_resample(true)?;
+        let channels = if hw.set_channels(1).is_ok() { 1 } else { 2 };
+        hw.set_channels(channels)?;
+        hw.set_rate(SAMPLE_RATE, ValueOr::Nearest)?;
+        hw.set_period_size_near(period, ValueOr::Nearest)?;
+        hw.set_buffer_size_near(wanted.max(2 * period))?;
+        pcm.hw_params(&hw)?;
+        channels as usize
+    };
+    let (buffer, period) = pcm.get_params()?;
+    let frames = |count: u64| alsa::pcm::Frames::try_from(count).unwrap_or(alsa::pcm::Frames::MAX);
+    let sw = pcm.sw_params_current()?;
+    sw.set_avail_min(frames(period.min(buffer)))?;
+    match direction {
+        // We start it ourselves.
+        Direction::Capture => sw.set_start_threshold(1)?,
+        // Whole periods, so that the writes before the start can reach it.
+        Direction::Playback => sw.set_start_threshold(frames(buffer / period * period))?,
+    }
+    pcm.sw_params(&sw)?;
+    pcm.prepare()?;
+    if direction == Direction::Capture {
+        pcm.start()?;
+    }
+    Ok((channels, usize::try_from(buffer).unwrap_or(usize::MAX)))
+}
+
+/// An ALSA error in the system's words.
+fn plain(error: &alsa::Error) -> String {
+    match error.errno() {
+        libc::ENODEV => "the device is gone".to_owned(),
+        libc::EBUSY => "another program uses it".to_owned(),
+        errno => nix::errno::Errno::from_raw(errno).desc().to_lowercase(),
+    }
+}
+
+/// A microphone.
+pub struct AlsaSource {
+    card: Card,
+    scratch: Vec<i16>,
+    expected: Option<Time>,
+}
+
+impl AlsaSource {
+    /// Open the PCM `name`, such as `default` or `hw:CARD=Headset`, and start it.
+    ///
+    /// # Errors
+    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels.
+    pub fn open(name: &str) -> Result<Self, DeviceError> {
+        // The card's buffer is room for our delays and adds none of its own.
+        let card = Card::open(name, Direction::Capture, Duration::from_millis(200))?;
+        let scratch = vec![0; PERIOD_SAMPLES * card.channels];
+        Ok(Self { card, scratch, expected: None })
+    }
+
+    /// When the next unread sample was captured, by the card's own count, smoothed.
+    fn stamp(&mut self) -> Time {
+        let delay = self.card.pcm.delay().unwrap_or(0).max(0);
+        let measured = clock::now().offset(-(delay * 1_000_000 / i64::from(SAMPLE_RATE)));
+        let stamp = match self.expected {
+            Some(expected) => {
+                let off = measured.micros() as i64 - expected.micros() as i64;
+                if off.abs() > STAMP_JUMP { measured } else { expected.offset(off / 16) }
+            }
+            None => measured,
+        };
+        self.expected = Some(stamp.offset(PERIOD_MICROS));
+        stamp
+    }
+}
+
+impl AudioSource for AlsaSource {
+    fn read(
+        &mut self,
+        into: &mut [i16; PERIOD_SAMPLES],
+        stop: &Stop,
+    ) -> Result<Option<Time>, DeviceError> {
+        loop {
+            let xruns = self.card.xruns;
+            if !self.card.wait(PERIOD_SAMPLES, true, stop)? {
+                return Ok(None);
+            }
+            if self.card.xruns != xruns {
+                self.expected = None;
+            }
+            let captured = self.stamp();
+            let read = {
+                let io = self.card.pcm.io_i16().map_err(|e| self.card.failed(plain(&e)))?;
+                io.readi(&mut self.scratch)
+            };
+            match read {
+                Ok(PERIOD_SAMPLES) => {
+                    if self.card.channels == 1 {
+                        into.copy_from_slice(&self.scratch);
+                    } else {
+                        for (one, pair) in into.iter_mut().zip(self.scratch.chunks_exact(2)) {
+                            *one = ((i32::from(pair[0]) + i32::from(pair[1])) / 2) as i16;
+                        }
+                    }
+                    return Ok(Some(captured));
+                }
+                Ok(_) => return Err(self.card.failed("it gave less than it promised")),
+                Err(error) if error.errno() == libc::EAGAIN => self.expected = None,
+                Err(error) => {
+                    let After::Recovered = self.card.recover(error, true)?;
+                    self.expected = None;
+                }
+            }
+        }
+    }
+
+    fn overruns(&self) -> u64 {
+        self.card.xruns
+    }
+}
+
+/// A loudspeaker.
+pub struct AlsaSink {
+    card: Card,
+    doubled: Vec<i16>,
+}
+
+impl AlsaSink {
+    /// Open the PCM `name` with a buffer of `buffer` (2 periods at least). It starts to play when
+    /// the buffer has been filled once.
+    ///
+    /// # Errors
+    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels.
+    pub fn open(name: &str, buffer: Duration) -> Result<Self, DeviceError> {
+        let card = Card::open(name, Direction::Playback, buffer)?;
+        Ok(Self { card, doubled: Vec::new() })
+    }
+
+    fn write_frames(&mut self, samples: &[i16]) -> Result<usize, DeviceError> {
+        let interleaved = if self.card.channels == 1 {
+            samples
+        } else {
+            self.doubled.clear();
+            self.doubled.extend(samples.iter().flat_map(|sample| [*sample, *sample]));
+            &self.doubled
+        };
+        let written = {
+            let io = self.card.pcm.io_i16().map_err(|e| self.card.failed(plain(&e)))?;
+            io.writei(interleaved)
+        };
+        match written {
+            Ok(frames) => Ok(frames.min(samples.len())),
+            Err(error) if error.errno() == libc::EAGAIN => Ok(0),
+            Err(error) => {
+                let After::Recovered = self.card.recover(error, false)?;
+                Ok(0)
+            }
+        }
+    }
+}
+
+impl AudioSink for AlsaSink {
+    fn wait(&mut self, stop: &Stop) -> Result<bool, DeviceError> {
+        self.card.wait(PERIOD_SAMPLES.min(self.card.buffer), false, stop)
+    }
+
+    fn write(&mut self, mut samples: &[i16], stop: &Stop) -> Result<bool, DeviceError> {
+        while !samples.is_empty() {
+            let room = samples.len().min(PERIOD_SAMPLES).min(self.card.buffer);
+            if !self.card.wait(room, false, stop)? {
+                return Ok(false);
+            }
+            let written = self.write_frames(samples)?;
+            samples = &samples[written..];
+        }
+        Ok(!stop.is_stopped())
+    }
+
+    fn queued(&mut self) -> Duration {
+        let free = self.card.available(false).unwrap_or(self.card.buffer);
+        frames_time(self.card.buffer.saturating_sub(free) as i64)
+    }
+
+    fn delay(&mut self) -> Duration {
+        frames_time(self.card.pcm.delay().unwrap_or(0))
+    }
+
+    fn underruns(&self) -> u64 {
+        self.card.xruns
+    }
+}
+
+fn frames_time(frames: i64) -> Duration {
+    let frames = u64::try_from(frames).unwrap_or(0);
+    Duration::from_micros(frames * 1_000_000 / u64::from(SAMPLE_RATE))
+}
