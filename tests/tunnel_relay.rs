@@ -56,14 +56,10 @@ fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
         let (_, came) = send_until_one_arrives(&from.pictures_out, &to.pictures_in, same);
         assert_eq!(came.kind, PacketKind::Same);
 
-        let ack = |n| {
-            let arrived = twocan::clock::now();
-            let ack = encode_ack(Ack { sequence: 9, arrived, shown: true });
-            packet(PacketKind::Ack, n, &ack)
-        };
+        let arrived = || twocan::clock::now();
+        let ack = |n| Ack { sequence: n, arrived: arrived(), shown: true };
         let (sent, came) = send_until_one_arrives(&from.acks_out, &to.acks_in, ack);
-        let (sent, came) = (decode_ack(&sent.payload).unwrap(), decode_ack(&came.payload).unwrap());
-        assert_eq!((came.sequence, came.shown), (9, true));
+        assert!(came.shown);
         assert!(close(sent.arrived, came.arrived));
     }
 }

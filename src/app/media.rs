@@ -211,9 +211,11 @@ impl CallMedia {
         });
         let (voice, stats) = (self.ports.voice_in.clone(), Arc::clone(&self.listen));
         let open = self.plan.open_speaker();
-        self.receiving.start("listen", |health| {
-            Listen::new(open, voice, Stamps::Captured, None, stats, health)
-        });
+        // libopus refuses when memory is out; then there is no sound, and the picture goes on.
+        match Listen::new(open, voice, Stamps::Captured, None, stats) {
+            Ok(listen) => self.receiving.start("listen", |health| listen.with_health(health)),
+            Err(error) => tracing::error!("start the worker listen: {error}"),
+        }
     }
 
     fn start_sending(&mut self) {

@@ -22,6 +22,7 @@ pub mod words;
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use crate::config::{Config, Paths};
 use crate::contacts::{Contact, Contacts};
@@ -135,7 +136,7 @@ pub fn start(
 
     let settings = Settings {
         us: identity.public(),
-        ring: config.call.ring_seconds.duration(),
+        ring: Duration::from_secs(u64::from(config.call.ring_seconds.get())),
         auto_answer: config.kiosk.auto_answer,
         helper: config.kiosk.helper.as_str().to_owned(),
         volume: config.speaker.volume.get(),

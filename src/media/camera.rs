@@ -80,6 +80,7 @@ pub struct Camera {
     packets: Queue<Packet>,
     counters: Arc<Counters>,
     health: Arc<Health>,
+    own_view: Option<Queue<Packet>>,
     sequence: u32,
 }
 
@@ -93,7 +94,14 @@ impl Camera {
         counters: Arc<Counters>,
         health: Arc<Health>,
     ) -> Self {
-        Self { open, settings, gate, packets, counters, health, sequence: 0 }
+        Self { open, settings, gate, packets, counters, health, own_view: None, sequence: 0 }
+    }
+
+    /// What is sent goes into `own_view` as well, for the small own picture; newest wins there.
+    #[must_use]
+    pub fn with_own_view(mut self, own_view: Queue<Packet>) -> Self {
+        self.own_view = Some(own_view);
+        self
     }
 
     /// The picture as the receiver may have it; `None`: not this one.
@@ -159,6 +167,10 @@ impl Worker for Camera {
                 after_gap: false,
                 payload,
             };
+            if let Some(own_view) = &self.own_view {
+                // Nobody may be looking; then the next one replaces it.
+                let _ = own_view.send(packet.clone());
+            }
             if self.packets.send(packet).is_err() {
                 // Closed: whoever wanted pictures has gone.
                 return Ok(());

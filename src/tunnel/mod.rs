@@ -41,7 +41,7 @@ use std::time::Duration;
 use ssh_key::PublicKey;
 use tokio::sync::watch;
 
-use crate::frame::Packet;
+use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
 use crate::queue::Queue;
 use crate::wire::signal::{Media, Signal};
@@ -201,13 +201,13 @@ pub struct MediaPorts {
     /// Our voice, on its way out.
     pub voice_out: Queue<Packet>,
     /// Our acknowledgements of pictures, on their way out (in the voice session).
-    pub acks_out: Queue<Packet>,
+    pub acks_out: Queue<Ack>,
     /// Our pictures (and `Same`), on their way out.
     pub pictures_out: Queue<Packet>,
     /// The peer's voice; `captured` is on our clock.
     pub voice_in: Queue<Packet>,
-    /// The peer's acknowledgements; `captured` and the `arrived` inside are on our clock.
-    pub acks_in: Queue<Packet>,
+    /// The peer's acknowledgements; `arrived` is on our clock.
+    pub acks_in: Queue<Ack>,
     /// The peer's pictures (and `Same`); `captured` is on our clock.
     pub pictures_in: Queue<Packet>,
     /// What went through.

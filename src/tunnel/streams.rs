@@ -21,7 +21,7 @@ use super::options::Lane;
 use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
-use crate::frame::{Packet, PacketKind};
+use crate::frame::{Ack, Packet, PacketKind};
 use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack};
 
 /// Voice that waited longer is worth nothing.
@@ -203,18 +203,16 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         return Ok(());
     };
     packet.captured = captured;
-    let queue = match packet.kind {
-        PacketKind::Voice => &ports.voice_in,
-        PacketKind::Picture | PacketKind::Same => &ports.pictures_in,
+    // A closed queue is a worker that has just gone; the detach follows.
+    match packet.kind {
+        PacketKind::Voice => drop(ports.voice_in.send(packet)),
+        PacketKind::Picture | PacketKind::Same => drop(ports.pictures_in.send(packet)),
         PacketKind::Ack => {
             let mut ack = decode_ack(&packet.payload).map_err(End::bad)?;
             ack.arrived = shared.clock.to_ours(ack.arrived).unwrap_or(ack.arrived);
-            packet.payload = encode_ack(ack);
-            &ports.acks_in
+            drop(ports.acks_in.send(ack));
         }
-    };
-    // A closed queue is a worker that has just gone; the detach follows.
-    let _ = queue.send(packet);
+    }
     Ok(())
 }
 
@@ -252,6 +250,16 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
     }
 }
 
+fn ack_packet(ack: Ack) -> Packet {
+    Packet {
+        kind: PacketKind::Ack,
+        sequence: ack.sequence,
+        captured: ack.arrived,
+        after_gap: false,
+        payload: encode_ack(ack),
+    }
+}
+
 /// The next packet to write on a lane, voice before acknowledgements; never without ports.
 async fn next_packet(ports: Option<&MediaPorts>, lane: Lane) -> Packet {
     let Some(ports) = ports else { return std::future::pending().await };
@@ -259,7 +267,7 @@ async fn next_packet(ports: Option<&MediaPorts>, lane: Lane) -> Packet {
         Lane::Voice => tokio::select! {
             biased;
             voice = ports.voice_out.next() => voice,
-            ack = ports.acks_out.next() => ack,
+            ack = ports.acks_out.next() => ack.map(ack_packet),
         },
         Lane::Video => ports.pictures_out.next().await,
     };
