@@ -2,3 +2,4 @@
 //! devices, sockets and clocks are strange to them.
 
 pub mod jpeg;
+mod planes;
