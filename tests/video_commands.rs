@@ -1,5 +1,6 @@
 //! `twocan camera` and `twocan viewer` as a maker uses them: with ffmpeg at the other end, with
 //! signals, with mistakes.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

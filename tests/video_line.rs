@@ -1,4 +1,5 @@
 //! The plain TCP line: whole pictures to slow readers, one peer after another, bad peers let go.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,5 @@
 //! The camera and the viewer worker joined in one process: pace, failures, bad pictures.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -150,7 +150,10 @@ impl Worker for Camera {
                 }
             }
             let Some(payload) = self.payload(&picture, &mut encoder)? else {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                // The first one is worth a line; the rest show in the counter.
+                if self.counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!("a picture over {limit} or {PICTURE_LIMIT} bytes was left out");
+                }
                 continue;
             };
             let sequence = self.sequence;
