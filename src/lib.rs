@@ -6,6 +6,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod device;
+pub mod figures;
 pub mod frame;
 pub mod identity;
 pub mod media;

@@ -1,3 +1,18 @@
-//! The workers that carry pictures and sound between devices and packets.
+//! The four workers of a call, and the plain TCP line they use when they run alone.
+//!
+//! ```text
+//! VideoSource -> camera -> Queue<Packet> ~~~> Queue<Packet> -> viewer -> VideoSink
+//! AudioSource -> talk   -> Queue<Packet> ~~~> Queue<Packet> -> listen -> AudioSink
+//! ```
+//! The wave is the tunnel in a call, and [`line`](mod@line) alone. A worker opens its device in
+//! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
 pub mod gain;
+pub mod jitter;
+pub mod line;
+pub mod listen;
+pub mod playout;
+pub mod record;
+pub mod shorten;
+pub mod stats;
+pub mod talk;

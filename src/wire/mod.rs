@@ -4,5 +4,6 @@
 //! than what it knows; none of them panics on any input.
 
 pub mod control;
+pub mod mjpeg;
 pub mod packet;
 pub mod signal;

@@ -1,0 +1,494 @@
+//! Plain TCP with the first system's framing, for workers that run alone.
+//!
+//! ```text
+//! Queue<Packet> -> Outgoing ~~TCP~~> Incoming -> Queue<Packet>
+//! ```
+//! Pictures go back to back as JPEG, voice as one length byte and one Opus packet. One peer after
+//! another: a listener takes the next when one has left, a dialler fails and is tried again by the
+//! supervisor. A slow reader delays nobody: the queue in front of it lets the oldest go, and the
+//! socket is asked to keep next to nothing unsent, so that what is written is fresh and whole.
+//! There are no capture times on this wire: what comes in is stamped with its arrival.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use crate::clock;
+use crate::frame::{Packet, PacketKind};
+use crate::queue::{Queue, Received};
+use crate::stop::Stop;
+use crate::supervisor::{Worker, WorkerError, in_full};
+use crate::wire::mjpeg::{SplitError, Splitter};
+use crate::wire::packet::PICTURE_LIMIT;
+
+/// Bytes that may wait unsent in a socket before it counts as full: half a picture.
+const UNSENT_LIMIT: u32 = 16 * 1024;
+/// A peer that takes nothing for this long is gone.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Which of the first system's two framings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// JPEG pictures back to back.
+    Pictures,
+    /// One length byte, then one Opus packet of that many bytes.
+    Voice,
+}
+
+/// Where the peer is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It comes to us, at this address and port.
+    Listen(String),
+    /// We go to it, host and port.
+    Dial(String),
+}
+
+/// `HOST:PORT`, as a command line names a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort(pub String);
+
+/// `[ADDR:]PORT`, as a command line names where to listen; without an address it is 127.0.0.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAt(pub String);
+
+/// The text named no place.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a place; expected {expected}")]
+pub struct PlaceError {
+    text: String,
+    expected: &'static str,
+}
+
+impl FromStr for HostPort {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(PlaceError {
+                text: text.to_owned(),
+                expected: "HOST:PORT, such as 127.0.0.1:5010",
+            }),
+        }
+    }
+}
+
+impl FromStr for ListenAt {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, PlaceError> {
+        if text.parse::<u16>().is_ok() {
+            return Ok(Self(format!("127.0.0.1:{text}")));
+        }
+        HostPort::from_str(text).map(|HostPort(place)| Self(place)).map_err(|error| PlaceError {
+            text: error.text,
+            expected: "[ADDRESS:]PORT, such as 5010 or 0.0.0.0:5010",
+        })
+    }
+}
+
+/// What went wrong on the line.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// The port is taken, or the address isn't ours.
+    #[error("listen on {place}")]
+    Listen {
+        /// As the command line named it.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody there, or no such host.
+    #[error("connect to {place}")]
+    Connect {
+        /// As the command line named it.
+        place: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the line with {peer}")]
+    Broken {
+        /// Its address.
+        peer: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The peer closed it, in good order.
+    #[error("{0} closed the line")]
+    Closed(String),
+    /// The peer sent what are no pictures, or too large ones.
+    #[error("{peer} sent something else than pictures")]
+    Garbage {
+        /// Its address.
+        peer: String,
+        /// What exactly.
+        source: SplitError,
+    },
+}
+
+/// What passed so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Peers that were connected.
+    pub peers: AtomicU64,
+    /// Whole packets that passed.
+    pub packets: AtomicU64,
+    /// Bytes that passed, framing included.
+    pub bytes: AtomicU64,
+    /// Peers that were let go because of what they sent.
+    pub refused: AtomicU64,
+    /// Packets too long for the framing, left out.
+    pub too_long: AtomicU64,
+}
+
+/// Sends the packets of a queue to one peer after another.
+pub struct Outgoing {
+    door: Door,
+    framing: Framing,
+    packets: Queue<Packet>,
+    traffic: Arc<Traffic>,
+}
+
+/// Receives packets from one peer after another into a queue.
+pub struct Incoming {
+    door: Door,
+    framing: Framing,
+    packets: Queue<Packet>,
+    traffic: Arc<Traffic>,
+    sequence: u32,
+}
+
+impl Outgoing {
+    /// Listens at once where it has to listen.
+    ///
+    /// # Errors
+    /// The port is in use, or the address isn't ours.
+    pub fn open(
+        place: Place,
+        framing: Framing,
+        packets: Queue<Packet>,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, LineError> {
+        Ok(Self { door: Door::open(place)?, framing, packets, traffic })
+    }
+
+    /// Where it listens, if it does; with port 0 the system has chosen one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.door.address()
+    }
+
+    fn serve(&self, line: &Line, stop: &Stop) -> Result<(), LineError> {
+        // What waited while nobody was there is old.
+        self.packets.clear();
+        let mut frame = BytesMut::new();
+        while line.ready(PollFlags::POLLOUT, stop)? {
+            let Received::Item(packet) = self.packets.receive(stop, None) else { return Ok(()) };
+            frame.clear();
+            if self.framing == Framing::Voice {
+                let Ok(length) = u8::try_from(packet.payload.len()) else {
+                    self.traffic.too_long.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                };
+                frame.extend_from_slice(&[length]);
+                frame.extend_from_slice(&packet.payload);
+                line.write_all(&frame, stop)?;
+            } else {
+                line.write_all(&packet.payload, stop)?;
+            }
+            let length = packet.payload.len() + usize::from(self.framing == Framing::Voice);
+            self.traffic.packets.fetch_add(1, Ordering::Relaxed);
+            self.traffic.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Worker for Outgoing {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        self.door.serve(&self.traffic, stop, |line| self.serve(line, stop))
+    }
+}
+
+impl Incoming {
+    /// Listens at once where it has to listen.
+    ///
+    /// # Errors
+    /// The port is in use, or the address isn't ours.
+    pub fn open(
+        place: Place,
+        framing: Framing,
+        packets: Queue<Packet>,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, LineError> {
+        Ok(Self { door: Door::open(place)?, framing, packets, traffic, sequence: 0 })
+    }
+
+    /// Where it listens, if it does; with port 0 the system has chosen one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.door.address()
+    }
+}
+
+impl Worker for Incoming {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        let Self { door, framing, packets, traffic, sequence } = self;
+        door.serve(traffic, stop, |line| {
+            let mut cutter = Cutter::new(*framing);
+            let mut bytes = vec![0; 64 * 1024];
+            while line.ready(PollFlags::POLLIN, stop)? {
+                let length = line.read(&mut bytes)?;
+                if length == 0 {
+                    return Err(LineError::Closed(line.peer.clone()));
+                }
+                traffic.bytes.fetch_add(length as u64, Ordering::Relaxed);
+                cutter.push(&bytes[..length]);
+                while let Some(payload) = cutter
+                    .next()
+                    .map_err(|source| LineError::Garbage { peer: line.peer.clone(), source })?
+                {
+                    traffic.packets.fetch_add(1, Ordering::Relaxed);
+                    let packet = Packet {
+                        kind: framing.kind(),
+                        sequence: *sequence,
+                        captured: clock::now(),
+                        after_gap: false,
+                        payload,
+                    };
+                    *sequence = sequence.wrapping_add(1);
+                    if packets.send(packet).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Framing {
+    fn kind(self) -> PacketKind {
+        match self {
+            Framing::Pictures => PacketKind::Picture,
+            Framing::Voice => PacketKind::Voice,
+        }
+    }
+}
+
+/// Cuts what comes in into payloads.
+enum Cutter {
+    Pictures(Splitter),
+    Voice(BytesMut),
+}
+
+impl Cutter {
+    fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Pictures => Self::Pictures(Splitter::new(PICTURE_LIMIT)),
+            Framing::Voice => Self::Voice(BytesMut::new()),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Pictures(splitter) => splitter.push(bytes),
+            Self::Voice(buffer) => buffer.extend_from_slice(bytes),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, SplitError> {
+        let buffer = match self {
+            Self::Pictures(splitter) => return splitter.next_picture(),
+            Self::Voice(buffer) => buffer,
+        };
+        while let Some(length) = buffer.first().map(|length| usize::from(*length)) {
+            if buffer.len() <= length {
+                break;
+            }
+            buffer.advance(1);
+            if length > 0 {
+                return Ok(Some(buffer.split_to(length).freeze()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+struct Door {
+    place: Place,
+    listener: Option<TcpListener>,
+}
+
+impl Door {
+    fn open(place: Place) -> Result<Self, LineError> {
+        let listener = match &place {
+            Place::Dial(_) => None,
+            Place::Listen(at) => {
+                let bound = TcpListener::bind(at.as_str()).and_then(|listener| {
+                    listener.set_nonblocking(true)?;
+                    Ok(listener)
+                });
+                let failed = |source| LineError::Listen { place: at.clone(), source };
+                Some(bound.map_err(failed)?)
+            }
+        };
+        Ok(Self { place, listener })
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serve peer after peer until the stop: who dials ends with its peer, who listens does not.
+    fn serve(
+        &self,
+        traffic: &Traffic,
+        stop: &Stop,
+        mut one: impl FnMut(&Line) -> Result<(), LineError>,
+    ) -> Result<(), WorkerError> {
+        while let Some(line) = self.next_peer(stop)? {
+            tracing::info!("{} is connected", line.peer);
+            traffic.peers.fetch_add(1, Ordering::Relaxed);
+            let served = one(&line);
+            if matches!(served, Err(LineError::Garbage { .. })) {
+                traffic.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            match served {
+                Ok(()) => return Ok(()),
+                Err(error) if self.listener.is_none() => return Err(error.into()),
+                Err(error @ LineError::Closed(_)) => tracing::info!("{error}"),
+                Err(error) => tracing::warn!("{}", in_full(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn next_peer(&self, stop: &Stop) -> Result<Option<Line>, LineError> {
+        match (&self.listener, &self.place) {
+            (Some(listener), Place::Listen(place) | Place::Dial(place)) => {
+                let failed = |source| LineError::Listen { place: place.clone(), source };
+                loop {
+                    if !ready(listener, PollFlags::POLLIN, stop).map_err(failed)? {
+                        return Ok(None);
+                    }
+                    match listener.accept() {
+                        Ok((stream, peer)) => return Line::new(stream, peer).map(Some),
+                        // Gone again before it was let in.
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                        Err(source) => return Err(failed(source)),
+                    }
+                }
+            }
+            (None, Place::Dial(place) | Place::Listen(place)) => dial(place, stop)
+                .map_err(|source| LineError::Connect { place: place.clone(), source })?
+                .map(|(stream, peer)| Line::new(stream, peer))
+                .transpose(),
+        }
+    }
+}
+
+/// Connect to the first address of `place` that answers; `None` at the stop.
+fn dial(place: &str, stop: &Stop) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in place.to_socket_addrs()? {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            Some(socket2::Protocol::TCP),
+        )?;
+        socket.set_nonblocking(true)?;
+        let connected = match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {
+                if !ready(&socket, PollFlags::POLLOUT, stop)? {
+                    return Ok(None);
+                }
+                socket.take_error()?.map_or(Ok(()), Err)
+            }
+            other => other,
+        };
+        match connected {
+            Ok(()) => return Ok(Some((socket.into(), address))),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+/// One connection, never blocking but in [`Line::ready`].
+struct Line {
+    stream: TcpStream,
+    peer: String,
+}
+
+impl Line {
+    fn new(stream: TcpStream, peer: SocketAddr) -> Result<Self, LineError> {
+        let line = Self { stream, peer: peer.to_string() };
+        line.set_up().map_err(|source| line.broken(source))?;
+        Ok(line)
+    }
+
+    fn set_up(&self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        self.stream.set_nodelay(true)?;
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_tcp_notsent_lowat(UNSENT_LIMIT)?;
+        socket.set_tcp_user_timeout(Some(SILENCE_LIMIT))
+    }
+
+    fn broken(&self, source: io::Error) -> LineError {
+        LineError::Broken { peer: self.peer.clone(), source }
+    }
+
+    fn ready(&self, what: PollFlags, stop: &Stop) -> Result<bool, LineError> {
+        ready(&self.stream, what, stop).map_err(|source| self.broken(source))
+    }
+
+    fn read(&self, into: &mut [u8]) -> Result<usize, LineError> {
+        loop {
+            match (&self.stream).read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(|source| self.broken(source)),
+            }
+        }
+    }
+
+    /// Write all of it, or part of it at the stop.
+    fn write_all(&self, mut bytes: &[u8], stop: &Stop) -> Result<(), LineError> {
+        while !bytes.is_empty() {
+            match (&self.stream).write(bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.ready(PollFlags::POLLOUT, stop)? {
+                        return Ok(());
+                    }
+                }
+                Err(source) => return Err(self.broken(source)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Wait until `fd` is ready for `what` (or has failed, which the next call tells). False: the stop.
+fn ready(fd: &impl AsFd, what: PollFlags, stop: &Stop) -> io::Result<bool> {
+    loop {
+        let mut fds = [PollFd::new(fd.as_fd(), what), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(!stop.is_stopped()),
+        }
+    }
+}
