@@ -25,7 +25,7 @@ use crate::frame::{Packet, Size};
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::listen::{self, Listen, ListenStats};
-use crate::media::playout::Stamps;
+use crate::media::playout::{Playout, Stamps};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
 use crate::queue::Queue;
@@ -212,8 +212,10 @@ impl CallMedia {
         let (voice, stats) = (self.ports.voice_in.clone(), Arc::clone(&self.listen));
         let open = self.plan.open_speaker();
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
-        match Listen::new(open, voice, Stamps::Captured, None, stats) {
-            Ok(listen) => self.receiving.start("listen", |health| listen.with_health(health)),
+        match Playout::new(Stamps::Captured) {
+            Ok(playout) => self.receiving.start("listen", |health| {
+                Listen::new(open, voice, playout, None, stats, health)
+            }),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
     }

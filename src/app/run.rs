@@ -39,7 +39,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_secs(3);
 
 /// What reaches the loop.
-pub enum Input {
+pub(super) enum Input {
     /// A finger.
     Touched(Command),
     /// The tunnel.
@@ -49,7 +49,7 @@ pub enum Input {
 }
 
 /// The parts that the loop owns.
-pub struct Loop {
+pub(super) struct Loop {
     pub(super) core: Core,
     pub(super) inbox: Queue<Input>,
     pub(super) tunnel: Tunnel,
@@ -68,7 +68,7 @@ pub struct Loop {
 
 impl Loop {
     /// Run until `stop`, or until a finger or the window says that it is enough.
-    pub fn run(mut self, stop: &Stop) {
+    pub(super) fn run(mut self, stop: &Stop) {
         self.publish();
         let mut going = true;
         while going {

@@ -9,8 +9,14 @@
 
 pub mod camera;
 pub mod gain;
+pub mod jitter;
 pub mod line;
+pub mod listen;
 pub mod pace;
+pub mod playout;
+pub mod record;
 pub mod ring;
+pub mod shorten;
 pub mod stats;
+pub mod talk;
 pub mod viewer;

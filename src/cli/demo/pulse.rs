@@ -109,6 +109,13 @@ impl Pulse {
         ]
     }
 
+    /// An ALSA name for `device` of this server, such as `mic_a.monitor`, that needs none of that
+    /// environment: for the process that started it.
+    pub fn pcm(&self, device: &str) -> String {
+        let socket = self.socket.display();
+        format!("plug:{{SLAVE {{type pulse server \"unix:{socket}\" device \"{device}\"}}}}")
+    }
+
     /// The server's process, for tests that take the sound away.
     pub fn pid(&self) -> u32 {
         self.server.id()

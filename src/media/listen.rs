@@ -1,0 +1,201 @@
+//! The listen worker: packets as sound, when the loudspeaker wants it.
+//!
+//! ```text
+//! Queue<Packet> ─> Playout (jitter, Opus) ─> gain ─10 ms─> AudioSink
+//!                        └─> Tape (the recording)
+//! ```
+//! The sink's clock drives: whenever it has room for 10 ms the newest state of the queue decides
+//! what they are. When nothing is there for them, what the device still holds is time to wait in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::gain::{Gain, peak};
+use super::playout::Playout;
+use super::record::Tape;
+use crate::clock;
+use crate::device::{AudioSink, DeviceError};
+use crate::figures::Ages;
+use crate::frame::{PERIOD_SAMPLES, Packet};
+use crate::queue::{Queue, Received};
+use crate::stop::Stop;
+use crate::supervisor::{Health, Worker, WorkerError};
+
+/// Opens the loudspeaker, again after every failure.
+pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> + Send>;
+
+/// What the device must still hold while we wait for a packet that is due.
+const RESERVE: Duration = Duration::from_millis(12);
+/// The longest single wait, after which the device is asked again.
+const GLANCE: Duration = Duration::from_millis(4);
+
+/// What a listen worker did so far; it outlives the worker.
+#[derive(Debug)]
+pub struct ListenStats {
+    /// Volume by arithmetic, 0 to 10; leave it at 10 where a mixer does it.
+    pub volume: AtomicU8,
+    /// Packets taken in.
+    pub packets: AtomicU64,
+    /// Bytes in them.
+    pub bytes: AtomicU64,
+    /// Slots of 20 ms without sound while the peer was sending.
+    pub gaps: AtomicU64,
+    /// Packets that came after their turn, or twice.
+    pub late: AtomicU64,
+    /// Packets dropped because far too many came at once.
+    pub dropped: AtomicU64,
+    /// Packets that were not Opus.
+    pub refused: AtomicU64,
+    /// The delay the jitter buffer aims at, in milliseconds.
+    pub target_ms: AtomicU64,
+    /// From the capture of the sound now written until it is heard, in µs; 0 while not known.
+    pub latency_us: AtomicU64,
+    /// Times the device ran out of sound.
+    pub underruns: AtomicU64,
+    /// Peak of the last 10 ms, 0 to 32768.
+    pub level: AtomicU16,
+    latencies: Mutex<Ages>,
+}
+
+impl Default for ListenStats {
+    fn default() -> Self {
+        Self {
+            volume: AtomicU8::new(10),
+            packets: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            gaps: AtomicU64::default(),
+            late: AtomicU64::default(),
+            dropped: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            target_ms: AtomicU64::default(),
+            latency_us: AtomicU64::default(),
+            underruns: AtomicU64::default(),
+            level: AtomicU16::default(),
+            latencies: Mutex::default(),
+        }
+    }
+}
+
+impl ListenStats {
+    /// From capture to the loudspeaker, one for each 10 ms heard; clear it to start a new window.
+    pub fn latencies(&self) -> MutexGuard<'_, Ages> {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From packets to a loudspeaker.
+pub struct Listen {
+    open: OpenSink,
+    packets: Queue<Packet>,
+    playout: Playout,
+    gain: Gain,
+    tape: Option<Tape>,
+    stats: Arc<ListenStats>,
+    health: Arc<Health>,
+}
+
+impl Listen {
+    /// A worker that takes packets from `packets`; `tape` gets what was heard.
+    pub fn new(
+        open: OpenSink,
+        packets: Queue<Packet>,
+        playout: Playout,
+        tape: Option<Tape>,
+        stats: Arc<ListenStats>,
+        health: Arc<Health>,
+    ) -> Self {
+        let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
+        Self { open, packets, playout, gain, tape, stats, health }
+    }
+
+    fn listen(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> Result<(), DeviceError> {
+        let mut period = [0; PERIOD_SAMPLES];
+        let mut underruns = 0;
+        while sink.wait(stop)? {
+            if !self.take_in(sink, stop) {
+                return Ok(());
+            }
+            let now = clock::now();
+            let tape = &self.tape;
+            self.playout.pull(&mut period, now, |heard| {
+                if let Some(tape) = tape {
+                    tape.put(heard);
+                }
+            });
+            self.note_latency(sink);
+            self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
+            if !sink.write(&period, stop)? {
+                return Ok(());
+            }
+            self.health.works();
+            let ran_out = sink.underruns();
+            self.stats.underruns.fetch_add(ran_out - underruns, Ordering::Relaxed);
+            underruns = ran_out;
+            self.publish(&period);
+        }
+        Ok(())
+    }
+
+    /// Take every packet that is there, and wait for one that is due while the device has something
+    /// left to play. False: it is time to stop.
+    fn take_in(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> bool {
+        loop {
+            while let Some(packet) = self.packets.try_receive() {
+                self.push(packet);
+            }
+            if !self.playout.is_starving() {
+                return true;
+            }
+            let left = sink.queued().saturating_sub(RESERVE);
+            if left.is_zero() {
+                return true;
+            }
+            match self.packets.receive(stop, Some(left.min(GLANCE))) {
+                Received::Item(packet) => self.push(packet),
+                Received::Timeout => {}
+                Received::Stopped => return !stop.is_stopped(),
+            }
+        }
+    }
+
+    fn push(&mut self, packet: Packet) {
+        self.stats.bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
+        self.playout.push(packet, clock::now());
+    }
+
+    fn note_latency(&mut self, sink: &mut dyn AudioSink) {
+        let Some(captured) = self.playout.next_captured() else {
+            self.stats.latency_us.store(0, Ordering::Relaxed);
+            return;
+        };
+        // The samples just pulled are one period before the next.
+        let heard = clock::now() + sink.delay() + Duration::from_millis(10);
+        let latency = heard.since(captured);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.stats.latency_us.store(micros, Ordering::Relaxed);
+        self.stats.latencies().record(latency);
+    }
+
+    fn publish(&self, period: &[i16]) {
+        let figures = self.playout.figures();
+        let stats = &self.stats;
+        stats.packets.store(figures.packets, Ordering::Relaxed);
+        stats.gaps.store(figures.gaps, Ordering::Relaxed);
+        stats.late.store(figures.late, Ordering::Relaxed);
+        stats.dropped.store(figures.dropped, Ordering::Relaxed);
+        stats.refused.store(self.playout.refused(), Ordering::Relaxed);
+        stats.target_ms.store(figures.target.as_millis() as u64, Ordering::Relaxed);
+        stats.level.store(peak(period), Ordering::Relaxed);
+    }
+}
+
+impl Worker for Listen {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        let mut sink = (self.open)()?;
+        let listened = self.listen(&mut *sink, stop);
+        self.stats.level.store(0, Ordering::Relaxed);
+        Ok(listened?)
+    }
+}

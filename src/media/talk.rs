@@ -1,0 +1,109 @@
+//! The talk worker: what the microphone hears, as packets.
+//!
+//! ```text
+//! AudioSource ─10 ms─> frame of 10 or 20 ms ─> Opus ─> Queue<Packet> (newest wins)
+//! ```
+//! Hiding the sound is stopping this worker: the device is closed then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+
+use super::gain::peak;
+use crate::codec::opus::{VoiceEncoder, VoiceFormat};
+use crate::device::{AudioSource, DeviceError};
+use crate::frame::{PERIOD_SAMPLES, Packet, PacketKind};
+use crate::queue::Queue;
+use crate::stop::Stop;
+use crate::supervisor::{Health, Worker, WorkerError};
+
+/// Opens the microphone, again after every failure.
+pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn AudioSource>, DeviceError> + Send>;
+
+/// What a talk worker did so far. It outlives the worker, so that the sequence numbers and counts
+/// of a call go on after hiding or a restart.
+#[derive(Debug, Default)]
+pub struct TalkStats {
+    /// The sequence number of the next packet.
+    pub sequence: AtomicU32,
+    /// Packets made.
+    pub packets: AtomicU64,
+    /// Bytes in them.
+    pub bytes: AtomicU64,
+    /// Times the device lost sound.
+    pub overruns: AtomicU64,
+    /// Peak of the last 10 ms, 0 to 32768.
+    pub level: AtomicU16,
+}
+
+/// From a microphone to packets.
+pub struct Talk {
+    open: OpenSource,
+    format: VoiceFormat,
+    packets: Queue<Packet>,
+    stats: Arc<TalkStats>,
+    health: Arc<Health>,
+}
+
+impl Talk {
+    /// A worker that puts packets into `packets`.
+    pub fn new(
+        open: OpenSource,
+        format: VoiceFormat,
+        packets: Queue<Packet>,
+        stats: Arc<TalkStats>,
+        health: Arc<Health>,
+    ) -> Self {
+        Self { open, format, packets, stats, health }
+    }
+
+    /// Read until the stop, counting the source's overruns.
+    fn talk(&mut self, source: &mut dyn AudioSource, stop: &Stop) -> Result<(), WorkerError> {
+        let mut encoder = VoiceEncoder::new(self.format)?;
+        let mut period = [0; PERIOD_SAMPLES];
+        let mut frame = Vec::with_capacity(self.format.samples());
+        let mut payload = Vec::new();
+        let mut started = None;
+        let mut overruns = 0;
+        let mut after_gap = false;
+        while let Some(captured) = source.read(&mut period, stop)? {
+            self.stats.level.store(peak(&period), Ordering::Relaxed);
+            let lost = source.overruns();
+            if lost > overruns {
+                self.stats.overruns.fetch_add(lost - overruns, Ordering::Relaxed);
+                overruns = lost;
+                after_gap = true;
+            }
+            let first = *started.get_or_insert(captured);
+            frame.extend_from_slice(&period);
+            if frame.len() < self.format.samples() {
+                continue;
+            }
+            encoder.encode(&frame, &mut payload)?;
+            frame.clear();
+            started = None;
+            self.stats.packets.fetch_add(1, Ordering::Relaxed);
+            self.stats.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
+            let packet = Packet {
+                kind: PacketKind::Voice,
+                sequence: self.stats.sequence.fetch_add(1, Ordering::Relaxed),
+                captured: first,
+                after_gap: std::mem::take(&mut after_gap),
+                payload: payload.as_slice().to_vec().into(),
+            };
+            if self.packets.send(packet).is_err() {
+                return Ok(());
+            }
+            self.health.works();
+        }
+        Ok(())
+    }
+}
+
+impl Worker for Talk {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        let mut source = (self.open)()?;
+        let talked = self.talk(&mut *source, stop);
+        self.stats.level.store(0, Ordering::Relaxed);
+        talked
+    }
+}
