@@ -56,7 +56,13 @@ fn a_headless_kiosk_draws_what_is_published_feels_taps_shows_pictures_and_rests_
             ended
         })
         .expect("a thread starts");
+    let late = ui.handle();
     ui.run().expect("the loop ends when it is told to");
+    // Whoever comes late is told, and need not wait.
+    assert!(late.screenshot().is_err());
+    let mut sink = late.video_sink();
+    sink.lease(Size::new(2, 2), 12);
+    assert!(sink.push(clock::now()).is_err());
     story.join().expect("the story was told").expect("the story came true");
 }
 

@@ -56,6 +56,22 @@ fn every_page() -> Vec<(&'static str, Screen)> {
         ("incoming-long-name", screen(Page::Incoming { person: person(7, "Grandma Rosemarie") })),
         ("in-call", in_call()),
         (
+            "in-call-volume",
+            in_call_with(|page| {
+                if let Page::InCall { volume, .. } = page {
+                    *volume = 7;
+                }
+            }),
+        ),
+        (
+            "in-call-they-are-hidden",
+            in_call_with(|page| {
+                if let Page::InCall { peer_hidden, .. } = page {
+                    *peer_hidden = true;
+                }
+            }),
+        ),
+        (
             "in-call-slow",
             in_call_with(|page| {
                 if let Page::InCall { line, person, self_view, .. } = page {

@@ -19,6 +19,9 @@ use crate::clock::Time;
 use crate::frame::PixelFormat;
 use crate::identity::PeerKey;
 
+/// As many tiles as a page has room for.
+const MOST_TILES: usize = 6;
+
 /// Joins one window with what is published and what is tapped. Lives in the window's thread.
 pub struct Adapters {
     window: slint::Weak<KioskWindow>,
@@ -182,6 +185,7 @@ impl Adapters {
 
     /// Change the rows that differ; the model keeps what the home page showed last.
     fn show_tiles(&self, old: &[Tile], new: &[Tile]) {
+        let new = &new[..new.len().min(MOST_TILES)];
         let comparable = old.len() == self.tiles.row_count();
         for (row, tile) in new.iter().enumerate() {
             if row >= self.tiles.row_count() {

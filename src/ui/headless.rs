@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,11 +38,35 @@ struct Posted {
 struct Post {
     posted: Mutex<Posted>,
     changed: Condvar,
+    ended: AtomicBool,
 }
 
 impl Post {
     fn lock(&self) -> MutexGuard<'_, Posted> {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Change what is posted and wake the loop.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    fn put(&self, change: impl FnOnce(&mut Posted)) -> Result<(), EventLoopError> {
+        let mut posted = self.lock();
+        if self.ended.load(Ordering::SeqCst) {
+            return Err(EventLoopError::EventLoopTerminated);
+        }
+        change(&mut posted);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Refuse everything from now on. What was posted is dropped: who waits for it hears that.
+    fn end(&self) {
+        let mut posted = self.lock();
+        self.ended.store(true, Ordering::SeqCst);
+        let dropped = std::mem::take(&mut *posted);
+        drop(posted);
+        drop(dropped);
     }
 
     /// What was posted; waits for it up to `limit` (`None` = for ever).
@@ -64,15 +88,11 @@ struct Proxy(Arc<Post>);
 
 impl EventLoopProxy for Proxy {
     fn quit_event_loop(&self) -> Result<(), EventLoopError> {
-        self.0.lock().quit = true;
-        self.0.changed.notify_one();
-        Ok(())
+        self.0.put(|posted| posted.quit = true)
     }
 
     fn invoke_from_event_loop(&self, event: Event) -> Result<(), EventLoopError> {
-        self.0.lock().events.push_back(event);
-        self.0.changed.notify_one();
-        Ok(())
+        self.0.put(|posted| posted.events.push_back(event))
     }
 }
 
@@ -183,6 +203,7 @@ impl Platform for HeadlessPlatform {
 
     fn run_event_loop(&self) -> Result<(), PlatformError> {
         self.0.run();
+        self.0.post.end();
         Ok(())
     }
 

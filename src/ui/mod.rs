@@ -44,7 +44,7 @@ pub use window_face::WindowFace;
 
 /// What the build script made of `ui/app.slint`.
 #[cfg(feature = "ui")]
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::todo)]
 pub mod pages {
     slint::include_modules!();
 }
