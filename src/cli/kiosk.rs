@@ -65,7 +65,11 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals()?;
     let inbox = Inbox::default();
     let touched = inbox.clone();
-    let mut ui = Ui::new(kind, Panel::of(config.kiosk.size.0), move |command| {
+    let panel = match kind {
+        ScreenKind::Window => Panel::of(config.kiosk.size.0).square(),
+        ScreenKind::Headless => Panel::of(config.kiosk.size.0),
+    };
+    let mut ui = Ui::new(kind, panel, move |command| {
         touched.touched(command);
     })?;
     let face = Arc::new(WindowFace::of(&mut ui));
