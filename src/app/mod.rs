@@ -96,7 +96,7 @@ impl Inbox {
     }
 
     fn put(&self, input: Input) {
-        if self.0.send(input).is_err() {
+        if self.0.send(input).is_err() && !self.0.is_closed() {
             tracing::error!("the app does not keep up with its inputs; one is lost");
         }
     }

@@ -21,7 +21,7 @@ pub struct Family {
 /// What differs between one family and another.
 #[derive(Debug, Clone)]
 pub struct Habits {
-    /// The value of `camera.source`, for both.
+    /// The value of `camera.source`, for both; `pattern` gets a letter for each.
     pub camera: String,
     /// The value of `camera.size`.
     pub size: String,
@@ -72,13 +72,14 @@ impl Family {
     pub fn config(&self, name: &str, habits: &Habits, sound: &(String, String)) -> String {
         let Habits { camera, size, fps, kiosk, call, .. } = habits;
         let (microphone, speaker) = sound;
+        let letter = if camera == "pattern" { format!(":{}", &name[..1]) } else { String::new() };
         let Relay { port, user, host_key, .. } = &self.relay;
         format!(
             r#"[kiosk]
 name = "{name}"
 {kiosk}
 [camera]
-source = "{camera}"
+source = "{camera}{letter}"
 size = "{size}"
 fps = {fps}
 [microphone]
