@@ -39,6 +39,11 @@ impl Size {
     pub const fn pixels(self) -> usize {
         self.width as usize * self.height as usize
     }
+
+    /// Whether it can be coded 4:2:0 without rounding: both even, neither zero.
+    pub const fn is_even(self) -> bool {
+        self.pixels() > 0 && self.width.is_multiple_of(2) && self.height.is_multiple_of(2)
+    }
 }
 
 impl fmt::Display for Size {
@@ -79,6 +84,22 @@ pub enum PixelFormat {
     Yuyv,
     /// Red, green, blue, a byte each.
     Rgb8,
+}
+
+impl PixelFormat {
+    /// Bytes of one picture of `size`; 0 for [`PixelFormat::Jpeg`], which has as many as it has.
+    /// Odd sizes round chroma up.
+    pub const fn bytes(self, size: Size) -> usize {
+        let (half_width, half_height) = (size.width.div_ceil(2), size.height.div_ceil(2));
+        match self {
+            Self::Jpeg => 0,
+            Self::I420 | Self::Nv12 => {
+                size.pixels() + 2 * Size::new(half_width, half_height).pixels()
+            }
+            Self::Yuyv => 4 * Size::new(half_width, size.height).pixels(),
+            Self::Rgb8 => 3 * size.pixels(),
+        }
+    }
 }
 
 /// One raw picture, or one that the camera compressed itself.

@@ -1,3 +1,5 @@
-//! Raw to encoded and back: pictures and sound.
+//! From frames to packets and back. Codecs keep their buffers from frame to frame and know limits;
+//! devices, sockets and clocks are strange to them.
 
+pub mod jpeg;
 pub mod opus;

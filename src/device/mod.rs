@@ -10,9 +10,18 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+pub mod file_video;
+pub mod jpeg_file;
+mod letters;
 pub mod null_audio;
+pub mod null_video;
+pub mod open;
 pub mod sound;
+pub mod stamp;
+pub mod test_pattern;
+mod ticker;
 pub mod tone;
+pub mod v4l2;
 pub mod wav;
 
 use std::time::Duration;

@@ -93,7 +93,7 @@ pub struct Listen {
     gain: Gain,
     tape: Option<Tape>,
     stats: Arc<ListenStats>,
-    health: Arc<Health>,
+    health: Option<Arc<Health>>,
 }
 
 impl Listen {
@@ -107,10 +107,14 @@ impl Listen {
         stamps: Stamps,
         tape: Option<Tape>,
         stats: Arc<ListenStats>,
-        health: Arc<Health>,
     ) -> Result<Self, crate::codec::opus::VoiceError> {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        Ok(Self { open, packets, playout: Playout::new(stamps)?, gain, tape, stats, health })
+        Ok(Self { open, packets, playout: Playout::new(stamps)?, gain, tape, stats, health: None })
+    }
+
+    /// Say there when it works again; the supervisor hands it out at the start.
+    pub fn report_to(&mut self, health: Arc<Health>) {
+        self.health = Some(health);
     }
 
     fn listen(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> Result<(), DeviceError> {
@@ -132,7 +136,9 @@ impl Listen {
             if !sink.write(&period, stop)? {
                 return Ok(());
             }
-            self.health.works();
+            if let Some(health) = &self.health {
+                health.works();
+            }
             let ran_out = sink.underruns();
             self.stats.underruns.fetch_add(ran_out - underruns, Ordering::Relaxed);
             underruns = ran_out;

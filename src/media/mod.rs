@@ -7,12 +7,15 @@
 //! The wave is the tunnel in a call, and [`line`](mod@line) alone. A worker opens its device in
 //! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
+pub mod camera;
 pub mod gain;
 pub mod jitter;
 pub mod line;
 pub mod listen;
+pub mod pace;
 pub mod playout;
 pub mod record;
 pub mod shorten;
 pub mod stats;
 pub mod talk;
+pub mod viewer;

@@ -124,11 +124,11 @@ impl Playout {
         self.jitter.is_starving(self.sound.len())
     }
 
-    /// When the sample that is pulled next was captured, if it was and the wire says when.
+    /// When the sample that is pulled next was captured (or, with [`Stamps::Arrival`], should have
+    /// arrived), if it came from a packet.
     pub fn next_captured(&self) -> Option<Time> {
         let waiting = self.sound.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-        let captured = self.captured.filter(|_| self.stamps == Stamps::Captured)?;
-        Some(captured - Duration::from_micros(waiting))
+        Some(self.captured? - Duration::from_micros(waiting))
     }
 
     /// Packets that were not Opus.

@@ -1,0 +1,149 @@
+//! `twocan viewer`: shows, counts or records the pictures that come on plain TCP.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::clock;
+use crate::codec::jpeg::Limits;
+use crate::device::VideoSink;
+use crate::device::file_video::FileVideo;
+use crate::device::null_video::{NullVideo, Seen};
+use crate::frame::Size;
+use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
+use crate::media::stats::Report;
+use crate::media::viewer::{Counters, OpenSink, Viewer};
+use crate::queue::Queue;
+use crate::supervisor::{Restart, Supervisor};
+
+use super::signals;
+
+/// Show pictures that come as JPEGs back to back, from `twocan camera` or `ffmpeg -f mjpeg`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Connect to HOST:PORT and show what comes from there.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "listen",
+        required_unless_present = "listen"
+    )]
+    pub from: Option<HostPort>,
+    /// Wait for who wants to be seen, at [ADDRESS:]PORT; without an address only on this machine
+    /// (127.0.0.1).
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    pub listen: Option<ListenAt>,
+    /// `window`, `null` (counts and measures), a file to record into, or a folder (a name that
+    /// ends with a slash makes one).
+    #[arg(long, default_value = "null")]
+    pub sink: String,
+    /// The largest picture that is decoded.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1920x1080")]
+    pub limit: Size,
+    /// Stop after so many seconds; without it at Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// The folder for the file Stats-Video-Viewer, written at the end.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub stats: PathBuf,
+}
+
+/// Run it until Ctrl-C, SIGTERM or the seconds given. `window` opens the sink of `--sink window`,
+/// where this build has one.
+///
+/// # Errors
+/// The port is in use, the sink can't be opened, or the statistics can't be written.
+pub fn run(args: Args, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
+    let stop = signals::stop_on_signals().context("wait for signals")?;
+    let place = match (args.from, args.listen) {
+        (Some(HostPort(from)), _) => Place::Dial(from),
+        (None, Some(ListenAt(at))) => Place::Listen(at),
+        (None, None) => anyhow::bail!("either --from or --listen is needed"),
+    };
+    let (counters, traffic) = (Arc::new(Counters::default()), Arc::new(Traffic::default()));
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let open = sink(&args.sink, &seen, window)?;
+    // The viewer takes the newest; what a burst pushes out of here is counted as dropped too.
+    let packets = Queue::newest_wins(8);
+    let line = Incoming::open(place, Framing::Pictures, packets.clone(), Arc::clone(&traffic))?;
+    if let Some(address) = line.address() {
+        tracing::info!("waiting at {address}");
+    }
+    let began = clock::now();
+    let mut supervisor = Supervisor::new();
+    let shared = Arc::clone(&counters);
+    let queue = packets.clone();
+    supervisor.start_with("viewer", Restart::DEVICE, |health| {
+        Viewer::new(open, Limits::of(args.limit), queue, None, shared, health)
+    })?;
+    supervisor.start("line", Restart::DEVICE, line)?;
+    super::run_until(&stop, args.seconds);
+    supervisor.stop();
+    let took = clock::now().since(began);
+    // Let go by the queue, or still in it.
+    let unseen = packets.displaced() + packets.len() as u64;
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let path = report(took, &counters, &traffic, unseen, &seen).write(&args.stats)?;
+    tracing::info!("statistics are in {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sink(name: &str, seen: &Arc<Mutex<Seen>>, window: Option<OpenSink>) -> anyhow::Result<OpenSink> {
+    match name {
+        "window" => window.context("this build has no window: choose --sink null or a file"),
+        "null" => {
+            let seen = Arc::clone(seen);
+            Ok(Box::new(move || Ok(Box::new(NullVideo::new(Arc::clone(&seen))))))
+        }
+        path => {
+            // Opened here as well, so that a wrong name is an error at once.
+            let path = PathBuf::from(path);
+            let mut first = Some(FileVideo::open(&path)?);
+            Ok(Box::new(move || record(&mut first, &path)))
+        }
+    }
+}
+
+fn record(
+    first: &mut Option<FileVideo>,
+    path: &Path,
+) -> Result<Box<dyn VideoSink>, crate::device::DeviceError> {
+    Ok(Box::new(match first.take() {
+        Some(first) => first,
+        None => FileVideo::open(path)?,
+    }))
+}
+
+fn report(
+    took: Duration,
+    counters: &Counters,
+    traffic: &Traffic,
+    unseen: u64,
+    seen: &Seen,
+) -> Report {
+    let seconds = took.as_secs_f64();
+    let shown = counters.shown.load(Ordering::Relaxed);
+    let dropped = counters.dropped.load(Ordering::Relaxed) + unseen;
+    let bytes = traffic.bytes.load(Ordering::Relaxed);
+    let size = counters.last().map_or("none".to_owned(), |(_, size)| size.to_string());
+    Report::new("Stats-Video-Viewer")
+        .row("duration", "duration_s", seconds, "s")
+        .row("pictures received", "received", traffic.packets.load(Ordering::Relaxed), "")
+        .row("pictures shown", "shown", shown, "")
+        .row("dropped for newer ones", "dropped", dropped, "")
+        .row("broken or too large", "broken", counters.broken.load(Ordering::Relaxed), "")
+        .row("last size", "size", size, "")
+        .row("peers", "peers", traffic.peers.load(Ordering::Relaxed), "")
+        .row("peers refused", "refused", traffic.refused.load(Ordering::Relaxed), "")
+        .row("shown", "fps", shown as f64 / seconds.max(1e-3), "per second")
+        .row("bytes received", "bytes", bytes, "")
+        .row("rate", "kbit_s", bytes as f64 * 8e-3 / seconds.max(1e-3), "kbit/s")
+        .percentiles("arrival to shown", "age_ms", counters.ages())
+        .row("with a stamp", "stamped", seen.stamped, "")
+        .row("missing by stamp", "missing", seen.missing, "")
+        .percentiles("capture to shown, by stamp", "stamp_age_ms", seen.by_stamp.percentiles())
+}

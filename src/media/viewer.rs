@@ -1,0 +1,180 @@
+//! The worker that turns packets into pictures on a sink.
+//!
+//! ```text
+//!  ~~~> Queue<Packet> ──newest──> decode under limits, into the sink's buffer ──> push
+//!                │                     │ bad: dropped, counted                     │
+//!                └──skipped──> Ack <───┴───────────────────────────────shown───────┘
+//! ```
+//! A stale picture is worth nothing: of those that wait only the newest is decoded. Every picture
+//! is acknowledged, shown or dropped, since the sender's pace lives on it. The sink says what it
+//! wants: RGB, I420, or the JPEG as it came.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::{self, Time};
+use crate::codec::jpeg::{Decoder, JpegError, Limits};
+use crate::device::{DeviceError, VideoSink};
+use crate::figures::{Ages, Percentiles};
+use crate::frame::{Ack, Packet, PacketKind, PixelFormat, Size};
+use crate::queue::{Queue, Received};
+use crate::stop::Stop;
+use crate::supervisor::{Health, Worker, WorkerError};
+
+/// Opens the sink; called again after each failure.
+pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn VideoSink>, DeviceError> + Send>;
+
+/// What happened so far; shared with whoever shows it.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Pictures that came.
+    pub received: AtomicU64,
+    /// Of these, pictures shown.
+    pub shown: AtomicU64,
+    /// Pictures dropped because a newer one was there.
+    pub dropped: AtomicU64,
+    /// Pictures that were torn or over the limits.
+    pub broken: AtomicU64,
+    /// Bytes that came, without headers.
+    pub bytes: AtomicU64,
+    /// "Nothing changed" packets.
+    pub same: AtomicU64,
+    ages: Mutex<Ages>,
+    last: Mutex<Option<(Time, Size)>>,
+}
+
+impl Counters {
+    /// How old pictures were when they were shown, since the last [`Counters::clear_ages`].
+    pub fn ages(&self) -> Percentiles {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).percentiles()
+    }
+
+    /// Begin a new window: the figures of a call count from its second 3.
+    pub fn clear_ages(&self) {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// When the last picture was shown, and its size.
+    pub fn last(&self) -> Option<(Time, Size)> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pictures that came and were not shown.
+    pub fn not_shown(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed) + self.broken.load(Ordering::Relaxed)
+    }
+
+    fn shown(&self, captured: Time, size: Size) {
+        let now = clock::now();
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        let age = now.since(captured);
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).record(age);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, size));
+    }
+}
+
+/// The worker.
+pub struct Viewer {
+    open: OpenSink,
+    limits: Limits,
+    packets: Queue<Packet>,
+    acks: Option<Queue<Ack>>,
+    counters: Arc<Counters>,
+    health: Arc<Health>,
+}
+
+impl Viewer {
+    /// One that shows what comes in `packets`; `acks` is `None` where nobody listens to them.
+    pub fn new(
+        open: OpenSink,
+        limits: Limits,
+        packets: Queue<Packet>,
+        acks: Option<Queue<Ack>>,
+        counters: Arc<Counters>,
+        health: Arc<Health>,
+    ) -> Self {
+        Self { open, limits, packets, acks, counters, health }
+    }
+
+    fn acknowledge(&self, sequence: u32, arrived: Time, shown: bool) {
+        if let Some(acks) = &self.acks {
+            // Closed: the call is over, and nobody waits for it.
+            let _ = acks.send(Ack { sequence, arrived, shown });
+        }
+    }
+
+    /// Count a packet in; true when it holds a picture.
+    fn is_picture(&self, packet: &Packet) -> bool {
+        let picture = packet.kind == PacketKind::Picture;
+        if picture {
+            self.counters.received.fetch_add(1, Ordering::Relaxed);
+            self.counters.bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
+        } else if packet.kind == PacketKind::Same {
+            self.counters.same.fetch_add(1, Ordering::Relaxed);
+        }
+        picture
+    }
+
+    /// The newest picture that waits, or will come; `None` at the stop.
+    fn newest(&self, stop: &Stop) -> Option<Packet> {
+        let mut newest = loop {
+            match self.packets.receive(stop, None) {
+                Received::Item(packet) if self.is_picture(&packet) => break packet,
+                Received::Item(_) | Received::Timeout => {}
+                Received::Stopped => return None,
+            }
+        };
+        while let Some(packet) = self.packets.try_receive() {
+            if self.is_picture(&packet) {
+                self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                self.acknowledge(newest.sequence, clock::now(), false);
+                newest = packet;
+            }
+        }
+        Some(newest)
+    }
+}
+
+impl Worker for Viewer {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        let mut sink = (self.open)()?;
+        let mut decoder = Decoder::new(self.limits)?;
+        let mut showing = None;
+        while let Some(packet) = self.newest(stop) {
+            let arrived = clock::now();
+            match decode(&mut decoder, &packet.payload, &mut *sink) {
+                Ok(size) => {
+                    let pushed = sink.push(packet.captured);
+                    self.acknowledge(packet.sequence, arrived, pushed.is_ok());
+                    pushed?;
+                    self.counters.shown(packet.captured, size);
+                    if showing.is_none() {
+                        self.health.works();
+                    }
+                    if showing.replace(size) != Some(size) {
+                        tracing::info!("pictures are {size}");
+                    }
+                }
+                Err(error) => {
+                    // The first one is worth a line; a stream of them shows in the counter.
+                    if self.counters.broken.fetch_add(1, Ordering::Relaxed) == 0 {
+                        tracing::warn!("picture {} dropped: {error}", packet.sequence);
+                    }
+                    self.acknowledge(packet.sequence, arrived, false);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode(decoder: &mut Decoder, jpeg: &[u8], sink: &mut dyn VideoSink) -> Result<Size, JpegError> {
+    match sink.format() {
+        PixelFormat::Jpeg => {
+            let size = decoder.size(jpeg)?;
+            sink.lease(size, jpeg.len()).copy_from_slice(jpeg);
+            Ok(size)
+        }
+        format => decoder.decode(jpeg, format, |size, bytes| sink.lease(size, bytes)),
+    }
+}
