@@ -96,8 +96,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let device = args.device.clone();
     let open = Box::new(move || first.take().map_or_else(|| open_sink(&device, buffer), Ok));
-    let mut listen =
-        Listen::new(open, packets.clone(), Stamps::Arrival, tape, Arc::clone(&stats))?;
+    let mut listen = Listen::new(open, packets.clone(), Stamps::Arrival, tape, Arc::clone(&stats))?;
     let health = supervisor.start_with("listen", Restart::DEVICE, |health| {
         listen.report_to(health);
         listen
@@ -106,8 +105,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     super::run_until(&stop, args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
-    let report = report(&args.device, took, &stats, &traffic)
-        .row("loudspeaker failures", "failures", health.failures(), "");
+    let report = report(&args.device, took, &stats, &traffic).row(
+        "loudspeaker failures",
+        "failures",
+        health.failures(),
+        "",
+    );
     let path = report.write(&args.stats)?;
     tracing::info!("statistics are in {}", path.display());
     Ok(ExitCode::SUCCESS)

@@ -223,7 +223,11 @@ mod tests {
             for half in 0..2 {
                 playout.pull(&mut into, now + Duration::from_millis(half * 10), |_| {});
                 let peak = into.iter().map(|s| s.unsigned_abs()).max().unwrap();
-                if peak > 4000 { loud += 1 } else if loud > 0 { quiet += 1 }
+                if peak > 4000 {
+                    loud += 1
+                } else if loud > 0 {
+                    quiet += 1
+                }
             }
         }
         assert_eq!((quiet, playout.figures().gaps), (0, 0));
