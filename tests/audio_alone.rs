@@ -1,5 +1,7 @@
 //! `twocan talk` and `twocan listen` alone, on real ALSA over a private sound server.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "common/pulse.rs"]
 mod pulse;
 

@@ -164,7 +164,9 @@ mod tests {
 
     fn tone(frame: usize, samples: usize) -> Vec<i16> {
         let at = |index: usize| (frame * samples + index) as f32 / 48_000.0;
-        (0..samples).map(|i| ((at(i) * 440.0 * 6.283).sin() * 9000.0) as i16).collect()
+        (0..samples)
+            .map(|i| ((at(i) * 440.0 * std::f32::consts::TAU).sin() * 9000.0) as i16)
+            .collect()
     }
 
     proptest! {

@@ -137,7 +137,7 @@ impl Jitter {
                 self.figures.late += 1;
                 return;
             }
-            if step < 0 || step > LATE_LIMIT {
+            if !(0..=LATE_LIMIT).contains(&step) {
                 // Another sender, or one that started anew.
                 self.transits.clear();
                 self.missing = 0;

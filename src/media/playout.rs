@@ -203,8 +203,9 @@ mod tests {
         let mut encoder = VoiceEncoder::new(VoiceFormat::default()).unwrap();
         let packets = (0..count).map(|n| {
             let at = |i: u32| (n * 960 + i) as f32 / 48_000.0;
-            let frame: Vec<i16> =
-                (0..960).map(|i| ((at(i) * 440.0 * 6.283).sin() * 9000.0) as i16).collect();
+            let frame: Vec<i16> = (0..960)
+                .map(|i| ((at(i) * 440.0 * std::f32::consts::TAU).sin() * 9000.0) as i16)
+                .collect();
             let mut payload = Vec::new();
             encoder.encode(&frame, &mut payload).unwrap();
             packet(n, payload)
