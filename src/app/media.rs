@@ -215,9 +215,9 @@ impl CallMedia {
         let open = self.plan.open_speaker();
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
         match Playout::new(Stamps::Captured) {
-            Ok(playout) => self.receiving.start("listen", |health| {
-                Listen::new(open, voice, playout, None, stats, health)
-            }),
+            Ok(playout) => self
+                .receiving
+                .start("listen", |health| Listen::new(open, voice, playout, None, stats, health)),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
     }

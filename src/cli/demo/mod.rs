@@ -180,7 +180,9 @@ fn talk(
 fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
     let camera = match args.camera.as_str() {
         "pattern" => "pattern".to_owned(),
-        path => fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string(),
+        path => {
+            fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string()
+        }
     };
     let cards = |kiosk: &str| match sound {
         true => (format!("mic_{kiosk}"), format!("spk_{kiosk}")),
