@@ -1,4 +1,5 @@
 //! Two tunnels and a real sshd between them.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

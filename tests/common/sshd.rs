@@ -1,5 +1,6 @@
 //! Debian's own sshd as a private relay: its own config, keys and port, on loopback only.
 //!
+//! `SHLVL=2` keeps the login shell from reading a developer's `.bashrc`, which may take seconds.
 //! Sessions log in as the user who runs the tests. Sockets lie in the fixture's folder unless a test
 //! asks for the home folder. Everything ends and vanishes with the fixture.
 
@@ -56,7 +57,7 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/keys\n\
              PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-             MaxStartups 100\nLogLevel VERBOSE\n{more}\n",
+             MaxStartups 100\nLogLevel VERBOSE\nSetEnv SHLVL=2\n{more}\n",
             path.display()
         );
         fs::write(path.join("config"), config).unwrap();
