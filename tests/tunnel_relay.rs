@@ -11,7 +11,6 @@ use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
 use twocan::tunnel::{Command, RelayConfig, RelayStatus};
-use twocan::wire::packet::{decode_ack, encode_ack};
 use twocan::wire::signal::Signal;
 
 /// Anna dials (her key is the smaller one), Bert is dialled; both are up.
