@@ -1,17 +1,23 @@
 //! Twocan: a video phone whose string is SSH.
+pub mod address;
 pub mod app;
 pub mod call;
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod contacts;
 pub mod device;
 pub mod figures;
 pub mod frame;
 pub mod identity;
 pub mod media;
+pub mod name;
+pub mod photo;
 pub mod queue;
+pub mod records;
 pub mod stop;
+pub mod store;
 pub mod supervisor;
 pub mod tunnel;
 pub mod ui;

@@ -187,6 +187,11 @@ impl<T: Send + 'static> Queue<T> {
         self.0.ready_async.notify_one();
     }
 
+    /// Whether it was closed: whatever is sent is refused.
+    pub fn is_closed(&self) -> bool {
+        self.0.lock().closed
+    }
+
     /// Items waiting now.
     pub fn len(&self) -> usize {
         self.0.lock().queued.len()

@@ -1,1 +1,275 @@
-//! TODO
+//! Joins the parts: the only place that owns the call, the tunnel, the media and the screen.
+//!
+//! ```text
+//!                    ┌───────────── thread `app`: run::Loop ─────────────┐
+//!  Face (main thread)│  core::Core (pure) ── owns ── call::Machine       │
+//!   ── Command ────> │    │ effects                                      │
+//!   <── Screen ───── │    ├─> tunnel::Tunnel          (thread `tunnel`)   │
+//!  control socket ─> │    ├─> media::CallMedia        (four workers)      │
+//!   (thread)         │    └─> records                                    │
+//!                    └───────────────────────────────────────────────────┘
+//! ```
+//! [`start`] reads as the list of what a kiosk is made of.
+
+pub mod control;
+pub mod core;
+mod media;
+mod photo;
+mod run;
+pub mod screen;
+mod status;
+pub mod words;
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use crate::config::{Config, Paths};
+use crate::contacts::{Contact, Contacts};
+use crate::identity::{Identity, IdentityError};
+use crate::queue::Queue;
+use crate::records::Records;
+use crate::stop::Stop;
+use crate::store::{self, StoreError};
+use crate::supervisor::{Restart, Supervisor};
+use crate::tunnel::{PeerConfig, RelayConfig, Tunnel, TunnelConfig};
+use crate::ui::face::Face;
+use crate::ui::screen::{Command, Person};
+use crate::wire::control::{Answer, Request};
+use crate::wire::signal::Media;
+
+use self::control::{ControlServer, Reply};
+use self::core::{Core, Neighbour, Settings};
+use self::run::{Input, Loop};
+
+/// Inputs that may wait for the loop.
+const INBOX: usize = 1024;
+
+/// Why a kiosk can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket.
+    #[error("open the control socket {path}: {cause}")]
+    Control {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A thread.
+    #[error("start the thread {name}: {cause}")]
+    Thread {
+        /// Which.
+        name: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+/// A running kiosk. Dropping it stops everything, newest first.
+pub struct App {
+    supervisor: Supervisor,
+    inbox: Inbox,
+    ended: mpsc::Receiver<()>,
+}
+
+/// Takes what fingers say to the kiosk's loop; made before the kiosk, since the screen needs it.
+#[derive(Clone)]
+pub struct Inbox(Queue<Input>);
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self(Queue::fail_on_full(INBOX))
+    }
+}
+
+impl Inbox {
+    /// A finger said this.
+    pub fn touched(&self, command: Command) {
+        self.put(Input::Touched(command));
+    }
+
+    fn put(&self, input: Input) {
+        if self.0.send(input).is_err() && !self.0.is_closed() {
+            tracing::error!("the app does not keep up with its inputs; one is lost");
+        }
+    }
+}
+
+/// Start a kiosk behind `face`. It ends, with a goodbye to whoever it talks with, at `stop`, by a
+/// finger on the window's cross, or when the [`App`] is dropped.
+///
+/// # Errors
+/// See [`StartError`].
+pub fn start(
+    config: &Config,
+    paths: &Paths,
+    face: Arc<dyn Face>,
+    inbox: Inbox,
+    stop: Stop,
+) -> Result<App, StartError> {
+    store::ensure_folder(&paths.state)?;
+    store::ensure_folder(&paths.runtime)?;
+    let identity = Identity::load_or_create(&paths.state)?;
+    let contacts = Contacts::load(&paths.state);
+    if let Some(trouble) = &contacts.trouble {
+        tracing::warn!("{trouble}");
+    }
+    let contacts: Vec<Contact> = contacts.value.iter().cloned().collect();
+
+    let mut supervisor = Supervisor::new();
+    let server = control_server(paths, &face, &inbox)?;
+    let thread = |name| move |cause| StartError::Thread { name, cause };
+    supervisor.start("control", Restart::DEVICE, server).map_err(thread("control"))?;
+
+    let events = inbox.clone();
+    let tunnel = Tunnel::start(tunnel_config(config, &identity, &contacts), move |event| {
+        events.put(Input::Tunnel(event));
+    })
+    .map_err(thread("tunnel"))?;
+
+    let settings = Settings {
+        us: identity.public(),
+        ring: Duration::from_secs(u64::from(config.call.ring_seconds.get())),
+        auto_answer: config.kiosk.auto_answer,
+        helper: config.kiosk.helper.as_str().to_owned(),
+        volume: config.speaker.volume.get(),
+        has_way: config.relay.is_some() || config.door.is_some(),
+    };
+    let kiosk = Loop {
+        core: Core::new(settings, neighbours(paths, &contacts), random_call),
+        inbox: inbox.0.clone(),
+        tunnel,
+        face,
+        plan: media::MediaPlan::new(config),
+        media: None,
+        ring: None,
+        state_folder: paths.state.clone(),
+        key_line: identity.public().to_openssh(config.kiosk.name.as_str()),
+        name: config.kiosk.name.as_str().to_owned(),
+        shown: None,
+        next_look: None,
+        settled: false,
+        reconnects: 0,
+    };
+    let (done, ended) = mpsc::channel();
+    let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
+        kiosk.run(&stop);
+        // Nobody waiting for the end is fine.
+        let _ = done.send(());
+    });
+    main.map_err(thread("app"))?;
+    Ok(App { supervisor, inbox, ended })
+}
+
+impl App {
+    /// Ask what a program would ask on the control socket.
+    ///
+    /// # Errors
+    /// The refusal, as a sentence.
+    pub fn ask(&self, request: Request) -> Result<Answer, String> {
+        let (reply, replied) = mpsc::channel();
+        self.inbox.put(Input::Asked(request, reply));
+        let (answer, _) = replied.recv().map_err(|_| "the kiosk has ended".to_owned())?;
+        match answer.error {
+            Some(sentence) => Err(sentence),
+            None => Ok(answer),
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.inbox.touched(Command::Quit);
+        // An end without a word is an end.
+        let _ = self.ended.recv();
+        self.supervisor.stop();
+    }
+}
+
+fn control_server(
+    paths: &Paths,
+    face: &Arc<dyn Face>,
+    inbox: &Inbox,
+) -> Result<ControlServer, StartError> {
+    let path = control::socket(&paths.runtime);
+    let (face, inbox) = (Arc::clone(face), inbox.clone());
+    let ask = move |request: Request, reply: mpsc::Sender<Reply>| {
+        let answer = match request {
+            Request::Screenshot => match face.screenshot() {
+                Ok(png) => (Answer::default(), png),
+                Err(sentence) => (Answer::refused(sentence), Vec::new()),
+            },
+            Request::Tap { x, y } => match face.tap(x, y) {
+                Ok(()) => Reply::default(),
+                Err(sentence) => (Answer::refused(sentence), Vec::new()),
+            },
+            request => return inbox.put(Input::Asked(request, reply)),
+        };
+        // A client that went away does not want its answer.
+        let _ = reply.send(answer);
+    };
+    ControlServer::bind(&path, Box::new(ask))
+        .map_err(|cause| StartError::Control { path: path.clone(), cause })
+}
+
+fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+    TunnelConfig {
+        identity: identity.clone(),
+        name: config.kiosk.name.as_str().to_owned(),
+        media: Media::default(),
+        relay: config.relay.as_ref().map(|relay| RelayConfig {
+            host: relay.host.to_string(),
+            port: relay.port.get(),
+            user: relay.user.as_str().to_owned(),
+            host_key: relay.host_key.0.clone(),
+            folder: None,
+        }),
+        door: config.door.as_ref().map(|door| door.listen.0),
+        contacts: contacts
+            .iter()
+            .map(|contact| PeerConfig {
+                key: contact.key,
+                direct: contact.direct.iter().map(ToString::to_string).collect(),
+                via_relay: contact.via_relay,
+            })
+            .collect(),
+    }
+}
+
+fn neighbours(paths: &Paths, contacts: &[Contact]) -> Vec<Neighbour> {
+    let records = Records::load(&paths.state).unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        Records::default()
+    });
+    let neighbours = contacts.iter().map(|contact| Neighbour {
+        person: Person {
+            key: contact.key,
+            name: contact.name.clone(),
+            photo: contact.photo_path(&paths.state).and_then(|path| photo::load(&path)),
+        },
+        may_ring: contact.may_ring,
+        missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),
+        trouble: None,
+    });
+    neighbours.collect()
+}
+
+/// The time of day of a moment in seconds since 1970, as a tile shows it.
+fn when(unix_seconds: u64) -> String {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(0);
+    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    utc.with_timezone(&chrono::Local).format("%H:%M").to_string()
+}
+
+fn random_call() -> u64 {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    u64::from_be_bytes(bytes)
+}

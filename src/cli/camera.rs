@@ -45,7 +45,7 @@ pub struct Args {
         required_unless_present = "listen"
     )]
     pub to: Option<HostPort>,
-    /// Wait for who wants to see, at [ADDRESS:]PORT; without an address only on this machine
+    /// Wait for who wants to see, at `[ADDRESS:]PORT`; without an address only on this machine
     /// (127.0.0.1).
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,

@@ -13,7 +13,7 @@ use crate::device::alsa_mixer::AlsaMixer;
 use crate::device::sound::{DESKTOP_BUFFER, open_sink};
 use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
 use crate::media::listen::{Listen, ListenStats};
-use crate::media::playout::Stamps;
+use crate::media::playout::{Playout, Stamps};
 use crate::media::record::Recorder;
 use crate::media::stats::Report;
 use crate::queue::Queue;
@@ -96,10 +96,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let device = args.device.clone();
     let open = Box::new(move || first.take().map_or_else(|| open_sink(&device, buffer), Ok));
-    let mut listen = Listen::new(open, packets.clone(), Stamps::Arrival, tape, Arc::clone(&stats))?;
+    let playout = Playout::new(Stamps::Arrival)?;
     let health = supervisor.start_with("listen", Restart::DEVICE, |health| {
-        listen.report_to(health);
-        listen
+        Listen::new(open, packets.clone(), playout, tape, Arc::clone(&stats), health)
     })?;
     supervisor.start("line", Restart::DEVICE, line)?;
     super::run_until(&stop, args.seconds);

@@ -1,16 +1,190 @@
-//! The subcommands: arguments in, parts put together, an exit code out. 0: done; 1: it could not go
-//! on; 2: the arguments were wrong.
+//! The command line: one file per subcommand, each with its `Args` and a `run`.
+//!
+//! What every command shares stands here: the options that choose a kiosk ([`Globals`]), the log,
+//! and how a failure ends: one sentence on stderr, exit code 2 when the configuration or the command
+//! line is wrong and 1 otherwise.
 
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{ConfigError, Paths, PathsError};
+use crate::stop::Stop;
+use crate::wire::control::Request;
+
+pub mod bench;
+pub mod calls;
 pub mod camera;
+pub mod contact;
 pub mod demo;
+pub mod identity;
+pub mod kiosk;
 pub mod listen;
+pub mod remote;
 pub mod signals;
 pub mod talk;
 pub mod viewer;
 
-use std::time::{Duration, Instant};
+/// A video phone whose string is SSH.
+#[derive(Debug, Parser)]
+#[command(name = "twocan", version, about)]
+pub struct Cli {
+    /// Which kiosk, and how much to log.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do; without it the window is opened.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
 
-use crate::stop::Stop;
+/// What every command takes; see [`Paths`] for the defaults.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Globals {
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Which kiosk")]
+    pub config: Option<PathBuf>,
+    /// The folder of identity, contacts and records
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Which kiosk")]
+    pub state: Option<PathBuf>,
+    /// The folder of the sockets
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Which kiosk")]
+    pub runtime: Option<PathBuf>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Globals {
+    /// The file and the folders, from the options and the environment.
+    ///
+    /// # Errors
+    /// See [`PathsError`].
+    pub fn paths(&self) -> Result<Paths, PathsError> {
+        let own = self.clone();
+        Paths::find(own.config, own.state, own.runtime, |name| std::env::var_os(name))
+    }
+
+    /// Log to stderr, at the level that was asked for; `RUST_LOG` says it in detail.
+    pub fn start_logging(&self) {
+        let level = match self.verbose {
+            0 => "warn,twocan=info",
+            1 => "info,twocan=debug",
+            _ => "debug,twocan=trace",
+        };
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+        // A second start (in tests) keeps the first one's log.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .try_init();
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the screen and be reachable
+    Kiosk(kiosk::Args),
+    /// Make one call without a screen
+    Call(kiosk::CallArgs),
+    /// Say how a running kiosk is
+    Status(remote::StatusArgs),
+    /// Have a running kiosk call somebody
+    Dial(remote::DialArgs),
+    /// Have a running kiosk answer
+    Answer,
+    /// Have a running kiosk hang up, or decline
+    Hangup,
+    /// Turn a running kiosk's camera and microphone off, or on again
+    Hide(remote::HideArgs),
+    /// Set how loud a running kiosk is
+    Volume(remote::VolumeArgs),
+    /// Touch a running kiosk's screen
+    Tap(remote::TapArgs),
+    /// Take a picture of a running kiosk's screen
+    Screenshot(remote::ScreenshotArgs),
+    /// Show this kiosk's public key, its fingerprint and its six words
+    Identity(identity::Args),
+    /// Add, list and remove the people this kiosk knows
+    Contact(contact::Args),
+    /// List the calls there were
+    Calls(calls::Args),
+    /// Send a camera's pictures on plain TCP
+    Camera(camera::Args),
+    /// Show the pictures that come on plain TCP
+    Viewer(viewer::Args),
+    /// Send a microphone's sound on plain TCP
+    Talk(talk::Args),
+    /// Play the sound that comes on plain TCP
+    Listen(listen::Args),
+    /// Let two kiosks call each other through a relay of their own
+    Demo(demo::Args),
+    /// Speak or listen at the demo's sound cards
+    #[command(hide = true)]
+    Ear(demo::ears::Args),
+    /// Measure
+    Bench(bench::Args),
+}
+
+/// Do what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    cli.globals.start_logging();
+    let globals = &cli.globals;
+    let done = match cli.command {
+        None => kiosk::run(&kiosk::Args::window(), globals),
+        Some(Command::Kiosk(args)) => kiosk::run(&args, globals),
+        Some(Command::Call(args)) => kiosk::call(&args, globals),
+        Some(Command::Status(args)) => remote::status(&args, globals),
+        Some(Command::Dial(args)) => remote::command(&Request::Dial { name: args.name }, globals),
+        Some(Command::Answer) => remote::command(&Request::Answer, globals),
+        Some(Command::Hangup) => remote::command(&Request::Hangup, globals),
+        Some(Command::Hide(args)) => remote::command(&args.request(), globals),
+        Some(Command::Volume(args)) => {
+            remote::command(&Request::Volume { volume: args.volume }, globals)
+        }
+        Some(Command::Tap(args)) => {
+            remote::command(&Request::Tap { x: args.x, y: args.y }, globals)
+        }
+        Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
+        Some(Command::Identity(args)) => identity::run(args, globals),
+        Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Calls(args)) => calls::run(args, globals),
+        Some(Command::Camera(args)) => camera::run(args),
+        Some(Command::Viewer(args)) => viewer::run(args, None),
+        Some(Command::Talk(args)) => talk::run(args),
+        Some(Command::Listen(args)) => listen::run(args),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Ear(args)) => demo::ears::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
+    };
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+/// Say what failed, and with which code to end.
+pub fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "twocan: {error:#}");
+    ExitCode::from(if error.downcast_ref::<ConfigError>().is_some() { 2 } else { 1 })
+}
+
+/// Write `text` to stdout. Whoever reads it may stop reading (`| head`): that is no failure.
+pub(crate) fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// `value` as indented JSON on stdout.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
+    print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
 
 /// Wait for the stop, or for the seconds given.
 fn run_until(stop: &Stop, seconds: Option<u64>) {

@@ -33,7 +33,7 @@ pub struct Args {
         required_unless_present = "listen"
     )]
     pub from: Option<HostPort>,
-    /// Wait for who wants to be seen, at [ADDRESS:]PORT; without an address only on this machine
+    /// Wait for who wants to be seen, at `[ADDRESS:]PORT`; without an address only on this machine
     /// (127.0.0.1).
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,

@@ -3,3 +3,4 @@
 
 pub mod jpeg;
 pub mod opus;
+mod planes;

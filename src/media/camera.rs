@@ -11,7 +11,7 @@
 //! finds the gate closed is let go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -33,9 +33,21 @@ pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn VideoSource>, DeviceErro
 /// What decides whether a picture goes.
 pub enum Gate {
     /// The receiver's acknowledgements; see [`Pace`].
-    Acknowledged(Queue<Ack>),
+    Acknowledged {
+        /// Where they come.
+        acks: Queue<Ack>,
+        /// Set by whoever knows that the path is a new one: what was on its way is lost.
+        new_path: Arc<AtomicBool>,
+    },
     /// Nothing: plain TCP has no acknowledgements, its queue lets the oldest go.
     Open,
+}
+
+impl Gate {
+    /// Opened by what comes in `acks`; see [`Gate::Acknowledged`].
+    pub fn acknowledged(acks: Queue<Ack>, new_path: Arc<AtomicBool>) -> Self {
+        Self::Acknowledged { acks, new_path }
+    }
 }
 
 /// How pictures are to be.
@@ -80,6 +92,7 @@ pub struct Camera {
     packets: Queue<Packet>,
     counters: Arc<Counters>,
     health: Arc<Health>,
+    own_view: Option<Queue<Packet>>,
     sequence: u32,
 }
 
@@ -93,7 +106,14 @@ impl Camera {
         counters: Arc<Counters>,
         health: Arc<Health>,
     ) -> Self {
-        Self { open, settings, gate, packets, counters, health, sequence: 0 }
+        Self { open, settings, gate, packets, counters, health, own_view: None, sequence: 0 }
+    }
+
+    /// What is sent goes into `own_view` as well, for the small own picture; newest wins there.
+    #[must_use]
+    pub fn with_own_view(mut self, own_view: Queue<Packet>) -> Self {
+        self.own_view = Some(own_view);
+        self
     }
 
     /// The picture as the receiver may have it; `None`: not this one.
@@ -132,7 +152,10 @@ impl Worker for Camera {
             if !std::mem::replace(&mut works, true) {
                 self.health.works();
             }
-            if let Gate::Acknowledged(acks) = &self.gate {
+            if let Gate::Acknowledged { acks, new_path } = &self.gate {
+                if new_path.swap(false, Ordering::Relaxed) {
+                    pace = Pace::new();
+                }
                 while let Some(ack) = acks.try_receive() {
                     pace.acknowledged(ack.sequence, clock::now());
                 }
@@ -142,14 +165,17 @@ impl Worker for Camera {
                 }
             }
             let Some(payload) = self.payload(&picture, &mut encoder)? else {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+                // The first one is worth a line; the rest show in the counter.
+                if self.counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::warn!("a picture over {limit} or {PICTURE_LIMIT} bytes was left out");
+                }
                 continue;
             };
             let sequence = self.sequence;
             self.sequence = sequence.wrapping_add(1);
             self.counters.sent.fetch_add(1, Ordering::Relaxed);
             self.counters.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
-            if matches!(self.gate, Gate::Acknowledged(_)) {
+            if matches!(self.gate, Gate::Acknowledged { .. }) {
                 pace.sent(sequence, clock::now());
             }
             let packet = Packet {
@@ -159,6 +185,10 @@ impl Worker for Camera {
                 after_gap: false,
                 payload,
             };
+            if let Some(own_view) = &self.own_view {
+                // Nobody may be looking; then the next one replaces it.
+                let _ = own_view.send(packet.clone());
+            }
             if self.packets.send(packet).is_err() {
                 // Closed: whoever wanted pictures has gone.
                 return Ok(());

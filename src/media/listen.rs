@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::gain::{Gain, peak};
-use super::playout::{Playout, Stamps};
+use super::playout::Playout;
 use super::record::Tape;
 use crate::clock;
 use crate::device::{AudioSink, DeviceError};
@@ -95,28 +95,21 @@ pub struct Listen {
     gain: Gain,
     tape: Option<Tape>,
     stats: Arc<ListenStats>,
-    health: Option<Arc<Health>>,
+    health: Arc<Health>,
 }
 
 impl Listen {
     /// A worker that takes packets from `packets`; `tape` gets what was heard.
-    ///
-    /// # Errors
-    /// libopus refuses.
     pub fn new(
         open: OpenSink,
         packets: Queue<Packet>,
-        stamps: Stamps,
+        playout: Playout,
         tape: Option<Tape>,
         stats: Arc<ListenStats>,
-    ) -> Result<Self, crate::codec::opus::VoiceError> {
+        health: Arc<Health>,
+    ) -> Self {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        Ok(Self { open, packets, playout: Playout::new(stamps)?, gain, tape, stats, health: None })
-    }
-
-    /// Say there when it works again; the supervisor hands it out at the start.
-    pub fn report_to(&mut self, health: Arc<Health>) {
-        self.health = Some(health);
+        Self { open, packets, playout, gain, tape, stats, health }
     }
 
     fn listen(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> Result<(), DeviceError> {
@@ -138,9 +131,7 @@ impl Listen {
             if !sink.write(&period, stop)? {
                 return Ok(());
             }
-            if let Some(health) = &self.health {
-                health.works();
-            }
+            self.health.works();
             let ran_out = sink.underruns();
             self.stats.underruns.fetch_add(ran_out - underruns, Ordering::Relaxed);
             underruns = ran_out;

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod pace;
 pub mod playout;
 pub mod record;
+pub mod ring;
 pub mod shorten;
 pub mod stats;
 pub mod talk;

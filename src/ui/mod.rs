@@ -1,6 +1,50 @@
 //! What the resident sees and touches: shows a [`screen::Screen`], reports a [`screen::Command`].
 //!
-//! `screen` is plain data and builds without Slint; everything else here is behind the feature `ui`
-//! and is the only place that says `slint::`.
+//! ```text
+//! app --Screen--> UiHandle ~~wake-up~~> Adapters --properties--> pages
+//! app <-Command-- (closure) <-TapGuard-- Adapters <--callbacks--- a finger
+//! viewer worker --Rgb8--> PictureSink ~~wake-up~~> Image --> pages
+//! ```
+//! `screen` and `panel` are plain data and build without Slint; everything else here is behind the
+//! feature `ui` and is the only place that says `slint::`. One thread owns the window; everyone
+//! else holds handles.
 
+pub mod face;
+pub mod panel;
 pub mod screen;
+pub mod tap_guard;
+
+#[cfg(feature = "ui")]
+pub mod adapters;
+#[cfg(feature = "ui")]
+mod handle;
+#[cfg(feature = "ui")]
+mod headless;
+#[cfg(feature = "ui")]
+mod mailbox;
+#[cfg(feature = "ui")]
+mod snapshot;
+#[cfg(feature = "ui")]
+mod video;
+#[cfg(feature = "ui")]
+mod window;
+#[cfg(feature = "ui")]
+mod window_face;
+
+#[cfg(feature = "ui")]
+pub use handle::UiHandle;
+#[cfg(feature = "ui")]
+pub use snapshot::Snapshot;
+#[cfg(feature = "ui")]
+pub use video::{OnShown, PictureSink, PictureStats, Place};
+#[cfg(feature = "ui")]
+pub use window::{ScreenKind, Ui, UiError, viewer_window};
+#[cfg(feature = "ui")]
+pub use window_face::WindowFace;
+
+/// What the build script made of `ui/app.slint`.
+#[cfg(feature = "ui")]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::todo)]
+pub mod pages {
+    slint::include_modules!();
+}

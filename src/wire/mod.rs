@@ -7,3 +7,4 @@ pub mod control;
 pub mod mjpeg;
 pub mod packet;
 pub mod signal;
+pub mod status;

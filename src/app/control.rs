@@ -1,0 +1,134 @@
+//! The control socket: a kiosk's own user asks, one connection at a time, and the app answers.
+//!
+//! `RUNTIME/control` is 0600 in a folder of 0700. A request that is not one gets a sentence back;
+//! a client that says nothing for 2 s is let go.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+use crate::stop::Stop;
+use crate::supervisor::{Worker, WorkerError};
+use crate::wire::control::{self, Answer, REQUEST_LIMIT, Request};
+
+/// How long a client may take over its request.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the app may take over its answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// An answer and the bytes that follow it.
+pub type Reply = (Answer, Vec<u8>);
+
+/// Hands a request to the app, with the way back.
+pub type Ask = Box<dyn Fn(Request, mpsc::Sender<Reply>) + Send>;
+
+/// Where the socket is in a runtime folder.
+pub fn socket(runtime: &Path) -> PathBuf {
+    runtime.join("control")
+}
+
+/// The server's end of the socket.
+pub struct ControlServer {
+    listener: UnixListener,
+    path: PathBuf,
+    ask: Ask,
+}
+
+impl ControlServer {
+    /// Bind `path`, over what an earlier run left there.
+    ///
+    /// # Errors
+    /// Another kiosk answers there, or the folder can't be written to.
+    pub fn bind(path: &Path, ask: Ask) -> io::Result<Self> {
+        if UnixStream::connect(path).is_ok() {
+            let words = "another kiosk is running there";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, words));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path: path.to_owned(), ask })
+    }
+
+    fn serve(&self, stream: UnixStream) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut line = Vec::new();
+        BufReader::new(&stream).take(REQUEST_LIMIT as u64).read_until(b'\n', &mut line)?;
+        let (mut answer, body) = match serde_json::from_slice(&line) {
+            Ok(request) => self.answer(request),
+            Err(error) => (Answer::refused(format!("not a request: {error}")), Vec::new()),
+        };
+        answer.bytes = body.len();
+        (&stream).write_all(&control::encode(&answer))?;
+        (&stream).write_all(&body)
+    }
+
+    fn answer(&self, request: Request) -> Reply {
+        let (reply, replied) = mpsc::channel();
+        (self.ask)(request, reply);
+        replied
+            .recv_timeout(ANSWER_LIMIT)
+            .unwrap_or_else(|_| (Answer::refused("the kiosk did not answer"), Vec::new()))
+    }
+}
+
+impl Worker for ControlServer {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        while !stop.is_stopped() {
+            let mut fds = [
+                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            ];
+            match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    if let Err(error) = self.serve(stream) {
+                        tracing::debug!("control socket: {error}");
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        // Nobody is behind it any more; the next start clears it as well.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Ask the kiosk behind `path`.
+///
+/// # Errors
+/// No kiosk is running there, or it did not answer as one.
+pub fn ask(path: &Path, request: &Request) -> io::Result<Reply> {
+    let stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT + PATIENCE))?;
+    (&stream).write_all(&control::encode(request))?;
+    let mut reader = BufReader::new(&stream);
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line)?;
+    let answer: Answer = serde_json::from_slice(&line)?;
+    let mut body = Vec::new();
+    reader.take(answer.bytes as u64).read_to_end(&mut body)?;
+    Ok((answer, body))
+}

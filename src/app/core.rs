@@ -1,0 +1,449 @@
+//! What the kiosk knows and decides, without doing any of it: events in, effects out.
+//!
+//! ```text
+//!   finger, control socket ─┐                    ┌─> tunnel (signals)
+//!   tunnel ─────────────────┼─> Core::handle ────┼─> media (start, stop, hide, volume)
+//!   media, time ────────────┘        │           └─> records
+//!                                    └──> screen::derive(&core) ─> ui
+//! ```
+//! It owns the call machine; the [`super::run`] loop owns everything with a thread or a descriptor.
+
+use std::time::Duration;
+
+use crate::call::{self, Machine, Outcome, State};
+use crate::clock::Time;
+use crate::identity::PeerKey;
+use crate::ui::screen::{Command, Person};
+use crate::wire::signal::{CallId, Signal};
+
+/// The most tiles on one page of the home screen.
+pub const TILES: usize = 6;
+/// Loudness in steps.
+pub const VOLUME_MOST: u8 = 10;
+/// A picture older than this is covered with words.
+pub const FROZEN: Duration = Duration::from_secs(3);
+/// The own picture is shown this long at the start of a call.
+pub const SELF_VIEW: Duration = Duration::from_secs(5);
+
+/// The relay, as far as a resident is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meeting {
+    /// No relay is set up; calls go direct.
+    None,
+    /// Not connected, and why if that is known.
+    Trying(Option<String>),
+    /// Connected and probed.
+    Connected,
+    /// Only a person can help: the sentence for the helper.
+    Blocked(String),
+}
+
+/// One contact with what is known of it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbour {
+    /// Who it is and what it looks like.
+    pub person: Person,
+    /// May ring here.
+    pub may_ring: bool,
+    /// `14:10`, when they called and nobody answered.
+    pub missed: Option<String>,
+    /// Something is wrong with the link that only a person can mend (another key).
+    pub trouble: Option<String>,
+}
+
+/// What the media workers report once a second in a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// When the newest remote picture was shown.
+    pub picture: Option<Time>,
+    /// Pictures are being held back because the line is thin.
+    pub thin: bool,
+    /// Our camera does not work: why, for the log and the status.
+    pub camera: Option<String>,
+    /// Our microphone does not work.
+    pub microphone: Option<String>,
+    /// Our speaker does not work.
+    pub speaker: Option<String>,
+}
+
+impl News {
+    /// What the resident has to know of our own devices.
+    pub fn notice(&self, peer: &str) -> Option<String> {
+        let sentence = match (&self.camera, &self.microphone, &self.speaker) {
+            (None, None, None) => return None,
+            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
+            (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
+            (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
+            _ => "Camera and sound are not working.".to_owned(),
+        };
+        Some(sentence)
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A finger.
+    Touched(Command),
+    /// A program on the control socket dials.
+    Dial(PeerKey),
+    /// Somebody sets the loudness.
+    Volume(u8),
+    /// Somebody hides us, or shows us again.
+    Hide(Option<bool>),
+    /// The relay.
+    Meeting(Meeting),
+    /// A peer can be reached.
+    PeerUp(PeerKey),
+    /// A peer can't be reached; a sentence if a person has to do something about it.
+    PeerDown(PeerKey, Option<String>),
+    /// A peer said something.
+    Signal(PeerKey, Signal),
+    /// The workers' second.
+    News(News),
+    /// Time has passed.
+    Tick,
+    /// The program was told to end.
+    ShutDown,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Say this to that peer.
+    Send(PeerKey, Signal),
+    /// Run media with this peer.
+    StartMedia(PeerKey),
+    /// Stop it.
+    StopMedia,
+    /// Close camera and microphone (true), or open them again.
+    Hide(bool),
+    /// Set the loudness, and keep it.
+    Volume(u8),
+    /// Write a call's record.
+    Record(Outcome),
+    /// End the program.
+    Quit,
+}
+
+/// The sound a kiosk makes while a call is not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ring {
+    /// They ring us.
+    Bell,
+    /// We wait for them.
+    Ringback,
+}
+
+/// How the kiosk behaves, from its config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Our own key.
+    pub us: PeerKey,
+    /// How long a call rings.
+    pub ring: Duration,
+    /// Answer by itself.
+    pub auto_answer: bool,
+    /// Whom the fault page names.
+    pub helper: String,
+    /// Loudness at the start.
+    pub volume: u8,
+    /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
+    pub has_way: bool,
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    machine: Machine,
+    neighbours: Vec<Neighbour>,
+    meeting: Meeting,
+    fault_seen: bool,
+    tile_page: usize,
+    volume: u8,
+    hidden: bool,
+    peer_hidden: bool,
+    media_since: Option<Time>,
+    news: News,
+    new_call: fn() -> CallId,
+}
+
+impl Core {
+    /// A kiosk at rest. `new_call` makes the ids of outgoing calls.
+    pub fn new(settings: Settings, neighbours: Vec<Neighbour>, new_call: fn() -> CallId) -> Self {
+        Self {
+            machine: Machine::new(settings.us, settings.ring),
+            volume: settings.volume.min(VOLUME_MOST),
+            settings,
+            neighbours,
+            meeting: Meeting::None,
+            fault_seen: false,
+            tile_page: 0,
+            hidden: false,
+            peer_hidden: false,
+            media_since: None,
+            news: News::default(),
+            new_call,
+        }
+    }
+
+    /// Where the call is.
+    pub fn call(&self) -> &State {
+        self.machine.state()
+    }
+
+    /// Whether this contact can be reached now.
+    pub fn reaches(&self, peer: PeerKey) -> bool {
+        self.machine.is_linked(peer)
+    }
+
+    /// The contacts, in the order of their tiles.
+    pub fn neighbours(&self) -> &[Neighbour] {
+        &self.neighbours
+    }
+
+    /// How the kiosk behaves.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The relay.
+    pub fn meeting(&self) -> &Meeting {
+        &self.meeting
+    }
+
+    /// Somebody has read the fault page and gone home.
+    pub fn fault_seen(&self) -> bool {
+        self.fault_seen
+    }
+
+    /// Which page of tiles is on show.
+    pub fn tile_page(&self) -> usize {
+        self.tile_page
+    }
+
+    /// Loudness, 0 to 10.
+    pub fn volume(&self) -> u8 {
+        self.volume
+    }
+
+    /// Our camera and microphone are off.
+    pub fn hidden(&self) -> bool {
+        self.hidden
+    }
+
+    /// Theirs are.
+    pub fn peer_hidden(&self) -> bool {
+        self.peer_hidden
+    }
+
+    /// When media was started, while it runs.
+    pub fn media_since(&self) -> Option<Time> {
+        self.media_since
+    }
+
+    /// The workers' last report in this call.
+    pub fn news(&self) -> &News {
+        &self.news
+    }
+
+    /// When the next [`Event::Tick`] is due for the call.
+    pub fn deadline(&self) -> Option<Time> {
+        self.machine.deadline()
+    }
+
+    /// What should be heard while nobody has answered.
+    pub fn ring(&self) -> Option<Ring> {
+        match self.machine.state() {
+            State::Incoming { .. } => Some(Ring::Bell),
+            State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
+            State::Outgoing { ringing: false, .. }
+            | State::Idle
+            | State::Established { .. }
+            | State::Reconnecting { .. }
+            | State::Ended { .. } => None,
+        }
+    }
+
+    /// One step.
+    pub fn handle(&mut self, event: Event, now: Time) -> Vec<Effect> {
+        match event {
+            Event::Touched(command) => self.touched(command, now),
+            Event::Dial(peer) => self.dial(peer, now),
+            Event::Volume(volume) => self.set_volume(volume),
+            Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden)),
+            Event::Meeting(meeting) => {
+                if matches!(meeting, Meeting::Connected) {
+                    self.fault_seen = false;
+                }
+                self.meeting = meeting;
+                Vec::new()
+            }
+            Event::PeerUp(peer) => {
+                self.set_trouble(peer, None);
+                self.step(call::Event::LinkUp(peer), now)
+            }
+            Event::PeerDown(peer, trouble) => {
+                self.set_trouble(peer, trouble);
+                self.step(call::Event::LinkDown(peer), now)
+            }
+            Event::Signal(peer, signal) => self.heard(peer, signal, now),
+            Event::News(news) => {
+                self.news = news;
+                Vec::new()
+            }
+            Event::Tick => self.step(call::Event::Tick, now),
+            Event::ShutDown => {
+                let mut effects = self.step(call::Event::ShutDown, now);
+                effects.push(Effect::Quit);
+                effects
+            }
+        }
+    }
+
+    fn touched(&mut self, command: Command, now: Time) -> Vec<Effect> {
+        match command {
+            Command::Dial(peer) => self.dial(peer, now),
+            Command::Answer => self.step(call::Event::Answer, now),
+            Command::Cancel | Command::Decline | Command::HangUp => {
+                self.step(call::Event::HangUp, now)
+            }
+            Command::Louder => self.set_volume(self.volume + 1),
+            Command::Quieter => self.set_volume(self.volume.saturating_sub(1)),
+            Command::Hide => self.hide(!self.hidden),
+            Command::Home => {
+                self.fault_seen = true;
+                self.step(call::Event::Dismiss, now)
+            }
+            Command::EarlierTiles => {
+                self.tile_page = self.tile_page.saturating_sub(1);
+                Vec::new()
+            }
+            Command::LaterTiles => {
+                if (self.tile_page + 1) * TILES < self.neighbours.len() {
+                    self.tile_page += 1;
+                }
+                Vec::new()
+            }
+            Command::Quit => self.handle(Event::ShutDown, now),
+        }
+    }
+
+    fn dial(&mut self, peer: PeerKey, now: Time) -> Vec<Effect> {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.missed = None;
+            let call = (self.new_call)();
+            return self.step(call::Event::Dial(peer, call), now);
+        }
+        Vec::new()
+    }
+
+    fn heard(&mut self, peer: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
+        match signal {
+            Signal::Invite { call }
+                if !self.neighbours.iter().any(|n| n.person.key == peer && n.may_ring) =>
+            {
+                vec![Effect::Send(peer, Signal::Decline { call })]
+            }
+            Signal::Hide { picture, sound } => {
+                if self.talks_with(peer) {
+                    self.peer_hidden = picture && sound;
+                }
+                Vec::new()
+            }
+            signal => self.step(call::Event::Signal(peer, signal), now),
+        }
+    }
+
+    fn talks_with(&self, peer: PeerKey) -> bool {
+        match *self.machine.state() {
+            State::Established { party, .. } | State::Reconnecting { party, .. } => {
+                party.peer == peer
+            }
+            State::Idle | State::Outgoing { .. } | State::Incoming { .. } | State::Ended { .. } => {
+                false
+            }
+        }
+    }
+
+    fn set_volume(&mut self, volume: u8) -> Vec<Effect> {
+        let volume = volume.min(VOLUME_MOST);
+        if volume == std::mem::replace(&mut self.volume, volume) {
+            return Vec::new();
+        }
+        vec![Effect::Volume(volume)]
+    }
+
+    fn hide(&mut self, hidden: bool) -> Vec<Effect> {
+        let (State::Established { party, .. } | State::Reconnecting { party, .. }) =
+            *self.machine.state()
+        else {
+            return Vec::new();
+        };
+        if hidden == std::mem::replace(&mut self.hidden, hidden) {
+            return Vec::new();
+        }
+        vec![
+            Effect::Hide(hidden),
+            Effect::Send(party.peer, Signal::Hide { picture: hidden, sound: hidden }),
+        ]
+    }
+
+    fn step(&mut self, event: call::Event, now: Time) -> Vec<Effect> {
+        let resumed = matches!(event, call::Event::LinkUp(_));
+        let mut effects = Vec::new();
+        for effect in self.machine.handle(event, now) {
+            effects.push(self.adopt(effect, now));
+        }
+        if resumed && self.hidden {
+            // What they knew of us may have gone with the link.
+            let (State::Established { party, .. } | State::Reconnecting { party, .. }) =
+                *self.machine.state()
+            else {
+                return effects;
+            };
+            let hide = Signal::Hide { picture: true, sound: true };
+            effects.push(Effect::Send(party.peer, hide));
+        }
+        if self.settings.auto_answer && matches!(self.machine.state(), State::Incoming { .. }) {
+            effects.extend(self.step(call::Event::Answer, now));
+        }
+        effects
+    }
+
+    fn adopt(&mut self, effect: call::Effect, now: Time) -> Effect {
+        match effect {
+            call::Effect::Send(peer, signal) => Effect::Send(peer, signal),
+            call::Effect::StartMedia(peer) => {
+                self.media_since = Some(now);
+                self.hidden = false;
+                self.peer_hidden = false;
+                self.news = News::default();
+                Effect::StartMedia(peer)
+            }
+            call::Effect::StopMedia => {
+                self.media_since = None;
+                Effect::StopMedia
+            }
+            call::Effect::Record(outcome) => Effect::Record(outcome),
+        }
+    }
+
+    /// Note a missed call on a tile; `when` is ready to be read (`14:10`).
+    pub fn missed(&mut self, peer: PeerKey, when: String) {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.missed = Some(when);
+        }
+    }
+
+    fn set_trouble(&mut self, peer: PeerKey, trouble: Option<String>) {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.trouble = trouble;
+        }
+    }
+
+    fn neighbour_mut(&mut self, peer: PeerKey) -> Option<&mut Neighbour> {
+        self.neighbours.iter_mut().find(|neighbour| neighbour.person.key == peer)
+    }
+}

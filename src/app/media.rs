@@ -1,0 +1,417 @@
+//! The media of one call: four workers between the devices and the tunnel's queues.
+//!
+//! ```text
+//!  camera ─> Camera ─┬─> pictures_out        pictures_in ─> Viewer ─> the screen
+//!            acks_in ┘ └─> Viewer ─> self view    acks_out <─┘
+//!  microphone ─> Talk ─> voice_out           voice_in ─> Listen ─> loudspeaker
+//! ```
+//! What we send and what we receive have a supervisor each: *hide* stops the first one, which closes
+//! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
+//! the call goes on.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::core::News;
+use crate::clock::Time;
+use crate::codec::jpeg::Limits;
+use crate::codec::opus::VoiceFormat;
+use crate::config::Config;
+use crate::device::alsa_mixer::{AlsaMixer, LOUDEST};
+use crate::device::open::CameraName;
+use crate::device::sound;
+use crate::figures::Ages;
+use crate::frame::{Packet, Size};
+use crate::identity::PeerKey;
+use crate::media::camera::{self, Camera, Gate};
+use crate::media::listen::{self, Listen, ListenStats};
+use crate::media::playout::{Playout, Stamps};
+use crate::media::talk::{Talk, TalkStats};
+use crate::media::viewer::{self, Viewer};
+use crate::queue::Queue;
+use crate::supervisor::{Health, Restart, Supervisor, Worker};
+use crate::tunnel::MediaPorts;
+use crate::ui::face::Face;
+use crate::ui::screen::{Page, Screen};
+use crate::wire::packet::PICTURE_LIMIT;
+use crate::wire::signal::Media;
+use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
+
+/// Which devices a kiosk has and how its media is to be, from its config.
+#[derive(Debug, Clone)]
+pub(super) struct MediaPlan {
+    camera: CameraName,
+    size: Size,
+    fps: f64,
+    quality: u8,
+    microphone: String,
+    speaker: String,
+    voice: VoiceFormat,
+    ring_volume: u8,
+}
+
+impl MediaPlan {
+    /// What the config says.
+    pub(super) fn new(config: &Config) -> Self {
+        let Ok(camera) = config.camera.source.to_string().parse();
+        Self {
+            camera,
+            size: config.camera.size.0,
+            fps: f64::from(config.camera.fps.get()),
+            quality: config.camera.quality.get(),
+            microphone: config.microphone.device.as_str().to_owned(),
+            speaker: config.speaker.device.as_str().to_owned(),
+            voice: VoiceFormat {
+                frame_ms: config.call.frame_ms.get(),
+                bitrate: config.call.bitrate.get(),
+                ..VoiceFormat::default()
+            },
+            ring_volume: config.speaker.ring_volume.get(),
+        }
+    }
+
+    fn open_camera(&self) -> camera::OpenSource {
+        let (camera, size, fps) = (self.camera.clone(), self.size, self.fps);
+        Box::new(move || camera.open(size, fps))
+    }
+
+    /// Opens the loudspeaker, as often as it is asked to.
+    pub(super) fn open_speaker(&self) -> listen::OpenSink {
+        let speaker = self.speaker.clone();
+        Box::new(move || sound::open_sink(&speaker, sound::DESKTOP_BUFFER))
+    }
+
+    /// Make the loudspeaker as loud as the bell is to be; what is left to be done by arithmetic.
+    pub(super) fn ring_loudness(&self) -> u8 {
+        loudness(&self.speaker, self.ring_volume)
+    }
+}
+
+/// Turn the card's own knob to `volume` where it has one; the volume that is left to our own gain.
+fn loudness(speaker: &str, volume: u8) -> u8 {
+    let Some(mixer) = AlsaMixer::open(speaker) else { return volume };
+    match mixer.set_volume(volume) {
+        Ok(()) => LOUDEST,
+        Err(error) => {
+            tracing::warn!("{error}");
+            volume
+        }
+    }
+}
+
+/// What reached the eye.
+#[derive(Default)]
+struct Eye {
+    shown: u64,
+    first: Option<Time>,
+    last: Option<Time>,
+    whole: Ages,
+    settled: Ages,
+}
+
+/// The workers of one call, and what they counted.
+pub(super) struct CallMedia {
+    peer: PeerKey,
+    plan: MediaPlan,
+    face: Arc<dyn Face>,
+    ports: MediaPorts,
+    own_pictures: Queue<Packet>,
+    new_path: Arc<AtomicBool>,
+    camera: Arc<camera::Counters>,
+    talk: Arc<TalkStats>,
+    viewer: Arc<viewer::Counters>,
+    listen: Arc<ListenStats>,
+    eye: Arc<Mutex<Eye>>,
+    sending: Team,
+    receiving: Team,
+    own_view: Team,
+    started: Time,
+    baseline: Option<Figures>,
+    thin_mark: (u64, u64),
+}
+
+/// Workers that are started and stopped together.
+#[derive(Default)]
+struct Team {
+    supervisor: Supervisor,
+    members: Vec<(&'static str, Arc<Health>)>,
+}
+
+impl Team {
+    fn start<W: Worker + 'static>(
+        &mut self,
+        name: &'static str,
+        make: impl FnOnce(Arc<Health>) -> W,
+    ) {
+        match self.supervisor.start_with(name, Restart::DEVICE, make) {
+            Ok(health) => self.members.push((name, health)),
+            Err(error) => tracing::error!("start the worker {name}: {error}"),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.supervisor.stop();
+        self.members.clear();
+    }
+
+    fn trouble(&self, name: &str) -> Option<String> {
+        self.members.iter().find(|(member, _)| *member == name)?.1.trouble()
+    }
+}
+
+impl CallMedia {
+    /// Open everything and let it run.
+    pub(super) fn start(
+        plan: &MediaPlan,
+        peer: PeerKey,
+        ports: MediaPorts,
+        face: &Arc<dyn Face>,
+        volume: u8,
+        now: Time,
+    ) -> Self {
+        let mut media = Self {
+            peer,
+            plan: plan.clone(),
+            face: Arc::clone(face),
+            ports,
+            own_pictures: Queue::newest_wins(1),
+            new_path: Arc::default(),
+            camera: Arc::default(),
+            talk: Arc::default(),
+            viewer: Arc::default(),
+            listen: Arc::default(),
+            eye: Arc::default(),
+            sending: Team::default(),
+            receiving: Team::default(),
+            own_view: Team::default(),
+            started: now,
+            baseline: None,
+            thin_mark: (0, 0),
+        };
+        media.set_volume(volume);
+        media.start_receiving();
+        media.start_sending();
+        media
+    }
+
+    fn start_receiving(&mut self) {
+        let eye = Arc::clone(&self.eye);
+        let shown: crate::ui::face::Shown = Arc::new(move |captured, now| {
+            let mut eye = lock(&eye);
+            eye.shown += 1;
+            eye.first.get_or_insert(now);
+            eye.last = Some(now);
+            eye.whole.record(now.since(captured));
+            eye.settled.record(now.since(captured));
+        });
+        let face = Arc::clone(&self.face);
+        let open: viewer::OpenSink = Box::new(move || Ok(face.remote(Arc::clone(&shown))));
+        let (pictures, acks) = (self.ports.pictures_in.clone(), self.ports.acks_out.clone());
+        let counters = Arc::clone(&self.viewer);
+        self.receiving.start("viewer", |health| {
+            Viewer::new(open, limits(), pictures, Some(acks), counters, health)
+        });
+        let (voice, stats) = (self.ports.voice_in.clone(), Arc::clone(&self.listen));
+        let open = self.plan.open_speaker();
+        // libopus refuses when memory is out; then there is no sound, and the picture goes on.
+        match Playout::new(Stamps::Captured) {
+            Ok(playout) => self.receiving.start("listen", |health| {
+                Listen::new(open, voice, playout, None, stats, health)
+            }),
+            Err(error) => tracing::error!("start the worker listen: {error}"),
+        }
+    }
+
+    fn start_sending(&mut self) {
+        let open = self.plan.open_camera();
+        let settings =
+            camera::Settings { quality: self.plan.quality, limit: Media::default().size };
+        let gate = Gate::acknowledged(self.ports.acks_in.clone(), Arc::clone(&self.new_path));
+        let (pictures, own) = (self.ports.pictures_out.clone(), self.own_pictures.clone());
+        let counters = Arc::clone(&self.camera);
+        self.sending.start("camera", |health| {
+            Camera::new(open, settings, gate, pictures, counters, health).with_own_view(own)
+        });
+        let microphone = self.plan.microphone.clone();
+        let open = Box::new(move || sound::open_source(&microphone));
+        let (voice, stats) = (self.ports.voice_out.clone(), Arc::clone(&self.talk));
+        let format = self.plan.voice;
+        self.sending.start("talk", |health| Talk::new(open, format, voice, stats, health));
+    }
+
+    /// With whom.
+    pub(super) fn peer(&self) -> PeerKey {
+        self.peer
+    }
+
+    /// Close camera and microphone, or open them again.
+    pub(super) fn hide(&mut self, hidden: bool) {
+        if hidden {
+            self.own_view.stop();
+            self.sending.stop();
+        } else {
+            self.start_sending();
+        }
+    }
+
+    /// The link is a new one: what was on its way is gone, and nobody will acknowledge it.
+    pub(super) fn path_renewed(&self) {
+        self.new_path.store(true, Ordering::Relaxed);
+    }
+
+    /// 0 to 10.
+    pub(super) fn set_volume(&mut self, volume: u8) {
+        let left = loudness(&self.plan.speaker, volume);
+        self.listen.volume.store(left, Ordering::Relaxed);
+    }
+
+    /// Run the small own picture exactly while the screen shows it.
+    pub(super) fn follow_screen(&mut self, screen: &Screen) {
+        let wanted = matches!(screen.page, Page::InCall { self_view: true, .. });
+        let runs = !self.own_view.members.is_empty();
+        if wanted && !runs {
+            let face = Arc::clone(&self.face);
+            let Some(sink) = face.own() else { return };
+            drop(sink);
+            let open: viewer::OpenSink = Box::new(move || Ok(face.own().expect("it was there")));
+            let pictures = self.own_pictures.clone();
+            self.own_view.start("own view", |health| {
+                Viewer::new(open, limits(), pictures, None, Arc::default(), health)
+            });
+        } else if !wanted && runs {
+            self.own_view.stop();
+        }
+    }
+
+    /// Stop all of it.
+    pub(super) fn stop(&mut self) {
+        self.own_view.stop();
+        self.sending.stop();
+        self.receiving.stop();
+    }
+
+    /// What the core wants to know once a second.
+    pub(super) fn news(&mut self) -> News {
+        let captured = count(&self.camera.captured);
+        let skipped = count(&self.camera.skipped);
+        let (before_captured, before_skipped) =
+            std::mem::replace(&mut self.thin_mark, (captured, skipped));
+        News {
+            picture: lock(&self.eye).last,
+            thin: (skipped - before_skipped) * 5 > captured - before_captured,
+            camera: self.sending.trouble("camera"),
+            microphone: self.sending.trouble("talk"),
+            speaker: self.receiving.trouble("listen"),
+        }
+    }
+
+    /// When the first remote picture was shown.
+    pub(super) fn first_picture(&self) -> Option<Time> {
+        lock(&self.eye).first
+    }
+
+    /// Begin to count anew: the figures that matter are those of a call that has settled.
+    pub(super) fn settle(&mut self, now: Time) {
+        lock(&self.eye).settled.clear();
+        self.baseline = Some(Figures { since_us: now.micros(), ..self.counted() });
+    }
+
+    /// What was counted since [`CallMedia::settle`], or so far.
+    pub(super) fn figures(&self) -> Figures {
+        let Some(baseline) = &self.baseline else { return self.whole_call() };
+        let mut figures = since(self.counted(), baseline);
+        figures.video.age_ms = lock(&self.eye).settled.percentiles();
+        figures
+    }
+
+    /// What was counted in all of the call.
+    pub(super) fn whole_call(&self) -> Figures {
+        let mut figures = self.counted();
+        figures.video.age_ms = lock(&self.eye).whole.percentiles();
+        figures
+    }
+
+    fn counted(&self) -> Figures {
+        let (camera, viewer) = (&self.camera, &self.viewer);
+        let (talk, listen) = (&self.talk, &self.listen);
+        let shown = lock(&self.eye).shown;
+        Figures {
+            since_us: self.started.micros(),
+            video: VideoFigures {
+                captured: count(&camera.captured),
+                sent: count(&camera.sent),
+                bytes_sent: count(&camera.bytes),
+                shown,
+                // Replaced on the way to the decoder, or between it and the eye.
+                dropped: count(&viewer.dropped) + count(&viewer.shown).saturating_sub(shown),
+                bad: count(&viewer.broken),
+                bytes_received: count(&viewer.bytes),
+                age_ms: Ages::new().percentiles(),
+            },
+            audio: AudioFigures {
+                sent: count(&talk.packets),
+                bytes_sent: count(&talk.bytes),
+                packets: count(&listen.packets),
+                bytes_received: count(&listen.bytes),
+                gaps: count(&listen.gaps),
+                late: count(&listen.late),
+                target_ms: count(&listen.target_ms),
+                xruns: count(&talk.overruns) + count(&listen.underruns),
+            },
+        }
+    }
+
+    /// How the workers are.
+    pub(super) fn workers(&self) -> Vec<WorkerStatus> {
+        let teams = [&self.receiving, &self.sending, &self.own_view];
+        let members = teams.into_iter().flat_map(|team| &team.members);
+        let status = |(name, health): &(&'static str, Arc<Health>)| WorkerStatus {
+            name: (*name).to_owned(),
+            failures: health.failures(),
+            panics: health.panics(),
+            trouble: health.trouble(),
+        };
+        members.map(status).collect()
+    }
+}
+
+fn limits() -> Limits {
+    Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
+}
+
+fn lock(eye: &Mutex<Eye>) -> MutexGuard<'_, Eye> {
+    eye.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// `now` less what had been counted at `then`.
+fn since(now: Figures, then: &Figures) -> Figures {
+    let (video, audio) = (now.video, now.audio);
+    let (video_then, audio_then) = (&then.video, &then.audio);
+    Figures {
+        since_us: then.since_us,
+        video: VideoFigures {
+            captured: video.captured - video_then.captured,
+            sent: video.sent - video_then.sent,
+            bytes_sent: video.bytes_sent - video_then.bytes_sent,
+            shown: video.shown - video_then.shown,
+            dropped: video.dropped.saturating_sub(video_then.dropped),
+            bad: video.bad - video_then.bad,
+            bytes_received: video.bytes_received - video_then.bytes_received,
+            age_ms: video.age_ms,
+        },
+        audio: AudioFigures {
+            sent: audio.sent - audio_then.sent,
+            bytes_sent: audio.bytes_sent - audio_then.bytes_sent,
+            packets: audio.packets - audio_then.packets,
+            bytes_received: audio.bytes_received - audio_then.bytes_received,
+            gaps: audio.gaps - audio_then.gaps,
+            late: audio.late - audio_then.late,
+            target_ms: audio.target_ms,
+            xruns: audio.xruns - audio_then.xruns,
+        },
+    }
+}

@@ -1,0 +1,347 @@
+//! The loop that joins the parts: one queue in, one thread, and everything that is done is done here.
+//!
+//! ```text
+//!  ui commands ─┐
+//!  tunnel ──────┼─> inbox ─> Core::handle ─> effects ─> tunnel, media, records
+//!  requests ────┘      ▲                └──> screen ──> face
+//!  deadlines ──────────┘ (the queue's time-out; nothing ticks while nothing is due)
+//! ```
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use chrono::{Local, Timelike};
+
+use super::control::Reply;
+use super::core::{Core, Effect, Event, Meeting, Ring};
+use super::media::{CallMedia, MediaPlan};
+use super::{screen, status};
+use crate::call::{Outcome, State};
+use crate::clock::{self, Time};
+use crate::identity::PeerKey;
+use crate::media::ring::{BELL, RINGBACK, RingPlayer};
+use crate::queue::{Queue, Received};
+use crate::records::{self, Record};
+use crate::stop::Stop;
+use crate::supervisor::{Restart, Supervisor};
+use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
+use crate::ui::face::Face;
+use crate::ui::screen::{Command, Screen};
+use crate::wire::control::{Answer, Request};
+use crate::wire::status::Figures;
+
+/// How long the tunnel may take to say goodbye at the end.
+const GOODBYE: Duration = Duration::from_millis(500);
+/// While media runs the workers are looked at this often.
+const SECOND: Duration = Duration::from_secs(1);
+/// Figures count from this long after the answer, when everything has settled.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// What reaches the loop.
+pub(super) enum Input {
+    /// A finger.
+    Touched(Command),
+    /// The tunnel.
+    Tunnel(tunnel::Event),
+    /// A program, and where its answer goes.
+    Asked(Request, mpsc::Sender<Reply>),
+}
+
+/// The parts that the loop owns.
+pub(super) struct Loop {
+    pub(super) core: Core,
+    pub(super) inbox: Queue<Input>,
+    pub(super) tunnel: Tunnel,
+    pub(super) face: Arc<dyn Face>,
+    pub(super) plan: MediaPlan,
+    pub(super) media: Option<CallMedia>,
+    pub(super) ring: Option<(Ring, Supervisor)>,
+    pub(super) state_folder: PathBuf,
+    pub(super) key_line: String,
+    pub(super) name: String,
+    pub(super) shown: Option<Screen>,
+    pub(super) next_look: Option<Time>,
+    pub(super) settled: bool,
+    pub(super) reconnects: u64,
+}
+
+impl Loop {
+    /// Run until `stop`, or until a finger or the window says that it is enough.
+    pub(super) fn run(mut self, stop: &Stop) {
+        self.publish();
+        let mut going = true;
+        while going {
+            let wait = self.next_deadline().since(clock::now());
+            let received = self.inbox.receive(stop, Some(wait));
+            let now = clock::now();
+            going = match received {
+                Received::Item(input) => self.take(input, now),
+                Received::Timeout => self.look(now),
+                Received::Stopped => self.feed(Event::ShutDown, now),
+            };
+            self.follow_ring();
+            self.publish();
+        }
+        self.inbox.close();
+        drop(self.ring.take());
+        drop(self.media.take());
+        self.tunnel.stop(GOODBYE);
+        self.face.quit();
+    }
+
+    /// The next moment at which something changes by itself.
+    fn next_deadline(&self) -> Time {
+        let now = clock::now();
+        let second = u64::from(Local::now().second());
+        let minute = now + Duration::from_secs(60_u64.saturating_sub(second).max(1));
+        [self.core.deadline(), self.next_look].into_iter().flatten().fold(minute, Time::min)
+    }
+
+    fn take(&mut self, input: Input, now: Time) -> bool {
+        match input {
+            Input::Touched(command) => self.feed(Event::Touched(command), now),
+            Input::Tunnel(event) => match self.heard(event) {
+                Some(event) => self.feed(event, now),
+                None => true,
+            },
+            Input::Asked(request, reply) => {
+                let (answer, going) = self.asked(request, now);
+                // A client that went away does not want its answer.
+                let _ = reply.send((answer, Vec::new()));
+                going
+            }
+        }
+    }
+
+    fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
+        if let (tunnel::Event::PeerUp { peer, .. }, Some(media)) = (&event, &self.media)
+            && media.peer() == *peer
+        {
+            media.path_renewed();
+        }
+        from_tunnel(event)
+    }
+
+    fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
+        let event = match request {
+            Request::Status => {
+                let status = serde_json::to_value(status::of(self));
+                let status = status.expect("a status is plain data");
+                return (Answer { status: Some(status), ..Answer::default() }, true);
+            }
+            Request::Dial { name } => match self.named(&name) {
+                Some(peer) if self.is_idle() => Event::Dial(peer),
+                Some(_) => return (Answer::refused("there is a call already"), true),
+                None => return (Answer::refused(format!("no contact is called {name}")), true),
+            },
+            Request::Answer if matches!(self.core.call(), State::Incoming { .. }) => {
+                Event::Touched(Command::Answer)
+            }
+            Request::Answer => return (Answer::refused("nobody is calling"), true),
+            Request::Hangup if self.is_idle() => {
+                return (Answer::refused("there is no call"), true);
+            }
+            Request::Hangup => Event::Touched(Command::HangUp),
+            Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
+            Request::Hide { .. } => return (Answer::refused("there is no call"), true),
+            Request::Volume { volume } => Event::Volume(volume),
+            Request::Tap { .. } | Request::Screenshot => {
+                return (Answer::refused("the screen answers that, not the app"), true);
+            }
+        };
+        let going = self.feed(event, now);
+        (Answer::default(), going)
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.core.call(), State::Idle | State::Ended { .. } | State::Incoming { .. })
+            && self.media.is_none()
+            && !matches!(self.core.call(), State::Incoming { .. })
+    }
+
+    fn named(&self, name: &str) -> Option<PeerKey> {
+        let wanted = name.trim().to_lowercase();
+        let mut neighbours = self.core.neighbours().iter();
+        let found = neighbours.find(|n| n.person.name.to_lowercase() == wanted)?;
+        Some(found.person.key)
+    }
+
+    /// Time has passed: the machine's deadline, the workers' second, or a new minute.
+    fn look(&mut self, now: Time) -> bool {
+        if self.next_look.is_some_and(|due| due <= now) {
+            self.look_at_media(now);
+        }
+        self.feed(Event::Tick, now)
+    }
+
+    fn look_at_media(&mut self, now: Time) {
+        let Some(media) = &mut self.media else {
+            self.next_look = None;
+            return;
+        };
+        self.next_look = Some(now + SECOND);
+        let since = self.core.media_since().unwrap_or(now);
+        if !self.settled && now.since(since) >= SETTLED {
+            self.settled = true;
+            media.settle(now);
+        }
+        let news = media.news();
+        self.core.handle(Event::News(news), now);
+    }
+
+    /// One event into the core, its effects out into the world; false when it is the end.
+    fn feed(&mut self, event: Event, now: Time) -> bool {
+        let was_lost = matches!(self.core.call(), State::Reconnecting { .. });
+        let effects = self.core.handle(event, now);
+        let mut going = true;
+        for effect in effects {
+            going &= self.carry_out(effect, now);
+        }
+        let is_lost = matches!(self.core.call(), State::Reconnecting { .. });
+        self.reconnects += u64::from(was_lost && !is_lost && self.media.is_some());
+        going
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Time) -> bool {
+        match effect {
+            Effect::Send(peer, signal) => self.tunnel.send(tunnel::Command::Send { peer, signal }),
+            Effect::StartMedia(peer) => self.start_media(peer, now),
+            Effect::StopMedia => {
+                // The figures are wanted by the record, which comes right behind.
+                if let Some(media) = &mut self.media {
+                    self.tunnel.send(tunnel::Command::Detach { peer: media.peer() });
+                    media.stop();
+                }
+            }
+            Effect::Hide(hidden) => {
+                if let Some(media) = &mut self.media {
+                    media.hide(hidden);
+                }
+            }
+            Effect::Volume(volume) => {
+                if let Some(media) = &mut self.media {
+                    media.set_volume(volume);
+                }
+            }
+            Effect::Record(outcome) => self.record(outcome),
+            Effect::Quit => return false,
+        }
+        true
+    }
+
+    fn start_media(&mut self, peer: PeerKey, now: Time) {
+        // The bell's loudspeaker is the call's.
+        self.ring = None;
+        let ports = MediaPorts::new();
+        self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
+        let media = CallMedia::start(&self.plan, peer, ports, &self.face, self.core.volume(), now);
+        self.media = Some(media);
+        self.next_look = Some(now + SECOND);
+        self.settled = false;
+        self.reconnects = 0;
+    }
+
+    fn record(&mut self, outcome: Outcome) {
+        let mut figures = Figures::default();
+        // Somebody who got busy leaves a record as well, in the middle of our call.
+        if let Some(media) = self.media.take_if(|_| outcome.talked.is_some()) {
+            figures = media.whole_call();
+            self.next_look = None;
+            self.face.clear_pictures();
+        }
+        let known = self.core.neighbours().iter().find(|n| n.person.key == outcome.party.peer);
+        let name = known.map(|known| known.person.name.clone()).unwrap_or_default();
+        let record = to_record(name, outcome, &figures, self.reconnects);
+        if let Err(error) = records::append(&self.state_folder, &record) {
+            tracing::warn!("{error}");
+        }
+        if record.is_missed() {
+            let when = Local::now().format("%H:%M").to_string();
+            self.core.missed(outcome.party.peer, when);
+        }
+    }
+
+    /// Start or stop the bell so that it is what the core wants.
+    fn follow_ring(&mut self) {
+        let wanted = self.core.ring();
+        if wanted == self.ring.as_ref().map(|(ring, _)| *ring) {
+            return;
+        }
+        self.ring = wanted.and_then(|ring| {
+            let pattern = match ring {
+                Ring::Bell => BELL,
+                Ring::Ringback => RINGBACK,
+            };
+            let loudness = self.plan.ring_loudness();
+            let player = RingPlayer::new(self.plan.open_speaker(), pattern, loudness);
+            let mut supervisor = Supervisor::new();
+            let started = supervisor.start("ring", Restart::DEVICE, player);
+            started.inspect_err(|error| tracing::error!("ring: {error}")).ok()?;
+            Some((ring, supervisor))
+        });
+    }
+
+    /// Derive the screen, and show it if it is another one.
+    fn publish(&mut self) {
+        let screen = screen::derive(&self.core, clock::now(), Local::now());
+        if self.shown.as_ref() != Some(&screen) {
+            if let Some(media) = &mut self.media {
+                media.follow_screen(&screen);
+            }
+            self.face.publish(screen.clone());
+            self.shown = Some(screen);
+        }
+    }
+}
+
+fn from_tunnel(event: tunnel::Event) -> Option<Event> {
+    Some(match event {
+        tunnel::Event::Relay(status) => Event::Meeting(match status {
+            RelayStatus::Disconnected => Meeting::None,
+            RelayStatus::Connecting => Meeting::Trying(None),
+            RelayStatus::Connected => Meeting::Connected,
+            RelayStatus::Backoff { sentence } => Meeting::Trying(Some(sentence)),
+            RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
+        }),
+        tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
+        tunnel::Event::PeerDown { peer, .. } => Event::PeerDown(peer, None),
+        tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
+        tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
+        tunnel::Event::Clock { .. } => return None,
+        tunnel::Event::DoorOpen { address } => {
+            tracing::info!("the door is open at {address}");
+            return None;
+        }
+        tunnel::Event::DoorFailed { sentence } => {
+            tracing::warn!("{sentence}");
+            return None;
+        }
+    })
+}
+
+fn to_record(name: String, outcome: Outcome, figures: &Figures, reconnects: u64) -> Record {
+    let Figures { video, audio, .. } = figures;
+    let ago = clock::now().since(outcome.party.began).as_secs();
+    Record {
+        name,
+        fingerprint: outcome.party.peer.fingerprint(),
+        direction: outcome.party.direction,
+        began: clock::unix_seconds().saturating_sub(ago),
+        answered: outcome.talked.is_some(),
+        seconds: outcome.talked.unwrap_or_default().as_secs(),
+        reason: outcome.reason,
+        figures: records::Figures {
+            bytes_sent: video.bytes_sent + audio.bytes_sent,
+            bytes_received: video.bytes_received + audio.bytes_received,
+            pictures_captured: video.captured,
+            pictures_sent: video.sent,
+            pictures_shown: video.shown,
+            pictures_dropped: video.dropped,
+            picture_age_p95_ms: (video.age_ms.count > 0).then_some(video.age_ms.p95),
+            voice_packets: audio.packets,
+            voice_gaps: audio.gaps,
+            reconnects,
+        },
+    }
+}

@@ -1,0 +1,91 @@
+//! From the loop's state to what `twocan status` says.
+
+use super::core::Meeting;
+use super::run::Loop;
+use crate::call::{Party, State};
+use crate::clock::Time;
+use crate::records::Direction;
+use crate::ui::screen::Page;
+use crate::wire::status::{CallStatus, ContactStatus, RelayStatus, Status};
+
+/// The status at this moment.
+pub(super) fn of(kiosk: &Loop) -> Status {
+    let core = &kiosk.core;
+    Status {
+        name: kiosk.name.clone(),
+        key: kiosk.key_line.clone(),
+        page: page(kiosk).to_owned(),
+        relay: relay(core.meeting()),
+        contacts: core
+            .neighbours()
+            .iter()
+            .map(|neighbour| ContactStatus {
+                name: neighbour.person.name.clone(),
+                fingerprint: neighbour.person.key.fingerprint(),
+                reachable: core.reaches(neighbour.person.key),
+                missed: neighbour.missed.clone(),
+                trouble: neighbour.trouble.clone(),
+            })
+            .collect(),
+        call: call(kiosk),
+        volume: core.volume(),
+        hidden: core.hidden(),
+        first_frame_us: kiosk.face.first_frame().map(Time::micros),
+        workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
+    }
+}
+
+fn page(kiosk: &Loop) -> &'static str {
+    match kiosk.shown.as_ref().map(|screen| &screen.page) {
+        None | Some(Page::Home { .. }) => "home",
+        Some(Page::Calling { .. }) => "calling",
+        Some(Page::Incoming { .. }) => "incoming",
+        Some(Page::InCall { .. }) => "in-call",
+        Some(Page::Ended { .. }) => "ended",
+        Some(Page::Fault { .. }) => "fault",
+    }
+}
+
+fn relay(meeting: &Meeting) -> RelayStatus {
+    let (state, sentence) = match meeting {
+        Meeting::None => ("none", None),
+        Meeting::Trying(sentence) => ("connecting", sentence.clone()),
+        Meeting::Connected => ("connected", None),
+        Meeting::Blocked(sentence) => ("blocked", Some(sentence.clone())),
+    };
+    RelayStatus { state: state.to_owned(), sentence }
+}
+
+fn call(kiosk: &Loop) -> CallStatus {
+    let with = |state: &str, party: &Party| CallStatus {
+        state: state.to_owned(),
+        peer: kiosk
+            .core
+            .neighbours()
+            .iter()
+            .find(|neighbour| neighbour.person.key == party.peer)
+            .map(|neighbour| neighbour.person.name.clone()),
+        direction: Some(match party.direction {
+            Direction::Outgoing => "outgoing".to_owned(),
+            Direction::Incoming => "incoming".to_owned(),
+        }),
+        began_us: Some(party.began.micros()),
+        ..CallStatus::default()
+    };
+    let talking = |state: &str, party: &Party, answered: Time| CallStatus {
+        answered_us: Some(answered.micros()),
+        first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
+        figures: kiosk.media.as_ref().map(|media| media.figures()),
+        ..with(state, party)
+    };
+    match kiosk.core.call() {
+        State::Idle => CallStatus { state: "idle".to_owned(), ..CallStatus::default() },
+        State::Outgoing { party, .. } => with("outgoing", party),
+        State::Incoming { party } => with("incoming", party),
+        State::Established { party, answered } => talking("established", party, *answered),
+        State::Reconnecting { party, answered, .. } => talking("reconnecting", party, *answered),
+        State::Ended { party, reason, .. } => {
+            CallStatus { reason: Some(*reason), ..with("ended", party) }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `twocan contact add|list|remove|photo`: the people this kiosk knows.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::Globals;
+use crate::address::HostPort;
+use crate::contacts::{self, Contact, Contacts};
+use crate::identity::{Identity, PeerKey};
+use crate::photo;
+use crate::store;
+
+/// The options.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Add a person
+    Add {
+        /// What the tile says
+        name: String,
+        /// The other kiosk's key, as `twocan identity` prints it there
+        #[arg(long, value_name = "KEY")]
+        key: PeerKey,
+        /// Where the other kiosk's door may be reached without a relay; may be repeated
+        #[arg(long, value_name = "HOST:PORT")]
+        direct: Vec<HostPort>,
+        /// Don't look for this person at the relay
+        #[arg(long)]
+        no_relay: bool,
+    },
+    /// List everybody
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a person
+    Remove {
+        /// As the tile says, in any case of letters
+        name: String,
+    },
+    /// Put a photo on a person's tile
+    Photo {
+        /// As the tile says, in any case of letters
+        name: String,
+        /// A JPEG or a PNG, at most 4096x4096 pixels and 8 MiB
+        file: PathBuf,
+    },
+}
+
+/// Do it.
+///
+/// # Errors
+/// A rule of the contacts, a file that cannot be read or written.
+pub fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let state = globals.paths()?.state;
+    store::ensure_folder(&state)?;
+    match args.verb {
+        Verb::Add { name, key, direct, no_relay } => {
+            let own = Identity::load_or_create(&state)?.public();
+            let contact = Contact { direct, via_relay: !no_relay, ..Contact::new(&name, key) };
+            let name = contact.name.clone();
+            Contacts::change(&state, |contacts| contacts.add(contact, Some(own)))?;
+            super::print(&format!("Added {name}: {}\n", key.words().join(" ")))
+        }
+        Verb::List { json } => {
+            let loaded = Contacts::load(&state);
+            if let Some(trouble) = loaded.trouble {
+                tracing::warn!("{trouble}");
+            }
+            if json { list_json(&loaded.value) } else { list(&loaded.value) }
+        }
+        Verb::Remove { name } => {
+            let gone = contacts::forget(&state, &name)?;
+            super::print(&format!("Removed {}\n", gone.name))
+        }
+        Verb::Photo { name, file } => {
+            let mut bytes = Vec::new();
+            File::open(&file)
+                .and_then(|open| open.take(photo::SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
+                .with_context(|| format!("read photo {}", file.display()))?;
+            contacts::set_photo(&state, &name, &bytes)
+                .with_context(|| format!("take {}", file.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list(contacts: &Contacts) -> anyhow::Result<ExitCode> {
+    let mut text = String::new();
+    for contact in contacts.iter() {
+        let relay = contact.via_relay.then(|| "relay".to_owned());
+        let ways: Vec<String> =
+            contact.direct.iter().map(ToString::to_string).chain(relay).collect();
+        let ways = ways.join(", ");
+        text += &format!("{}\n  {}\n  {ways}\n", contact.name, contact.key.fingerprint());
+    }
+    super::print(&text)
+}
+
+fn list_json(contacts: &Contacts) -> anyhow::Result<ExitCode> {
+    let shown = |contact: &Contact| {
+        let mut value = serde_json::to_value(contact)?;
+        value["fingerprint"] = contact.key.fingerprint().into();
+        Ok(value)
+    };
+    let all: Result<Vec<_>, serde_json::Error> = contacts.iter().map(shown).collect();
+    super::print_json(&all?)
+}

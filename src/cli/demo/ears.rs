@@ -1,0 +1,98 @@
+//! `twocan ear`: who speaks into the demo's microphones and who listens at its loudspeakers.
+//!
+//! A process of its own, since the private sound server is found through the environment. With
+//! `--feed` it speaks until it is told to stop; with `--record` it listens and prints the delays.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::ear::{self, MouthToEar};
+use crate::cli::{print_json, signals};
+use crate::device::{DeviceError, sound};
+use crate::frame::PERIOD_SAMPLES;
+use crate::stop::{Stop, stop_pair};
+
+/// `twocan ear`.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Args {
+    /// Speak into both microphones: `bursts` or a WAV file
+    #[arg(long, value_name = "SOURCE")]
+    feed: Option<String>,
+    /// Listen for so many seconds and print how long sound takes each way
+    #[arg(long, value_name = "SECONDS")]
+    record: Option<u64>,
+}
+
+/// Speak, or listen and print.
+///
+/// # Errors
+/// The sound server's devices can't be opened.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stop = signals::stop_on_signals()?;
+    match (&args.feed, args.record) {
+        (Some(source), _) => {
+            speak(source, &stop)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        (None, seconds) => {
+            let seconds = Duration::from_secs(seconds.unwrap_or(0));
+            print_json(&listen(seconds, &stop)?)
+        }
+    }
+}
+
+fn speak(source: &str, stop: &Stop) -> Result<(), DeviceError> {
+    let speak = |place: &'static str| -> Result<(), DeviceError> {
+        let mut source = sound::open_source(source)?;
+        let mut sink = sound::open_sink(place, Duration::from_millis(40))?;
+        let mut period = [0; PERIOD_SAMPLES];
+        while source.read(&mut period, stop)?.is_some() && sink.write(&period, stop)? {}
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let named = std::thread::Builder::new().name("mouth b".to_owned());
+        let other = named.spawn_scoped(scope, || speak("into_mic_b"));
+        let one = speak("into_mic_a");
+        if let Ok(other) = other {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
+        one
+    })
+}
+
+fn listen(time: Duration, stop: &Stop) -> anyhow::Result<Value> {
+    let (stopper, over) = stop_pair();
+    let measured = std::thread::scope(|scope| {
+        let both = [("mic_a", "from_spk_b"), ("mic_b", "from_spk_a")].map(|(mouth, ear)| {
+            let over = over.clone();
+            let named = std::thread::Builder::new().name(format!("hear {mouth}"));
+            named.spawn_scoped(scope, move || ear::record_pair(mouth, ear, &over))
+        });
+        stop.sleep(time);
+        drop(stopper);
+        both.map(|thread| match thread {
+            Ok(thread) => {
+                let pair = thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
+                pair.map(|[mouth, ear]| measure(&mouth, &ear)).context("listen")
+            }
+            Err(error) => Err(error).context("start a thread"),
+        })
+    });
+    let [a_to_b, b_to_a] = measured;
+    Ok(json!({ "a_to_b": in_json(a_to_b?), "b_to_a": in_json(b_to_a?) }))
+}
+
+/// Bursts are sharper; speech has none.
+fn measure(mouth: &ear::Recording, ear: &ear::Recording) -> Option<MouthToEar> {
+    ear::by_likeness(mouth, ear).or_else(|| ear::by_bursts(mouth, ear))
+}
+
+fn in_json(found: Option<MouthToEar>) -> Value {
+    found.map_or(Value::Null, |found| {
+        json!({ "median": found.median_ms, "most": found.most_ms, "count": found.count })
+    })
+}

@@ -1,0 +1,189 @@
+//! A private relay: the stock OpenSSH server on a loopback port, with its own keys and config.
+//!
+//! It is what the demo and the tests call through. Nothing of the machine's own sshd is used or
+//! changed, but for the empty folder `/run/sshd` that the program insists on when it runs as root.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+const PROGRAM: &str = "/usr/sbin/sshd";
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running server; killed when dropped.
+pub struct Relay {
+    listener: Option<Child>,
+    config: PathBuf,
+    log: PathBuf,
+    /// On 127.0.0.1.
+    pub port: u16,
+    /// The login: whoever runs this program.
+    pub user: String,
+    /// The server's public key as a `known_hosts` line has it: `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+}
+
+/// A loopback port that is free now.
+///
+/// # Errors
+/// The machine has none.
+pub fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+impl Relay {
+    /// Start one whose files live in `folder` and that lets in `keys` (OpenSSH public key lines).
+    ///
+    /// # Errors
+    /// OpenSSH's server is not installed, or did not start.
+    pub fn start(folder: &Path, keys: &[String]) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+        let home = folder.join("home");
+        fs::create_dir_all(&home)?;
+        let host_key = folder.join("host_key");
+        if !host_key.exists() {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", "relay", "-f"])
+                .arg(&host_key)
+                .status()
+                .context("run ssh-keygen (Debian's openssh-client)")?;
+            if !made.success() {
+                bail!("ssh-keygen could not make {}", host_key.display());
+            }
+        }
+        let public = fs::read_to_string(folder.join("host_key.pub"))?;
+        let host_key_line = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let authorized = folder.join("authorized_keys");
+        fs::write(&authorized, keys.join("\n") + "\n")?;
+        let config = folder.join("sshd_config");
+        let mut text = String::new();
+        for (key, value) in [
+            ("ListenAddress", format!("127.0.0.1:{port}")),
+            ("HostKey", host_key.display().to_string()),
+            ("AuthorizedKeysFile", authorized.display().to_string()),
+            ("PidFile", "none".to_owned()),
+            ("StrictModes", "no".to_owned()),
+            ("UsePAM", "no".to_owned()),
+            ("PasswordAuthentication", "no".to_owned()),
+            ("KbdInteractiveAuthentication", "no".to_owned()),
+            ("PrintMotd", "no".to_owned()),
+            // The kiosks' sockets belong into this folder and not into somebody's home.
+            ("SetEnv", format!("HOME={}", home.display())),
+            ("MaxStartups", "100".to_owned()),
+            ("LogLevel", "VERBOSE".to_owned()),
+        ] {
+            writeln!(text, "{key} {value}")?;
+        }
+        fs::write(&config, text)?;
+        let mut relay = Self {
+            listener: None,
+            config,
+            log: folder.join("sshd.log"),
+            port,
+            user: user_name()?,
+            host_key: host_key_line,
+        };
+        relay.listen()?;
+        Ok(relay)
+    }
+
+    /// Start the listener (again, on the same port).
+    ///
+    /// # Errors
+    /// It did not start; the end of its log is in the error.
+    pub fn listen(&mut self) -> anyhow::Result<()> {
+        if nix::unistd::Uid::effective().is_root() {
+            fs::create_dir_all("/run/sshd").context("create /run/sshd")?;
+        }
+        let log = fs::File::options().create(true).append(true).open(&self.log)?;
+        let mut child = Command::new(PROGRAM)
+            .args(["-D", "-e", "-f"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("run {PROGRAM} (Debian's openssh-server)"))?;
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if child.try_wait()?.is_some() || Instant::now() > deadline {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let last = log.lines().last().unwrap_or("no word").to_owned();
+                // It is gone or about to be; the log line is the news.
+                let _ = child.kill();
+                bail!("the private sshd did not start: {last}");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.listener = Some(child);
+        Ok(())
+    }
+
+    /// The processes that serve one login each: the listener's children and theirs.
+    pub fn session_processes(&self) -> Vec<i32> {
+        let Some(listener) = &self.listener else { return Vec::new() };
+        let parents = parents();
+        let mut family = vec![i32::try_from(listener.id()).expect("a pid is an i32")];
+        let mut next = 0;
+        while next < family.len() {
+            let parent = family[next];
+            family.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(pid, _)| *pid));
+            next += 1;
+        }
+        family.split_off(1)
+    }
+
+    /// Kill every session at once (SIGKILL) and leave the listener alive.
+    pub fn kill_sessions(&self) {
+        for pid in self.session_processes() {
+            // One that ended by itself in between is as dead as was wanted.
+            let _ = kill(pid);
+        }
+    }
+
+    /// Kill the listener and every session.
+    pub fn kill(&mut self) {
+        self.kill_sessions();
+        if let Some(mut listener) = self.listener.take() {
+            let _ = listener.kill();
+            let _ = listener.wait();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn kill(pid: i32) -> nix::Result<()> {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
+}
+
+fn user_name() -> anyhow::Result<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective())?;
+    Ok(user.context("find the name of this user")?.name)
+}
+
+/// Every process with its parent, from /proc.
+fn parents() -> Vec<(i32, i32)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold blanks; state and parent follow the last one.
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        Some((pid, parent))
+    })
+    .collect()
+}

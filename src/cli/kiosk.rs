@@ -1,0 +1,153 @@
+//! `twocan` and `twocan kiosk`: the screen, in a window or drawn for nobody to see. `twocan call`:
+//! one call without a screen.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::app::{self, Inbox};
+use crate::cli::{Globals, signals};
+use crate::clock::{self, Time};
+use crate::ui::face::Faceless;
+use crate::wire::control::Request;
+
+/// What to show the kiosk on.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// In place of `kiosk.screen` of the configuration
+    #[arg(long, value_parser = ["auto", "window", "headless"])]
+    pub screen: Option<String>,
+}
+
+impl Args {
+    /// What `twocan` alone means.
+    pub fn window() -> Self {
+        Self { screen: Some("window".to_owned()) }
+    }
+}
+
+/// `twocan call`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CallArgs {
+    /// The contact's name
+    pub name: String,
+    /// Hang up after so many seconds of talk
+    #[arg(long)]
+    pub seconds: Option<u64>,
+}
+
+/// Run the kiosk until it is told to end.
+///
+/// # Errors
+/// It can't start: a sentence.
+#[cfg(feature = "ui")]
+pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    use crate::config::ScreenKind as Wanted;
+    use crate::ui::panel::Panel;
+    use crate::ui::{ScreenKind, Ui, WindowFace};
+
+    let paths = globals.paths()?;
+    let config = paths.load_config()?;
+    let wanted = match args.screen.as_deref() {
+        Some("window") => Wanted::Window,
+        Some("headless") => Wanted::Headless,
+        Some(_) => Wanted::Auto,
+        None => config.kiosk.screen,
+    };
+    let kind = match wanted {
+        Wanted::Window => ScreenKind::Window,
+        Wanted::Headless => ScreenKind::Headless,
+        Wanted::Auto if has_display() => ScreenKind::Window,
+        Wanted::Auto => ScreenKind::Headless,
+    };
+    let stop = signals::stop_on_signals()?;
+    let inbox = Inbox::default();
+    let touched = inbox.clone();
+    let panel = match kind {
+        ScreenKind::Window => Panel::of(config.kiosk.size.0).square(),
+        ScreenKind::Headless => Panel::of(config.kiosk.size.0),
+    };
+    let mut ui = Ui::new(kind, panel, move |command| {
+        touched.touched(command);
+    })?;
+    let face = Arc::new(WindowFace::of(&mut ui));
+    let app = app::start(&config, &paths, face, inbox, stop)?;
+    ui.run()?;
+    drop(app);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Run the kiosk: this build has no screen.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "ui"))]
+pub fn run(_args: &Args, _globals: &Globals) -> anyhow::Result<ExitCode> {
+    bail!("this twocan was built without a screen; `twocan call NAME` works")
+}
+
+#[cfg(feature = "ui")]
+fn has_display() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(feature = "desktop") && (set("DISPLAY") || set("WAYLAND_DISPLAY"))
+}
+
+/// One call without a screen: wait for the contact, call, talk, hang up.
+///
+/// # Errors
+/// There is no such contact, or the call did not come about: a sentence.
+pub fn call(args: &CallArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let paths = globals.paths()?;
+    let config = paths.load_config()?;
+    let stop = signals::stop_on_signals()?;
+    let app = app::start(&config, &paths, Arc::new(Faceless), Inbox::default(), stop.clone())?;
+    app.ask(Request::Dial { name: args.name.clone() }).map_err(anyhow::Error::msg)?;
+    let mut talking = Talk::default();
+    while !stop.sleep(LOOK) {
+        let Ok(answer) = app.ask(Request::Status) else { break };
+        let status = answer.status.unwrap_or_default();
+        if talking.look(&status["call"], &args.name)? {
+            break;
+        }
+        let enough = args.seconds.is_some_and(|seconds| talking.seconds() >= seconds);
+        if enough {
+            app.ask(Request::Hangup).map_err(anyhow::Error::msg)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How often the call without a screen looks at itself.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the call without a screen has told so far.
+#[derive(Default)]
+struct Talk {
+    state: String,
+    answered: Option<Time>,
+}
+
+impl Talk {
+    /// Tell what is new in `call`; true when it is over.
+    fn look(&mut self, call: &serde_json::Value, name: &str) -> anyhow::Result<bool> {
+        let state = call["state"].as_str().unwrap_or_default().to_owned();
+        if state == self.state {
+            return Ok(false);
+        }
+        self.answered = self.answered.or(call["answered_us"].as_u64().map(Time::from_micros));
+        let over = matches!(state.as_str(), "ended" | "idle");
+        if over && self.answered.is_none() {
+            let reason = call["reason"].as_str().unwrap_or("cancelled");
+            bail!("the call to {name} did not come about: {reason}");
+        }
+        println!("{name}: {state}");
+        self.state = state;
+        Ok(over)
+    }
+
+    fn seconds(&self) -> u64 {
+        self.answered.map_or(0, |answered| clock::now().since(answered).as_secs())
+    }
+}

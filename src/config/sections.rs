@@ -1,0 +1,129 @@
+//! The sections of the file, key by key, with units and defaults.
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{
+    Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
+    RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
+};
+use crate::address::Host;
+use crate::frame::Size;
+
+/// The appliance itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kiosk {
+    /// What the other end sees before it has named us in its contacts. Default `Twocan`.
+    pub name: Label,
+    /// `auto` (default), `window` or `headless`.
+    pub screen: ScreenKind,
+    /// Of the window or the headless screen, in pixels. Default 800x480.
+    pub size: ScreenSize,
+    /// Accept every contact's call without a touch. Default false: it is for the demo and for tests
+    /// of the line, since whoever calls then sees and hears at once.
+    pub auto_answer: bool,
+    /// Who is named on the screen when something needs a helper. Default `your helper`.
+    pub helper: Label,
+}
+
+impl Default for Kiosk {
+    fn default() -> Self {
+        Self {
+            name: Label::new("Twocan").expect("a name"),
+            screen: ScreenKind::default(),
+            size: ScreenSize(Size::new(800, 480)),
+            auto_answer: false,
+            helper: Label::new("your helper").expect("a name"),
+        }
+    }
+}
+
+/// Our pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Camera {
+    /// `auto` (default), `pattern`, a device, a file of JPEGs or a folder of them.
+    pub source: CameraSource,
+    /// In pixels. Default 640x480.
+    pub size: CameraSize,
+    /// Pictures a second. Default 30.
+    pub fps: Fps,
+    /// JPEG quality, 10 to 95. Default 75. Pictures that the camera compressed are passed on as they are.
+    pub quality: Quality,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            source: CameraSource::default(),
+            size: CameraSize(Size::new(640, 480)),
+            fps: Fps::default(),
+            quality: Quality::default(),
+        }
+    }
+}
+
+/// Our sound.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Microphone {
+    /// An ALSA device (default `default`), `tone`, `bursts`, `silence` or a WAV file.
+    pub device: SoundDevice,
+}
+
+/// Their sound, and the ring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Speaker {
+    /// An ALSA device (default `default`), `null` or a WAV file to write.
+    pub device: SoundDevice,
+    /// Loudness of calls, 0 to 10. Default 7; what the resident chose later is kept in the state folder.
+    pub volume: Volume,
+    /// Loudness of the ring, 0 to 10. Default 8.
+    pub ring_volume: Volume,
+}
+
+impl Default for Speaker {
+    fn default() -> Self {
+        Self {
+            device: SoundDevice::default(),
+            volume: Volume::default(),
+            ring_volume: Volume::new(8).expect("in the range"),
+        }
+    }
+}
+
+/// What a call is made of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Call {
+    /// Milliseconds of sound in one packet, 10 or 20. Default 20.
+    pub frame_ms: FrameMs,
+    /// Bits of sound a second. Default 24000.
+    pub bitrate: Bitrate,
+    /// Seconds until nobody answered. Default 40.
+    pub ring_seconds: RingSeconds,
+}
+
+/// The OpenSSH login that both kiosks can reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// A name or an address. No default.
+    pub host: Host,
+    /// Default 22.
+    #[serde(default)]
+    pub port: Port,
+    /// The login name. No default.
+    pub user: User,
+    /// The key the relay must prove. No default: nothing is trusted at first sight.
+    pub host_key: HostKey,
+}
+
+/// A listening socket for contacts that reach us directly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Door {
+    /// An address and a port. No default.
+    pub listen: Listen,
+}

@@ -1,0 +1,288 @@
+//! Our end of an SSH session that we dialled, to the relay or to a peer's door.
+//!
+//! One host key is accepted and nothing is learnt. The server may open no channel to us, but the
+//! relay one: connections to our own socket there, which lead to our door.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use russh::client::{self, ChannelOpenHandle, DisconnectReason, Handle, Handler, Msg, Session};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, Channel, ChannelMsg};
+use ssh_key::{HashAlg, PrivateKey, PublicKey};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::cut::{Cut, severable};
+use super::door::Door;
+use super::error::TunnelError;
+use super::options::{self, Lane};
+use super::streams::{Stream, Writer};
+
+/// What the relay may open to us, once we know where our socket is.
+pub(super) struct Forward {
+    /// The path of our socket there.
+    pub(super) path: Arc<OnceLock<String>>,
+    /// Where it leads.
+    pub(super) door: Arc<Door>,
+    /// Which outer session this is.
+    pub(super) lane: Lane,
+}
+
+/// Whom we are about to greet, and how.
+pub(super) struct Greeting<'a> {
+    /// For sentences.
+    pub(super) who: &'a str,
+    /// The only host key accepted.
+    pub(super) host_key: &'a PublicKey,
+    /// What the session carries.
+    pub(super) lane: Lane,
+    /// Silence after which we ask whether the other end is there; three unanswered end it.
+    pub(super) keepalive: Duration,
+    /// What it may open to us.
+    pub(super) forward: Option<Forward>,
+}
+
+/// The handler that russh calls.
+pub(super) struct Pinned {
+    host_key: PublicKey,
+    seen: Arc<Mutex<Option<PublicKey>>>,
+    reason: Arc<Mutex<Option<String>>>,
+    forward: Option<Forward>,
+    /// Dropped with the session: that is how its end is noticed.
+    _end: oneshot::Sender<()>,
+}
+
+/// Waits for the end of a session.
+pub(super) struct Ended {
+    gone: oneshot::Receiver<()>,
+    reason: Arc<Mutex<Option<String>>>,
+}
+
+impl Ended {
+    /// Why it ended, when it has.
+    pub(super) async fn wait(self) -> String {
+        // Only ever an error: the sender is dropped, never used.
+        let _ = self.gone.await;
+        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+        reason.unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+}
+
+/// A session whose host key was the right one; nobody is logged in yet.
+pub(super) struct Connection {
+    /// To talk through.
+    pub(super) handle: Handle<Pinned>,
+    /// To end it.
+    pub(super) cut: Cut,
+    /// To see it end.
+    pub(super) ended: Ended,
+}
+
+/// A TCP connection to `host:port`, tuned.
+pub(super) async fn tcp(who: &str, address: &str) -> Result<TcpStream, TunnelError> {
+    let unreachable = |error: std::io::Error| TunnelError::Unreachable {
+        who: who.to_owned(),
+        reason: error.to_string(),
+    };
+    let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+    options::tune(&stream).map_err(unreachable)?;
+    Ok(stream)
+}
+
+/// Shake hands over `stream`.
+pub(super) async fn greet<S>(stream: S, greeting: Greeting<'_>) -> Result<Connection, TunnelError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Greeting { who, host_key, lane, keepalive, forward } = greeting;
+    let (end, gone) = oneshot::channel();
+    let seen = Arc::new(Mutex::new(None));
+    let reason = Arc::new(Mutex::new(None));
+    let handler = Pinned {
+        host_key: host_key.clone(),
+        seen: Arc::clone(&seen),
+        reason: Arc::clone(&reason),
+        forward,
+        _end: end,
+    };
+    let config = options::client(lane, host_key.algorithm(), keepalive);
+    let (cut, stream) = severable(stream);
+    let changed = |seen: String| TunnelError::KeyChanged {
+        who: who.to_owned(),
+        pinned: host_key.fingerprint(HashAlg::Sha256).to_string(),
+        seen,
+    };
+    match client::connect_stream(config, stream, handler).await {
+        Ok(handle) => Ok(Connection { handle, cut, ended: Ended { gone, reason } }),
+        Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }) => {
+            Err(changed(format!("of other kinds only ({})", theirs.join(", "))))
+        }
+        Err(error) => {
+            let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(match seen {
+                Some(seen) => changed(seen.fingerprint(HashAlg::Sha256).to_string()),
+                None => handshake_error(who, &error),
+            })
+        }
+    }
+}
+
+/// An error of a session in words.
+pub(super) fn handshake_error(who: &str, error: &russh::Error) -> TunnelError {
+    TunnelError::Handshake { who: who.to_owned(), reason: error.to_string() }
+}
+
+impl Connection {
+    /// Log in with our key.
+    pub(super) async fn login(
+        &mut self,
+        who: &str,
+        user: &str,
+        key: &Arc<PrivateKey>,
+    ) -> Result<(), TunnelError> {
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(key), None);
+        match self.handle.authenticate_publickey(user, key).await {
+            Ok(result) if result.success() => Ok(()),
+            Ok(_) => Err(TunnelError::LoginRefused { who: who.to_owned(), user: user.to_owned() }),
+            Err(error) => Err(handshake_error(who, &error)),
+        }
+    }
+}
+
+/// Open one of the door's streams.
+pub(super) async fn open_stream(
+    handle: &Handle<Pinned>,
+    who: &str,
+    name: &'static str,
+) -> Result<Stream, TunnelError> {
+    let refused = || TunnelError::StreamRefused { who: who.to_owned(), stream: name };
+    let mut channel = handle.channel_open_session().await.map_err(|_| refused())?;
+    channel.request_subsystem(true, name).await.map_err(|_| refused())?;
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => break,
+            Some(ChannelMsg::WindowAdjusted { .. } | ChannelMsg::Open { .. }) => {}
+            _ => return Err(refused()),
+        }
+    }
+    let (read, write) = channel.split();
+    Ok(Stream { read, write: Writer::Client(write) })
+}
+
+impl Handler for Pinned {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<bool, Self::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
+        if key.key_data() == self.host_key.key_data() {
+            return Ok(true);
+        }
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
+        Ok(false)
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        socket_path: &str,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // A dropped reply is a refusal.
+        let Some(forward) = &self.forward else { return Ok(()) };
+        if forward.path.get().is_some_and(|path| path == socket_path) {
+            reply.accept().await;
+            let door = Arc::clone(&forward.door);
+            tokio::spawn(door.serve(channel.into_stream(), Some(forward.lane)));
+        }
+        Ok(())
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        _: Channel<Msg>,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _: &str,
+        _: u32,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _: Channel<Msg>,
+        _: &str,
+        _: u32,
+        _refused: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn disconnected(
+        &mut self,
+        reason: DisconnectReason<Self::Error>,
+    ) -> Result<(), Self::Error> {
+        let text = match &reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                let said = info.message.chars().filter(|c| !c.is_control()).take(120);
+                format!("the other end said: {}", said.collect::<String>())
+            }
+            DisconnectReason::Error(error) => error.to_string(),
+        };
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        match reason {
+            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
+            DisconnectReason::Error(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The control stream of an inner session: hello, the app's signals, and the pings that measure the
+//! peer's clock and notice its silence.
+//!
+//! The writing task says hello and pings (5 s apart, 0.5 s with ports attached); the reading task
+//! answers pings, hands signals to the runtime and ends the session after a silence of 15 s, or of
+//! 1.5 s with ports attached or when the runtime has a doubt.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use russh::ChannelReadHalf;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::clock_offset::Filter;
+use super::framing::{Allowance, SignalCutter};
+use super::runtime::{News, SessionId};
+use super::streams::{End, Shared, Writer, next_bytes};
+use crate::clock;
+use crate::clock::Time;
+use crate::identity::PeerKey;
+use crate::queue::Queue;
+use crate::wire::signal::{Signal, clean_name};
+
+/// Signals that may wait to be written; more end the session.
+pub(super) const QUEUED: usize = 64;
+const HELLO_LIMIT: Duration = Duration::from_secs(5);
+const PING_IDLE: Duration = Duration::from_secs(5);
+const PING_IN_CALL: Duration = Duration::from_millis(500);
+const SILENCE_IDLE: Duration = Duration::from_secs(15);
+const SILENCE_IN_CALL: Duration = Duration::from_millis(1500);
+/// Pongs that are asked for one after the other at the start, to know the clock soon and well.
+const FIRST_SAMPLES: usize = 4;
+/// Pings that may be unanswered; the answers to older ones count as life and not as samples.
+const PINGS_KEPT: usize = 8;
+
+/// What the two tasks of one control stream share with the runtime.
+pub(super) struct Control {
+    /// Whose.
+    pub(super) peer: PeerKey,
+    /// In which session.
+    pub(super) session: SessionId,
+    /// Signals to write.
+    pub(super) out: Queue<Signal>,
+    /// Our hello.
+    pub(super) hello: Signal,
+    /// Clock, ports, life.
+    pub(super) shared: Arc<Shared>,
+    /// Where to report.
+    pub(super) news: mpsc::Sender<News>,
+    pings: Mutex<Pings>,
+    ping_now: Notify,
+    doubted: watch::Sender<Option<Time>>,
+    answered: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Pings {
+    last: u64,
+    open: VecDeque<(u64, Time)>,
+}
+
+impl Control {
+    /// Of a session that has just been opened.
+    pub(super) fn new(
+        peer: PeerKey,
+        session: SessionId,
+        hello: Signal,
+        shared: Arc<Shared>,
+        news: mpsc::Sender<News>,
+    ) -> Self {
+        shared.hear(clock::now());
+        Self {
+            peer,
+            session,
+            out: Queue::fail_on_full(QUEUED),
+            hello,
+            shared,
+            news,
+            pings: Mutex::default(),
+            ping_now: Notify::new(),
+            doubted: watch::Sender::new(None),
+            answered: watch::Sender::new(0),
+        }
+    }
+
+    /// The runtime doubts that the peer is there: it has 1.5 s to show life.
+    pub(super) fn doubt(&self) {
+        self.doubted.send_replace(Some(clock::now()));
+        self.ping_now.notify_one();
+    }
+
+    /// Wait until the peer has read everything that was queued before.
+    pub(super) async fn flushed(&self) {
+        let next = self.pings().last + 1;
+        self.ping_now.notify_one();
+        // An error means the session is gone, and with it the reason to wait.
+        let _ = self.answered.subscribe().wait_for(|id| *id >= next).await;
+    }
+
+    fn pings(&self) -> MutexGuard<'_, Pings> {
+        self.pings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_ping(&self, now: Time) -> Signal {
+        let mut pings = self.pings();
+        pings.last += 1;
+        let id = pings.last;
+        if pings.open.len() >= PINGS_KEPT {
+            pings.open.pop_front();
+        }
+        pings.open.push_back((id, now));
+        Signal::Ping { id, sent: now.micros() }
+    }
+
+    /// The task that writes.
+    pub(super) async fn write(self: Arc<Self>, write: Writer) -> End {
+        if let Err(end) = write.send(self.hello.encode().into()).await {
+            return end;
+        }
+        let mut ports = self.shared.ports.subscribe();
+        let mut pinged: Option<tokio::time::Instant> = None;
+        loop {
+            let pause = if ports.borrow_and_update().is_some() { PING_IN_CALL } else { PING_IDLE };
+            let ping = async {
+                match pinged {
+                    Some(at) => tokio::time::sleep_until(at + pause).await,
+                    None => {}
+                }
+            };
+            let signal = tokio::select! {
+                biased;
+                signal = self.out.next() => match signal {
+                    Some(signal) => signal,
+                    None => return End::trouble("we ended it"),
+                },
+                changed = ports.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return End::closed(),
+                },
+                () = self.ping_now.notified() => self.next_ping(clock::now()),
+                () = ping => self.next_ping(clock::now()),
+            };
+            if matches!(signal, Signal::Ping { .. }) {
+                pinged = Some(tokio::time::Instant::now());
+            }
+            if let Err(end) = write.send(signal.encode().into()).await {
+                return end;
+            }
+        }
+    }
+
+    /// The task that reads.
+    pub(super) async fn read(self: Arc<Self>, mut read: ChannelReadHalf) -> End {
+        let opened = clock::now();
+        let mut ports = self.shared.ports.subscribe();
+        let mut doubted = self.doubted.subscribe();
+        let mut conversation = Conversation {
+            control: &self,
+            cutter: SignalCutter::default(),
+            allowance: Allowance::new(opened),
+            filter: Filter::default(),
+            greeted: false,
+        };
+        let mut in_call_since = None;
+        loop {
+            let in_call = ports.borrow_and_update().is_some();
+            in_call_since = match (in_call, in_call_since) {
+                (true, None) => Some(clock::now()),
+                (true, since) => since,
+                (false, _) => None,
+            };
+            let doubt = *doubted.borrow_and_update();
+            let (deadline, why) = self.deadline(opened, conversation.greeted, in_call_since, doubt);
+            let left = deadline.since(clock::now());
+            tokio::select! {
+                biased;
+                bytes = next_bytes(&mut read) => {
+                    let Some(bytes) = bytes else { return conversation.end() };
+                    if let Err(end) = conversation.take(&bytes).await {
+                        return end;
+                    }
+                }
+                changed = ports.changed() => if changed.is_err() { return End::closed() },
+                changed = doubted.changed() => if changed.is_err() { return End::closed() },
+                () = tokio::time::sleep(left) => {
+                    let (deadline, _) =
+                        self.deadline(opened, conversation.greeted, in_call_since, doubt);
+                    if deadline <= clock::now() {
+                        return End::silent(why.to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// When the session ends unless something comes before, and with which words.
+    fn deadline(
+        &self,
+        opened: Time,
+        greeted: bool,
+        in_call_since: Option<Time>,
+        doubted: Option<Time>,
+    ) -> (Time, &'static str) {
+        let heard = self.shared.heard().max(opened);
+        let mut deadline = (heard + SILENCE_IDLE, "silent for 15 s");
+        if !greeted {
+            deadline = (opened + HELLO_LIMIT, "no hello within 5 s");
+        }
+        if let Some(since) = in_call_since {
+            let silence = (heard.max(since) + SILENCE_IN_CALL, "silent for 1.5 s in a call");
+            deadline = deadline.min_by_time(silence);
+        }
+        if let Some(at) = doubted.filter(|at| heard <= *at) {
+            deadline = deadline.min_by_time((at + SILENCE_IN_CALL, "no answer within 1.5 s"));
+        }
+        deadline
+    }
+}
+
+trait MinByTime {
+    fn min_by_time(self, other: Self) -> Self;
+}
+
+impl MinByTime for (Time, &'static str) {
+    fn min_by_time(self, other: Self) -> Self {
+        if other.0 < self.0 { other } else { self }
+    }
+}
+
+/// What the peer has said so far.
+struct Conversation<'a> {
+    control: &'a Control,
+    cutter: SignalCutter,
+    allowance: Allowance,
+    filter: Filter,
+    greeted: bool,
+}
+
+impl Conversation<'_> {
+    fn end(&self) -> End {
+        if self.cutter.is_inside() { End::bad("half a signal") } else { End::closed() }
+    }
+
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), End> {
+        self.cutter.push(bytes);
+        while let Some(signal) = self.cutter.next().map_err(End::bad)? {
+            let now = clock::now();
+            self.control.shared.hear(now);
+            if !self.allowance.take(now) {
+                return Err(End::bad("more than 30 signals a second"));
+            }
+            self.hear(signal, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, signal: Signal, now: Time) -> Result<(), End> {
+        let Control { peer, session, news, .. } = self.control;
+        let (peer, session) = (*peer, *session);
+        let news_item = match signal {
+            Signal::Hello { name, media, .. } if !self.greeted => {
+                self.greeted = true;
+                News::Hello { peer, session, name: clean_name(&name), media }
+            }
+            Signal::Hello { .. } => return Err(End::bad("hello twice")),
+            _ if !self.greeted => return Err(End::bad("a signal before hello")),
+            Signal::Ping { id, sent } => {
+                let pong = Signal::Pong { id, sent, received: now.micros() };
+                let queued = self.control.out.send(pong);
+                return queued.map_err(|_| End::trouble("64 signals wait to be sent"));
+            }
+            Signal::Pong { id, sent, received } => {
+                let Some(estimate) = self.pong(id, sent, received, now) else { return Ok(()) };
+                News::Clock { peer, session, estimate }
+            }
+            Signal::Unknown => return Ok(()),
+            signal => News::Signal { peer, session, signal },
+        };
+        // The runtime is gone: so is this session, soon.
+        let _ = news.send(news_item).await;
+        Ok(())
+    }
+
+    fn pong(
+        &mut self,
+        id: u64,
+        sent: u64,
+        received: u64,
+        now: Time,
+    ) -> Option<super::clock_offset::Estimate> {
+        let sent = Time::from_micros(sent);
+        let open = &mut self.control.pings().open;
+        let position = open.iter().position(|ping| *ping == (id, sent))?;
+        open.remove(position);
+        self.control.answered.send_modify(|last| *last = (*last).max(id));
+        let estimate = self.filter.sample(sent, Time::from_micros(received), now);
+        self.control.shared.clock.set(estimate.offset_us);
+        if self.filter.len() < FIRST_SAMPLES {
+            self.control.ping_now.notify_one();
+        }
+        Some(estimate)
+    }
+}

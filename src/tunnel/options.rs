@@ -1,0 +1,123 @@
+//! How we set up SSH and its sockets, and why not the libraries' defaults.
+//!
+//! Measured: Nagle costs an echo 50 ms; a backlog in the kernel can't be dropped, so little may lie
+//! there unsent; russh's server ends quiet sessions by default, ours are quiet for days. AES-GCM is
+//! the faster cipher where the processor has AES instructions, ChaCha20 where it has none.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression, server};
+use socket2::SockRef;
+use ssh_key::{Algorithm, PrivateKey};
+use tokio::net::TcpStream;
+
+/// What a session carries decides its windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// Control and audio.
+    Voice,
+    /// Pictures.
+    Video,
+}
+
+impl Lane {
+    /// Both.
+    pub(super) const ALL: [Lane; 2] = [Lane::Voice, Lane::Video];
+
+    /// As sockets and log lines name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Lane::Voice => "voice",
+            Lane::Video => "video",
+        }
+    }
+
+    /// Bytes that may be under way to us on a channel: two seconds of sound and signals, or the few
+    /// pictures that the sender's credits allow. More would only be delay.
+    fn window(self) -> u32 {
+        match self {
+            Lane::Voice => 64 * 1024,
+            Lane::Video => 256 * 1024,
+        }
+    }
+}
+
+const PACKET: u32 = 32 * 1024;
+/// Messages of up to [`PACKET`] bytes between a session and the task that drains a channel.
+const CHANNEL_BUFFER: usize = 16;
+/// What TCP may leave unacknowledged before the kernel gives the connection up.
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Unsent bytes that may lie in the kernel, in bytes.
+const NOTSENT_LOWAT: u32 = 16 * 1024;
+
+/// Make a TCP connection fit for a call.
+pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)
+}
+
+fn id() -> SshId {
+    SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-twocan_", env!("CARGO_PKG_VERSION"))))
+}
+
+fn has_aes() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("aes");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
+}
+
+fn preferred(host_key: Algorithm) -> Preferred {
+    let (first, second) = (cipher::AES_256_GCM, cipher::CHACHA20_POLY1305);
+    let ciphers = if has_aes() { vec![first, second] } else { vec![second, first] };
+    Preferred {
+        key: Cow::Owned(vec![host_key]),
+        cipher: Cow::Owned(ciphers),
+        compression: Cow::Owned(vec![compression::NONE]),
+        ..Preferred::DEFAULT
+    }
+}
+
+/// For our session with the relay, or with a peer's door: only a host key of `host_key`'s kind is
+/// asked for, since russh takes one of another kind for an unknown key and not for a changed one.
+pub(super) fn client(lane: Lane, host_key: Algorithm, keepalive: Duration) -> Arc<client::Config> {
+    Arc::new(client::Config {
+        client_id: id(),
+        window_size: lane.window(),
+        maximum_packet_size: PACKET,
+        channel_buffer_size: CHANNEL_BUFFER,
+        preferred: preferred(host_key),
+        inactivity_timeout: None,
+        keepalive_interval: Some(keepalive),
+        keepalive_max: 3,
+        nodelay: true,
+        ..client::Config::default()
+    })
+}
+
+/// For the door. Its sessions do not say beforehand what they carry, so all get the larger window.
+pub(super) fn server(key: PrivateKey) -> Arc<server::Config> {
+    Arc::new(server::Config {
+        server_id: id(),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys: vec![key],
+        window_size: Lane::Video.window(),
+        maximum_packet_size: PACKET,
+        channel_buffer_size: CHANNEL_BUFFER,
+        preferred: preferred(Algorithm::Ed25519),
+        max_auth_attempts: 3,
+        inactivity_timeout: None,
+        keepalive_interval: Some(Duration::from_secs(5)),
+        keepalive_max: 3,
+        nodelay: true,
+        ..server::Config::default()
+    })
+}

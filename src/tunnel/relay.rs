@@ -1,0 +1,231 @@
+//! The outer session: our login at a stock OpenSSH server, listening there for us.
+//!
+//! login → exec (prints the home folder, removes our own stale socket, and makes sshd set
+//! TCP_NODELAY: without one session request its direction to us suffers Nagle, 20 ms and more) →
+//! remote forward of our socket → probe. An accepted forward is believed only after a connection
+//! to it has ended at our own door, shown by our own host key.
+//!
+//! Sockets, not TCP ports: a Unix-socket forward can be taken over from a half-open session at once
+//! and nobody can squat on it. A relay without them would get its TCP forward in `listen` below.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{Handle, Msg};
+use russh::{ChannelMsg, ChannelStream};
+use ssh_key::PrivateKey;
+
+use super::RelayConfig;
+use super::client::{self, Connection, Ended, Forward, Greeting, Pinned, handshake_error};
+use super::cut::Cut;
+use super::door::Door;
+use super::error::TunnelError;
+use super::options::Lane;
+use crate::identity::PeerKey;
+
+/// From the first SYN to the end of the probe.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Silence after which the relay is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// How long it may take to answer when we doubt that it is there.
+const DOUBT: Duration = Duration::from_millis(1500);
+/// What the exec may print, in bytes; more is cut off.
+const PRINTED: usize = 4096;
+const FOLDER: &str = ".twocan";
+
+/// An outer session that listens for us.
+pub(super) struct Outer {
+    handle: Handle<Pinned>,
+    folder: String,
+    lane: Lane,
+    cut: Cut,
+}
+
+impl Outer {
+    /// A connection to `peer`'s socket on the relay.
+    pub(super) async fn open(&self, peer: PeerKey) -> Result<ChannelStream<Msg>, russh::Error> {
+        let path = socket_path(&self.folder, peer, self.lane);
+        Ok(self.handle.channel_open_direct_streamlocal(path).await?.into_stream())
+    }
+
+    /// Whether the relay still answers; if not, the session is ended.
+    pub(super) async fn check(&self) {
+        let answer = tokio::time::timeout(DOUBT, self.handle.send_ping()).await;
+        if !matches!(answer, Ok(Ok(()))) {
+            self.cut.cut();
+        }
+    }
+
+    /// Wait until the relay has taken what was sent before.
+    pub(super) async fn flush(&self) {
+        // A relay that is gone needs no flushing.
+        let _ = self.handle.send_ping().await;
+    }
+}
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        self.cut.cut();
+    }
+}
+
+/// Who we are and where connections to us lead.
+pub(super) struct Us {
+    /// Our key pair.
+    pub(super) key: Arc<PrivateKey>,
+    /// The public one.
+    pub(super) peer: PeerKey,
+    /// Our door.
+    pub(super) door: Arc<Door>,
+}
+
+/// Connect, log in, listen, probe.
+pub(super) async fn connect(
+    relay: &RelayConfig,
+    lane: Lane,
+    us: &Us,
+) -> Result<(Outer, Ended), TunnelError> {
+    let who = format!("relay {}", relay.host);
+    let all = connect_patiently(relay, &who, lane, us);
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .unwrap_or(Err(TunnelError::TimedOut { who: who.clone(), doing: "connecting" }))
+}
+
+async fn connect_patiently(
+    relay: &RelayConfig,
+    who: &str,
+    lane: Lane,
+    us: &Us,
+) -> Result<(Outer, Ended), TunnelError> {
+    let stream = client::tcp(who, &address(&relay.host, relay.port)).await?;
+    let path = Arc::new(OnceLock::new());
+    let greeting = Greeting {
+        who,
+        host_key: &relay.host_key,
+        lane,
+        keepalive: KEEPALIVE,
+        forward: Some(Forward { path: Arc::clone(&path), door: Arc::clone(&us.door), lane }),
+    };
+    let mut connection = client::greet(stream, greeting).await?;
+    connection.login(who, &relay.user, &us.key).await?;
+    let Connection { handle, cut, ended } = connection;
+    let folder = prepare(&handle, who, relay.folder.as_deref(), us.peer, lane).await?;
+    let outer = Outer { handle, folder, lane, cut };
+    let own = socket_path(&outer.folder, us.peer, lane);
+    path.set(own.clone()).expect("set once, here");
+    listen(&outer.handle, who, &own).await?;
+    probe(&outer, who, &own, us.peer).await?;
+    Ok((outer, ended))
+}
+
+/// `[::1]:22` for an IPv6 address, `host:22` for anything else.
+fn address(host: &str, port: u16) -> String {
+    match host.parse::<std::net::Ipv6Addr>() {
+        Ok(v6) => format!("[{v6}]:{port}"),
+        Err(_) => format!("{host}:{port}"),
+    }
+}
+
+fn socket_name(peer: PeerKey, lane: Lane) -> String {
+    format!("{}-{}.sock", peer.id16(), lane.name())
+}
+
+fn socket_path(folder: &str, peer: PeerKey, lane: Lane) -> String {
+    format!("{}/{}", folder.trim_end_matches('/'), socket_name(peer, lane))
+}
+
+/// The exec of the module's doc; the folder for our sockets.
+async fn prepare(
+    handle: &Handle<Pinned>,
+    who: &str,
+    configured: Option<&str>,
+    us: PeerKey,
+    lane: Lane,
+) -> Result<String, TunnelError> {
+    let folder = match configured {
+        Some(folder) => format!("'{}'", folder.replace('\'', r"'\''")),
+        None => format!("~/{FOLDER}"),
+    };
+    let socket = socket_name(us, lane);
+    let command = format!("mkdir -p -m 700 {folder}; cd {folder} && {{ rm -f {socket}; pwd -P; }}");
+    let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
+    if let Some(folder) = configured {
+        return Ok(folder.to_owned());
+    }
+    // A chatty login script may have printed more before it.
+    let printed = String::from_utf8_lossy(&printed);
+    match printed.lines().map(str::trim).rfind(|line| line.starts_with('/')) {
+        Some(folder) => Ok(folder.to_owned()),
+        None => {
+            let said: String = printed.chars().filter(|c| !c.is_control()).take(80).collect();
+            let reason =
+                if said.is_empty() { "no shell".to_owned() } else { format!("it said `{said}`") };
+            Err(TunnelError::NoFolder { who: who.to_owned(), reason })
+        }
+    }
+}
+
+/// What the command printed; nothing where commands are refused, which is no error.
+async fn exec(handle: &Handle<Pinned>, command: &str) -> Result<Vec<u8>, russh::Error> {
+    let Ok(mut channel) = handle.channel_open_session().await else { return Ok(Vec::new()) };
+    channel.exec(true, command).await?;
+    let mut printed = Vec::new();
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => {
+                let room = PRINTED - printed.len();
+                printed.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            ChannelMsg::Failure | ChannelMsg::Close => break,
+            _ => {}
+        }
+    }
+    Ok(printed)
+}
+
+async fn listen(handle: &Handle<Pinned>, who: &str, path: &str) -> Result<(), TunnelError> {
+    handle.streamlocal_forward(path).await.map_err(|error| match error {
+        russh::Error::RequestDenied => {
+            TunnelError::ForwardRefused { who: who.to_owned(), path: path.to_owned() }
+        }
+        other => handshake_error(who, &other),
+    })
+}
+
+async fn probe(outer: &Outer, who: &str, path: &str, us: PeerKey) -> Result<(), TunnelError> {
+    let failed = |reason: String| TunnelError::ProbeFailed {
+        who: who.to_owned(),
+        path: path.to_owned(),
+        reason,
+    };
+    let stream = outer.open(us).await.map_err(|error| failed(error.to_string()))?;
+    let own_key = us.public_key();
+    let greeting = Greeting {
+        who: "our own door",
+        host_key: &own_key,
+        lane: outer.lane,
+        keepalive: KEEPALIVE,
+        forward: None,
+    };
+    // Dropping the session again ends it.
+    client::greet(stream, greeting).await.map(drop).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_named_after_the_key_and_the_lane() {
+        let peer = PeerKey([7; 32]);
+        let path = socket_path("/home/anna/.twocan/", peer, Lane::Video);
+        assert_eq!(path, format!("/home/anna/.twocan/{}-video.sock", peer.id16()));
+    }
+
+    #[test]
+    fn addresses_of_both_families_can_be_dialled() {
+        assert_eq!(address("::1", 22), "[::1]:22");
+        assert_eq!(address("relay.example", 2222), "relay.example:2222");
+    }
+}

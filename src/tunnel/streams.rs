@@ -1,0 +1,279 @@
+//! The media streams of an inner session: one task that always reads, one that writes.
+//!
+//! ```text
+//!  channel ─> cut into packets ─> our clock ─> ports' *_in queues (newest wins)     read_packets
+//!  ports' *_out queues ─> late voice skipped ─> channel                             write_packets
+//! ```
+//! Ports come and go while the tasks go on; without ports packets are dropped and counted. A task
+//! ends with the sentence that ends its session.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
+use tokio::sync::watch;
+
+use super::clock_offset::PeerClock;
+use super::framing::{PacketCutter, packet_bytes};
+use super::options::Lane;
+use super::{Counters, MediaPorts, count};
+use crate::clock;
+use crate::clock::Time;
+use crate::frame::{Ack, Packet, PacketKind};
+use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack};
+
+/// Voice that waited longer is worth nothing.
+const VOICE_LATE: Duration = Duration::from_millis(200);
+/// A write, or a packet that has begun, without progress for so long ends the session.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// One SSH channel, whichever end opened it.
+pub(super) struct Stream {
+    /// What comes.
+    pub(super) read: ChannelReadHalf,
+    /// Where to put what goes.
+    pub(super) write: Writer,
+}
+
+/// The writing half: russh has two types for it.
+pub(super) enum Writer {
+    /// Of a session that we dialled.
+    Client(ChannelWriteHalf<client::Msg>),
+    /// Of a session at our door.
+    Server(ChannelWriteHalf<server::Msg>),
+}
+
+impl Writer {
+    /// Put bytes into the channel, waiting for its window for 10 s at most.
+    pub(super) async fn send(&self, bytes: Bytes) -> Result<(), End> {
+        let sent = async {
+            match self {
+                Writer::Client(half) => half.data_bytes(bytes).await,
+                Writer::Server(half) => half.data_bytes(bytes).await,
+            }
+        };
+        match tokio::time::timeout(STUCK, sent).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::closed()),
+            Err(_) => Err(End::trouble("the peer took nothing for 10 s")),
+        }
+    }
+}
+
+/// Why a stream, and with it its session, ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// In words.
+    pub(super) sentence: String,
+    /// The peer sent what it must not.
+    pub(super) bad: bool,
+    /// The peer fell silent; the way to it is in doubt.
+    pub(super) silent: bool,
+}
+
+impl End {
+    /// The connection ended.
+    pub(super) fn closed() -> Self {
+        Self::trouble("the connection ended")
+    }
+
+    /// Something that is nobody's fault.
+    pub(super) fn trouble(sentence: &str) -> Self {
+        Self { sentence: sentence.to_owned(), bad: false, silent: false }
+    }
+
+    /// The peer's fault.
+    pub(super) fn bad(what: impl std::fmt::Display) -> Self {
+        Self { sentence: format!("the peer sent {what}"), bad: true, silent: false }
+    }
+
+    /// Nothing came any more.
+    pub(super) fn silent(sentence: String) -> Self {
+        Self { sentence, bad: false, silent: true }
+    }
+}
+
+/// What the streams of one peer share, across its sessions.
+pub(super) struct Shared {
+    /// The ports attached now.
+    pub(super) ports: watch::Sender<Option<Arc<MediaPorts>>>,
+    /// The peer's clock.
+    pub(super) clock: PeerClock,
+    /// When something whole last came on control or audio, in µs of our clock.
+    heard: AtomicU64,
+    /// For what nobody wants.
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Shared {
+    /// Nothing attached, nothing heard.
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            ports: watch::Sender::new(None),
+            clock: PeerClock::new(),
+            heard: AtomicU64::new(0),
+            counters,
+        }
+    }
+
+    /// The peer lives.
+    pub(super) fn hear(&self, now: Time) {
+        self.heard.fetch_max(now.micros(), Ordering::Relaxed);
+    }
+
+    /// When it last showed life.
+    pub(super) fn heard(&self) -> Time {
+        Time::from_micros(self.heard.load(Ordering::Relaxed))
+    }
+}
+
+/// The next bytes of a channel; `None` at its end.
+pub(super) async fn next_bytes(read: &mut ChannelReadHalf) -> Option<Bytes> {
+    loop {
+        match read.wait().await? {
+            ChannelMsg::Data { data } => return Some(data),
+            ChannelMsg::Eof | ChannelMsg::Close => return None,
+            _ => {}
+        }
+    }
+}
+
+/// Read packets to the end of the stream.
+pub(super) async fn read_packets(
+    mut read: ChannelReadHalf,
+    lane: Lane,
+    shared: Arc<Shared>,
+) -> End {
+    let mut cutter = PacketCutter::default();
+    loop {
+        let bytes = if cutter.is_inside() {
+            match tokio::time::timeout(STUCK, next_bytes(&mut read)).await {
+                Ok(bytes) => bytes,
+                Err(_) => return End::bad("half a packet and then nothing"),
+            }
+        } else {
+            next_bytes(&mut read).await
+        };
+        let Some(bytes) = bytes else {
+            return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
+        };
+        cutter.push(&bytes);
+        loop {
+            match cutter.next() {
+                Ok(Some(packet)) => {
+                    if let Err(end) = take(packet, lane, &shared) {
+                        return end;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => return End::bad(error),
+            }
+        }
+    }
+}
+
+/// A packet came: put it on our clock and into the right queue.
+fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
+    let fits = match packet.kind {
+        PacketKind::Voice | PacketKind::Ack => lane == Lane::Voice,
+        PacketKind::Picture | PacketKind::Same => lane == Lane::Video,
+    };
+    if !fits {
+        return Err(End::bad(format_args!(
+            "a {:?} packet on the {} stream",
+            packet.kind,
+            lane.name()
+        )));
+    }
+    if lane == Lane::Voice {
+        shared.hear(clock::now());
+    }
+    let ports = shared.ports.borrow().clone();
+    let Some(ports) = ports else {
+        count(&shared.counters.unattached);
+        return Ok(());
+    };
+    let stats = &ports.stats;
+    stats.bytes_in.fetch_add((HEADER_LEN + packet.payload.len()) as u64, Ordering::Relaxed);
+    count(&stats.packets_in);
+    let Some(captured) = shared.clock.to_ours(packet.captured) else {
+        count(&stats.unclocked);
+        return Ok(());
+    };
+    packet.captured = captured;
+    // A closed queue is a worker that has just gone; the detach follows.
+    match packet.kind {
+        PacketKind::Voice => drop(ports.voice_in.send(packet)),
+        PacketKind::Picture | PacketKind::Same => drop(ports.pictures_in.send(packet)),
+        PacketKind::Ack => {
+            let mut ack = decode_ack(&packet.payload).map_err(End::bad)?;
+            ack.arrived = shared.clock.to_ours(ack.arrived).unwrap_or(ack.arrived);
+            drop(ports.acks_in.send(ack));
+        }
+    }
+    Ok(())
+}
+
+/// Write the packets of whatever ports are attached, to the end of the session.
+pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>) -> End {
+    let mut ports = shared.ports.subscribe();
+    let mut after_gap = false;
+    loop {
+        let attached = ports.borrow_and_update().clone();
+        let packet = tokio::select! {
+            biased;
+            changed = ports.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return End::closed(),
+            },
+            packet = next_packet(attached.as_deref(), lane) => packet,
+        };
+        let Some(ports) = &attached else { continue };
+        let mut packet = packet;
+        if packet.kind == PacketKind::Voice {
+            if clock::now().since(packet.captured) > VOICE_LATE {
+                count(&ports.stats.voice_skipped);
+                after_gap = true;
+                continue;
+            }
+            packet.after_gap |= std::mem::take(&mut after_gap);
+        }
+        let bytes = packet_bytes(&packet);
+        let length = bytes.len() as u64;
+        if let Err(end) = write.send(bytes).await {
+            return end;
+        }
+        ports.stats.bytes_out.fetch_add(length, Ordering::Relaxed);
+        count(&ports.stats.packets_out);
+    }
+}
+
+fn ack_packet(ack: Ack) -> Packet {
+    Packet {
+        kind: PacketKind::Ack,
+        sequence: ack.sequence,
+        captured: ack.arrived,
+        after_gap: false,
+        payload: encode_ack(ack),
+    }
+}
+
+/// The next packet to write on a lane, voice before acknowledgements; never without ports.
+async fn next_packet(ports: Option<&MediaPorts>, lane: Lane) -> Packet {
+    let Some(ports) = ports else { return std::future::pending().await };
+    let next = match lane {
+        Lane::Voice => tokio::select! {
+            biased;
+            voice = ports.voice_out.next() => voice,
+            ack = ports.acks_out.next() => ack.map(ack_packet),
+        },
+        Lane::Video => ports.pictures_out.next().await,
+    };
+    match next {
+        Some(packet) => packet,
+        // A closed queue: nothing more comes from these ports.
+        None => std::future::pending().await,
+    }
+}

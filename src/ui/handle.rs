@@ -1,0 +1,194 @@
+//! How every other thread reaches the window: publish a Screen, push pictures, look, touch, quit.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use slint::platform::{PointerEventButton, WindowEvent};
+use slint::{ComponentHandle, Image, LogicalPosition};
+
+use super::adapters::Adapters;
+use super::headless::Headless;
+use super::mailbox::Mailbox;
+use super::pages::{KioskWindow, PictureAdapter, PictureWindow};
+use super::screen::Screen;
+use super::snapshot::Snapshot;
+use super::video::{OnShown, PictureSink, PictureStats, Place, Way};
+use super::window::UiError;
+
+/// An event loop that takes longer than this to answer has hung.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The window itself.
+pub(super) enum Shown {
+    Kiosk(KioskWindow, Rc<Adapters>),
+    Viewer(PictureWindow),
+}
+
+impl Shown {
+    pub(super) fn window(&self) -> &slint::Window {
+        match self {
+            Shown::Kiosk(window, _) => window.window(),
+            Shown::Viewer(window) => window.window(),
+        }
+    }
+}
+
+/// What only the window's thread may touch; handles reach it through the event loop.
+pub(super) struct Local {
+    pub(super) shown: Shown,
+    pub(super) headless: Option<Rc<Headless>>,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Option<Rc<Local>>> = const { RefCell::new(None) };
+}
+
+pub(super) fn set_local(local: Option<Rc<Local>>) {
+    let before = LOCAL.with(|slot| slot.replace(local));
+    drop(before);
+}
+
+fn local() -> Option<Rc<Local>> {
+    LOCAL.with(|slot| slot.borrow().clone())
+}
+
+pub(super) fn show_picture(place: Place, image: Image) {
+    match local().as_deref() {
+        Some(Local { shown: Shown::Kiosk(_, adapters), .. }) => {
+            adapters.show_picture(place == Place::SelfView, image);
+        }
+        Some(Local { shown: Shown::Viewer(window), .. }) => {
+            window.global::<PictureAdapter>().set_remote(image);
+        }
+        None => {}
+    }
+}
+
+/// Whether [`super::video::drawn`] will be called after each drawing.
+pub(super) fn tells_when_drawn() -> bool {
+    local().is_some_and(|local| local.headless.is_some())
+}
+
+fn snapshot_here() -> Result<Snapshot, UiError> {
+    let local = local().ok_or(UiError::Ended)?;
+    match &local.headless {
+        Some(headless) => Ok(headless.snapshot()),
+        None => Ok(Snapshot::of(local.shown.window())?),
+    }
+}
+
+/// Reaches the window from any thread. When the event loop has ended, nothing happens any more.
+#[derive(Clone)]
+pub struct UiHandle {
+    screens: Arc<Mailbox<Screen>>,
+    remote: Way,
+    own: Way,
+    draws: Arc<AtomicU64>,
+}
+
+impl UiHandle {
+    pub(super) fn new(draws: Arc<AtomicU64>) -> Self {
+        let screens = Mailbox::new(|screen| {
+            if let Some(Local { shown: Shown::Kiosk(_, adapters), .. }) = local().as_deref() {
+                adapters.publish(screen);
+            }
+        });
+        Self { screens, remote: Way::to(Place::Remote), own: Way::to(Place::SelfView), draws }
+    }
+
+    /// Show `screen`: the newest published one wins. Ignored by a viewer's window.
+    pub fn publish(&self, screen: Screen) {
+        if self.screens.post(screen).is_err() {
+            tracing::debug!("nobody shows this screen: the window has gone");
+        }
+    }
+
+    /// A sink for the other's pictures (the viewer's, in a viewer's window).
+    pub fn video_sink(&self) -> PictureSink {
+        self.remote.sink()
+    }
+
+    /// A sink for the small own picture.
+    pub fn self_view_sink(&self) -> PictureSink {
+        self.own.sink()
+    }
+
+    /// Take both moving pictures away; what was pushed before is not shown after.
+    pub fn clear_video(&self) {
+        self.remote.clear();
+        self.own.clear();
+    }
+
+    /// From now on `hook` hears of each of the other's pictures that is on show.
+    pub fn on_shown(&self, hook: OnShown) {
+        self.remote.on_shown(hook);
+    }
+
+    /// What became of the other's pictures so far.
+    pub fn picture_stats(&self) -> PictureStats {
+        self.remote.stats()
+    }
+
+    /// How often the headless screen was drawn; 0 in a window.
+    pub fn draws(&self) -> u64 {
+        self.draws.load(Ordering::SeqCst)
+    }
+
+    /// What is on the screen now.
+    ///
+    /// # Errors
+    /// The event loop has ended or does not answer, or the window can't be drawn.
+    pub fn screenshot(&self) -> Result<Snapshot, UiError> {
+        if local().is_some() {
+            return snapshot_here();
+        }
+        let (answer, answered) = mpsc::channel();
+        slint::invoke_from_event_loop(move || {
+            // Nobody listening means that the limit is over.
+            let _ = answer.send(snapshot_here());
+        })
+        .map_err(|_| UiError::Ended)?;
+        answered.recv_timeout(ANSWER_LIMIT).map_err(|_| UiError::Ended)?
+    }
+
+    /// What is on the screen now, as a PNG file.
+    ///
+    /// # Errors
+    /// As [`UiHandle::screenshot`], or the file can't be written.
+    pub fn screenshot_png(&self, path: &std::path::Path) -> Result<(), UiError> {
+        let wrote = self.screenshot()?.write_png(path);
+        wrote.map_err(|cause| UiError::Write { path: path.to_owned(), cause })
+    }
+
+    /// Touch the pixel at `x`, `y` and let go: what a finger does.
+    pub fn tap(&self, x: f32, y: f32) {
+        let tapped = slint::invoke_from_event_loop(move || {
+            let Some(local) = local() else { return };
+            let window = local.shown.window();
+            let factor = window.scale_factor();
+            let position = LogicalPosition::new(x / factor, y / factor);
+            let button = PointerEventButton::Left;
+            for event in [
+                WindowEvent::PointerMoved { position },
+                WindowEvent::PointerPressed { position, button },
+                WindowEvent::PointerReleased { position, button },
+                WindowEvent::PointerExited,
+            ] {
+                window.dispatch_event(event);
+            }
+        });
+        if tapped.is_err() {
+            tracing::debug!("nobody feels this touch: the window has gone");
+        }
+    }
+
+    /// End the event loop: [`super::Ui::run`] returns.
+    pub fn quit(&self) {
+        if slint::quit_event_loop().is_err() {
+            tracing::debug!("the window has gone already");
+        }
+    }
+}

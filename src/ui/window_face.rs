@@ -1,0 +1,67 @@
+//! A window (or a headless screen) as the app's [`Face`].
+
+use std::sync::{Arc, OnceLock};
+
+use super::face::{Face, Shown};
+use super::handle::UiHandle;
+use super::screen::Screen;
+use super::window::Ui;
+use crate::clock::Time;
+use crate::device::VideoSink;
+
+/// Reaches the window from the app's threads.
+pub struct WindowFace {
+    handle: UiHandle,
+    first_frame: Arc<OnceLock<Time>>,
+}
+
+impl WindowFace {
+    /// The face of this window.
+    pub fn of(ui: &mut Ui) -> Self {
+        let first_frame = Arc::new(OnceLock::new());
+        let seen = Arc::clone(&first_frame);
+        ui.on_first_frame(move |now| {
+            seen.get_or_init(|| now);
+        });
+        Self { handle: ui.handle(), first_frame }
+    }
+}
+
+impl Face for WindowFace {
+    fn publish(&self, screen: Screen) {
+        self.handle.publish(screen);
+    }
+
+    fn remote(&self, shown: Shown) -> Box<dyn VideoSink> {
+        self.handle.on_shown(shown);
+        Box::new(self.handle.video_sink())
+    }
+
+    fn own(&self) -> Option<Box<dyn VideoSink>> {
+        Some(Box::new(self.handle.self_view_sink()))
+    }
+
+    fn clear_pictures(&self) {
+        self.handle.clear_video();
+    }
+
+    fn first_frame(&self) -> Option<Time> {
+        self.first_frame.get().copied()
+    }
+
+    fn screenshot(&self) -> Result<Vec<u8>, String> {
+        let snapshot = self.handle.screenshot().map_err(|error| error.to_string())?;
+        let mut png = Vec::new();
+        snapshot.encode_png(&mut png).map_err(|error| error.to_string())?;
+        Ok(png)
+    }
+
+    fn tap(&self, x: u32, y: u32) -> Result<(), String> {
+        self.handle.tap(x as f32, y as f32);
+        Ok(())
+    }
+
+    fn quit(&self) {
+        self.handle.quit();
+    }
+}

@@ -1,0 +1,142 @@
+//! What a kiosk says of itself: the answer to `twocan status --json`, and the figures of a call.
+
+use serde::Serialize;
+
+use crate::figures::Percentiles;
+use crate::wire::signal::EndReason;
+
+/// Everything worth knowing. Times end in `_us` and are on the machine's CLOCK_MONOTONIC.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Status {
+    /// The kiosk's name.
+    pub name: String,
+    /// Its public key, as an OpenSSH line.
+    pub key: String,
+    /// The page on show: `home`, `calling`, `incoming`, `in-call`, `ended` or `fault`.
+    pub page: String,
+    /// The relay.
+    pub relay: RelayStatus,
+    /// The contacts, in the order of their tiles.
+    pub contacts: Vec<ContactStatus>,
+    /// The call, if there is one, or the one that just ended.
+    pub call: CallStatus,
+    /// Loudness, 0 to 10.
+    pub volume: u8,
+    /// Camera and microphone are off in this call.
+    pub hidden: bool,
+    /// When the first frame was drawn; none without a screen.
+    pub first_frame_us: Option<u64>,
+    /// The workers that run now.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// The relay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RelayStatus {
+    /// `none`, `connecting`, `connected` or `blocked`.
+    pub state: String,
+    /// Why it is not connected.
+    pub sentence: Option<String>,
+}
+
+/// One contact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ContactStatus {
+    /// As on its tile.
+    pub name: String,
+    /// Its key's fingerprint.
+    pub fingerprint: String,
+    /// A call would ring there now.
+    pub reachable: bool,
+    /// When they called in vain, as on the tile.
+    pub missed: Option<String>,
+    /// What only a person can mend.
+    pub trouble: Option<String>,
+}
+
+/// The call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CallStatus {
+    /// `idle`, `outgoing`, `incoming`, `established`, `reconnecting` or `ended`.
+    pub state: String,
+    /// The contact's name.
+    pub peer: Option<String>,
+    /// `outgoing` or `incoming`.
+    pub direction: Option<String>,
+    /// When the tile was touched, or the invite came.
+    pub began_us: Option<u64>,
+    /// When it was answered.
+    pub answered_us: Option<u64>,
+    /// When the first remote picture was shown.
+    pub first_picture_us: Option<u64>,
+    /// Why it ended.
+    pub reason: Option<EndReason>,
+    /// While media runs.
+    pub figures: Option<Figures>,
+}
+
+/// What went through in a call, as seen from one end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Since when the counts run: the third second of the call, once that has passed.
+    pub since_us: u64,
+    /// Pictures.
+    pub video: VideoFigures,
+    /// Sound.
+    pub audio: AudioFigures,
+}
+
+/// Pictures, ours out and theirs in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct VideoFigures {
+    /// Ours, from the camera.
+    pub captured: u64,
+    /// Ours, encoded and sent.
+    pub sent: u64,
+    /// Ours, in bytes.
+    pub bytes_sent: u64,
+    /// Theirs, shown.
+    pub shown: u64,
+    /// Theirs, replaced by a newer one before they were shown.
+    pub dropped: u64,
+    /// Theirs, not decodable.
+    pub bad: u64,
+    /// Theirs, in bytes.
+    pub bytes_received: u64,
+    /// Capture there to shown here.
+    pub age_ms: Percentiles,
+}
+
+/// Sound, ours out and theirs in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct AudioFigures {
+    /// Our packets.
+    pub sent: u64,
+    /// Our packets, in bytes.
+    pub bytes_sent: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// Their packets, in bytes.
+    pub bytes_received: u64,
+    /// 20 ms of silence or of guessed sound where theirs was missing.
+    pub gaps: u64,
+    /// Their packets that came too late to be played.
+    pub late: u64,
+    /// How much sound the play-out holds back, in ms.
+    pub target_ms: u64,
+    /// Times a sound card ran dry or over.
+    pub xruns: u64,
+}
+
+/// One worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WorkerStatus {
+    /// Its thread's name.
+    pub name: String,
+    /// Runs that failed.
+    pub failures: u64,
+    /// Runs that panicked.
+    pub panics: u64,
+    /// What is wrong now.
+    pub trouble: Option<String>,
+}

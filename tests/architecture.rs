@@ -1,0 +1,311 @@
+//! The house rules that a machine can hold: who may import whom, who may say which crate's name,
+//! how long a file may be. The table is the one of ARCHITECTURE.md.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layers from the top down. A module imports from the layers below its own and from itself;
+/// the ground's modules may import each other.
+const LAYERS: &[&[&str]] = &[
+    &["main", "bin"],
+    &["cli"],
+    &["app"],
+    &["station", "fleet"],
+    &["call", "media", "tunnel", "ui"],
+    &["device", "codec", "wire", "supervisor", "watchdog"],
+    GROUND,
+];
+const GROUND: &[&str] = &[
+    "address", "clock", "config", "contacts", "figures", "frame", "identity", "name", "photo",
+    "queue", "records", "stop", "store",
+];
+/// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
+const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];
+
+/// Crates that only these folders or files may name.
+const CRATES: &[(&str, &[&str])] = &[
+    ("russh", &["tunnel"]),
+    ("slint", &["ui"]),
+    ("alsa", &["device"]),
+    ("turbojpeg", &["codec"]),
+    ("opus", &["codec"]),
+];
+const UNSAFE: &[&str] = &["device", "ui/kms"];
+const LINES: usize = 500;
+
+/// What is wrong with the file at `path` (relative to src), in sentences.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if !text.starts_with("//!") {
+        found.push(format!("{path} does not start with //!"));
+    }
+    let lines = text.lines().count();
+    if lines > LINES {
+        found.push(format!("{path} has {lines} lines, at most {LINES} are allowed"));
+    }
+    let code = code(text);
+    let module = path.split('/').next().unwrap_or(path).trim_end_matches(".rs");
+    if module != "lib" {
+        for other in imports(&code) {
+            if !may_import(module, &other) {
+                found.push(format!("{path} imports {other}: {module} stands no higher"));
+            }
+        }
+    }
+    let inside = |places: &[&str]| {
+        places
+            .iter()
+            .any(|place| path.starts_with(&format!("{place}/")) || path == format!("{place}.rs"))
+    };
+    for (name, places) in CRATES {
+        if says_crate(&code, name) && !inside(places) {
+            found.push(format!("{path} says {name}::, which belongs to {places:?}"));
+        }
+    }
+    if words(&code).any(|word| word == "unsafe") && !inside(UNSAFE) {
+        found.push(format!("{path} is unsafe, which only {UNSAFE:?} may be"));
+    }
+    found
+}
+
+fn may_import(module: &str, other: &str) -> bool {
+    let layer = |name: &str| LAYERS.iter().position(|layer| layer.contains(&name));
+    match (layer(module), layer(other)) {
+        _ if module == other => true,
+        (Some(mine), Some(theirs)) if mine == theirs => {
+            GROUND.contains(&module) || SIDEWAYS.contains(&(module, other))
+        }
+        (Some(mine), Some(theirs)) => mine < theirs,
+        // A module that no layer knows: the table is behind.
+        _ => false,
+    }
+}
+
+/// `text` without comments, without what stands in quotes, and without `#[cfg(test)]` items.
+fn code(text: &str) -> String {
+    without_tests(&without_words(text))
+}
+
+fn without_words(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    let find = |from: usize, what: &str| {
+        text.get(from..)
+            .and_then(|rest| rest.find(what))
+            .map_or(bytes.len(), |n| from + n + what.len())
+    };
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        let fresh = at == 0 || !(bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
+        let raw = rest.strip_prefix(b"b").unwrap_or(rest).strip_prefix(b"r").filter(|_| fresh);
+        let hashes = raw.map_or(0, |raw| raw.iter().take_while(|byte| **byte == b'#').count());
+        at = if rest.starts_with(b"//") {
+            find(at, "\n") - 1
+        } else if rest.starts_with(b"/*") {
+            find(at, "*/")
+        } else if raw.is_some_and(|raw| raw.get(hashes) == Some(&b'"')) {
+            let start = find(at, "\"");
+            find(start, &format!("\"{}", "#".repeat(hashes)))
+        } else if rest[0] == b'"' {
+            let mut end = at + 1;
+            while end < bytes.len() && bytes[end] != b'"' {
+                end += if bytes[end] == b'\\' { 2 } else { 1 };
+            }
+            end + 1
+        } else if rest.starts_with(b"'\"'") {
+            at + 3
+        } else if rest.starts_with(b"'\\") {
+            find(at + 3, "'")
+        } else {
+            out.push(rest[0]);
+            at + 1
+        }
+        .max(at + 1);
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn without_tests(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("#[cfg(test)]") {
+        kept.push_str(&rest[..start]);
+        let item = &rest[start..];
+        // The item ends with its braces, or at a semicolon before any.
+        let (mut depth, mut end) = (0, item.len());
+        for (place, c) in item.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 && (c == '}' || c == ';') {
+                end = place + 1;
+                break;
+            }
+        }
+        rest = &item[end..];
+    }
+    kept + rest
+}
+
+/// The modules behind `crate::` (or the library's name, in a binary), in braces or not.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for root in ["crate::", "twocan::"] {
+        for (start, _) in code.match_indices(root) {
+            let before = code[..start].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
+                continue;
+            }
+            let rest = code[start + root.len()..].trim_start();
+            match rest.strip_prefix('{') {
+                None => found.extend(words(rest).next().map(str::to_owned)),
+                Some(list) => found.extend(first_words(list)),
+            }
+        }
+    }
+    found
+}
+
+/// `a::b, c::{d, e}}` → a, c.
+fn first_words(list: &str) -> Vec<String> {
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in list.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => parts.push(String::new()),
+            c if depth == 0 => parts.last_mut().unwrap().push(c),
+            _ => {}
+        }
+    }
+    parts.iter().filter_map(|part| words(part).next().map(str::to_owned)).collect()
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+fn says_crate(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(start, _)| {
+        let before = code[..start].trim_end();
+        let after = &code[start + name.len()..];
+        let other = before.ends_with("::")
+            || code[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let used = after.starts_with("::") && !other;
+        let imported = before.ends_with("use") && after.starts_with([';', ' ']);
+        used || imported
+    })
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_house_is_in_order() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    assert!(files.len() > 20, "the sources were found");
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|file| {
+            let path = file.strip_prefix(&src).unwrap().to_str().unwrap();
+            violations(path, &fs::read_to_string(file).unwrap())
+        })
+        .collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_module_has_its_layer() {
+    let lib = include_str!("../src/lib.rs");
+    for line in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")) {
+        let module = line.trim_end_matches(';');
+        assert!(LAYERS.iter().any(|layer| layer.contains(&module)), "{module} has no layer");
+    }
+}
+
+/// `code` in the file `path` breaks exactly one rule, and the sentence holds `word`.
+#[track_caller]
+fn caught(path: &str, code: &str, word: &str) {
+    let found = violations(path, &format!("//! A file.\n{code}\n"));
+    assert!(found.len() == 1 && found[0].contains(word), "{found:?}");
+}
+
+#[track_caller]
+fn fine(path: &str, code: &str) {
+    assert_eq!(violations(path, &format!("//! A file.\n{code}\n")), [""; 0]);
+}
+
+#[test]
+fn an_import_upward_or_sideways_is_caught_however_it_is_written() {
+    caught("call/mod.rs", "use crate::media::Camera;", "imports media");
+    caught("tunnel/door.rs", "use crate::{frame::Size, ui::Screen};", "imports ui");
+    caught(
+        "wire/packet.rs",
+        "use crate::{\n    frame::{Size, Packet},\n    app,\n};",
+        "imports app",
+    );
+    caught("media/talk.rs", "fn f() { let x = crate::tunnel::open(); }", "imports tunnel");
+    caught("config/mod.rs", "pub(crate) use crate::device::Device;", "imports device");
+    caught("codec/jpeg.rs", "type T = Vec<crate::device::Device>;", "imports device");
+    caught("app/mod.rs", "use crate::cli;", "imports cli");
+    caught("frame.rs", "use crate::unheard_of::X;", "imports unheard_of");
+    fine("app/mod.rs", "use crate::{call::Call, media, tunnel, ui::screen::Screen};");
+    fine("media/talk.rs", "use crate::device::AudioSource;\nuse crate::queue::Queue;");
+    fine("main.rs", "fn main() { twocan::cli::run() }");
+    fine("contacts.rs", "use crate::store;");
+}
+
+#[test]
+fn only_code_counts_not_words_strings_and_tests() {
+    fine(
+        "call/mod.rs",
+        "// use crate::media::X;\n/* crate::ui */ const A: &str = \"crate::ui \\\" russh::\";",
+    );
+    fine("call/mod.rs", "const A: &str = r#\"crate::ui \" unsafe \"#; const B: char = '\"';");
+    fine(
+        "call/mod.rs",
+        "#[cfg(test)]\nmod tests {\n    use crate::media::X;\n    fn f() { {} }\n}",
+    );
+    caught("call/mod.rs", "#[cfg(test)]\nmod tests { }\nuse crate::media::X;", "imports media");
+    caught("call/mod.rs", "const A: &str = \"quote\";\nuse crate::media::X;", "imports media");
+    caught("call/mod.rs", "const A: char = '\\'';\nuse crate::media::X; // '", "imports media");
+}
+
+#[test]
+fn a_crate_outside_its_folder_is_caught() {
+    caught("app/mod.rs", "use russh::client;", "russh");
+    caught("media/camera.rs", "fn f() -> turbojpeg::Result<()> { x }", "turbojpeg");
+    caught("codec/opus.rs", "use alsa;", "alsa");
+    caught("cli/bench.rs", "fn f() { slint::run() }", "slint");
+    fine("codec/opus.rs", "use opus::Encoder; use crate::frame::Packet;");
+    fine("media/talk.rs", "use crate::codec::opus::Encoder; fn f() { codec::opus::new() }");
+    fine("app/mod.rs", "use crate::device::alsa; fn f() { my_alsa::x() }");
+}
+
+#[test]
+fn unsafe_code_long_files_and_files_without_a_word_are_caught() {
+    caught("wire/packet.rs", "fn f() { unsafe { x() } }", "unsafe");
+    caught("ui/mod.rs", "unsafe fn f() {}", "unsafe");
+    fine("device/v4l2.rs", "#![allow(unsafe_code)]\nfn f() { unsafe { x() } }");
+    fine("ui/kms/plane.rs", "fn f() { unsafe { x() } }");
+    fine("wire/packet.rs", "#![forbid(unsafe_code)]");
+    caught("frame.rs", &"\n".repeat(LINES), "lines");
+    assert!(violations("frame.rs", "fn f() {}").iter().any(|v| v.contains("//!")));
+}

@@ -1,0 +1,5 @@
+//! What several tests share: a real sshd as the relay, and tunnels with their events on a channel.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod kiosk;
+pub mod sshd;

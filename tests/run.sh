@@ -1,0 +1,27 @@
+#!/bin/sh
+# Everything that is checked, from a fresh clone: packages, style, lints, licences, tests.
+# The last lines are the test runner's own.
+set -eu
+cd "$(dirname "$0")/.."
+
+step() {
+    echo "== $*"
+    "$@"
+}
+
+step ./kiosk/setup.sh
+step cargo fmt --check
+step cargo clippy --locked --all-targets -- -D warnings
+# The engine builds without Slint.
+step cargo check --locked --no-default-features
+if command -v cargo-deny >/dev/null; then
+    step cargo deny --locked check licenses bans sources
+else
+    echo "== cargo deny: not installed, licences are not checked"
+fi
+step cargo test --locked --doc
+if command -v cargo-nextest >/dev/null; then
+    step cargo nextest run --locked --no-fail-fast
+else
+    step cargo test --locked --no-fail-fast --lib --bins --tests
+fi

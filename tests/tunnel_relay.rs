@@ -1,0 +1,187 @@
+//! Two tunnels and a real sshd between them.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::kiosk::{Kiosk, close, packet, send_until_one_arrives, two_identities};
+use common::sshd::Sshd;
+use twocan::frame::{Ack, PacketKind};
+use twocan::identity::Identity;
+use twocan::tunnel::{Command, RelayConfig, RelayStatus};
+use twocan::wire::packet::{decode_ack, encode_ack};
+use twocan::wire::signal::Signal;
+
+/// Anna dials (her key is the smaller one), Bert is dialled; both are up.
+fn a_pair(sshd: &Sshd, anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
+    let a = Kiosk::at_relay(anna, "Anna", sshd.relay(), bert.public());
+    let b = Kiosk::at_relay(bert, "Bert", sshd.relay(), anna.public());
+    assert_eq!(a.wait_up(b.key), "Bert");
+    assert_eq!(b.wait_up(a.key), "Anna");
+    (a, b)
+}
+
+#[test]
+fn two_kiosks_find_each_other_through_a_real_sshd_and_talk() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    a.say(b.key, Signal::Invite { call: 42 });
+    assert_eq!(b.wait_signal(), Signal::Invite { call: 42 });
+    b.say(a.key, Signal::Accept { call: 42 });
+    assert_eq!(a.wait_signal(), Signal::Accept { call: 42 });
+}
+
+#[test]
+fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from_a, from_b) = (a.attach(b.key), b.attach(a.key));
+    let picture: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+    for (from, to) in [(&from_a, &from_b), (&from_b, &from_a)] {
+        let voice = |n| packet(PacketKind::Voice, n, b"opus");
+        let (sent, came) = send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        assert_eq!((&sent.payload, sent.kind), (&came.payload, came.kind));
+        assert!(close(sent.captured, came.captured), "{sent:?} {came:?}");
+
+        let (sent, came) = send_until_one_arrives(&from.pictures_out, &to.pictures_in, |n| {
+            packet(PacketKind::Picture, n, &picture)
+        });
+        assert!(sent.payload == came.payload && came.kind == PacketKind::Picture);
+        assert!(close(sent.captured, came.captured));
+
+        let same = |n| packet(PacketKind::Same, n, b"");
+        let (_, came) = send_until_one_arrives(&from.pictures_out, &to.pictures_in, same);
+        assert_eq!(came.kind, PacketKind::Same);
+
+        let arrived = || twocan::clock::now();
+        let ack = |n| Ack { sequence: n, arrived: arrived(), shown: true };
+        let (sent, came) = send_until_one_arrives(&from.acks_out, &to.acks_in, ack);
+        assert!(came.shown);
+        assert!(close(sent.arrived, came.arrived));
+    }
+}
+
+#[test]
+fn the_link_stays_when_media_end() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    a.tunnel.send(Command::Detach { peer: b.key });
+    b.tunnel.send(Command::Detach { peer: a.key });
+    a.say(b.key, Signal::Ringing { call: 1 });
+    assert_eq!(b.wait_signal(), Signal::Ringing { call: 1 });
+    assert!(!a.events.try_iter().any(|e| matches!(e, twocan::tunnel::Event::PeerDown { .. })));
+}
+
+#[test]
+fn a_plain_login_needs_no_folder_in_the_config() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let relay = || RelayConfig { folder: None, ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay(), bert.public());
+    let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    drop((a, b));
+    let home = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().dir;
+    for key in [anna.public(), bert.public()] {
+        for lane in ["voice", "video"] {
+            let socket: PathBuf = home.join(".twocan").join(format!("{}-{lane}.sock", key.id16()));
+            let _ = fs::remove_file(socket);
+        }
+    }
+}
+
+#[test]
+fn another_host_key_blocks_with_a_sentence_that_names_host_and_keys() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public()]);
+    let impostor = Identity::generate().public();
+    let relay = RelayConfig { host_key: impostor.public_key(), ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay, bert.public());
+    let status = a.wait_relay(|status| matches!(status, RelayStatus::Blocked { .. }));
+    let RelayStatus::Blocked { sentence } = status else { unreachable!() };
+    let real = sshd.relay().host_key.fingerprint(ssh_key::HashAlg::Sha256).to_string();
+    for part in ["127.0.0.1", &impostor.fingerprint(), &real] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+#[test]
+fn a_refused_login_backs_off_with_a_sentence_and_a_human_can_retry() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[]);
+    let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
+    let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
+    let RelayStatus::Backoff { sentence } = status else { unreachable!() };
+    assert!(sentence.contains("refused the login"), "{sentence}");
+    sshd.authorize(&[anna.public()]);
+    a.tunnel.send(Command::Retry);
+    a.wait_relay(|status| *status == RelayStatus::Connected);
+}
+
+#[test]
+fn a_relay_that_is_down_is_named_in_the_sentence() {
+    let (anna, bert) = two_identities();
+    let mut sshd = Sshd::start(&[anna.public()]);
+    sshd.kill_all();
+    let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
+    let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
+    let RelayStatus::Backoff { sentence } = status else { unreachable!() };
+    assert!(sentence.starts_with("cannot reach relay 127.0.0.1: "), "{sentence}");
+    sshd.restart();
+    a.wait_relay(|status| *status == RelayStatus::Connected);
+}
+
+#[test]
+fn killed_session_processes_cost_a_moment_and_not_the_call() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    for _ in 0..3 {
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+        assert!(sshd.kill_sessions() >= 4, "two outer sessions each");
+        a.wait_down(b.key);
+        a.wait_up(b.key);
+        send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
+        send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    }
+}
+
+#[test]
+fn a_killed_sshd_that_comes_back_brings_the_link_back() {
+    let (anna, bert) = two_identities();
+    let mut sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    sshd.kill_all();
+    a.wait_down(b.key);
+    a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
+    sshd.restart();
+    a.wait_up(b.key);
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
+}
+
+#[test]
+fn the_last_word_before_the_end_is_heard() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let bye = Signal::Bye { call: 3, reason: twocan::wire::signal::EndReason::ShuttingDown };
+    b.say(a.key, bye.clone());
+    assert!(b.tunnel.stop(common::kiosk::LIMIT));
+    assert_eq!(a.wait_signal(), bye);
+    a.wait_down(bert.public());
+}

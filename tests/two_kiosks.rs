@@ -1,0 +1,230 @@
+//! Two complete kiosks as two processes, a real sshd between them, and what happens to their calls.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use twocan::cli::demo::family::{Family, Habits};
+use twocan::cli::demo::kiosk::Kiosk;
+use twocan::wire::control::Request;
+
+/// Far more than anything here takes; a limit only for a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(40);
+
+struct Scene {
+    family: Family,
+    anna: Kiosk,
+    bert: Kiosk,
+    _folder: tempfile::TempDir,
+}
+
+fn is(state: &'static str) -> impl Fn(&Value) -> bool {
+    move |status| status["call"]["state"] == state
+}
+
+fn reachable(status: &Value) -> bool {
+    status["contacts"][0]["reachable"] == true
+}
+
+fn shown(status: &Value) -> u64 {
+    status["call"]["figures"]["video"]["shown"].as_u64().unwrap_or(0)
+}
+
+fn heard(status: &Value) -> u64 {
+    status["call"]["figures"]["audio"]["packets"].as_u64().unwrap_or(0)
+}
+
+const HEADLESS: [&str; 3] = ["kiosk", "--screen", "headless"];
+
+impl Scene {
+    fn with(habits: &Habits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let family = Family::make(folder.path(), habits).unwrap();
+        let anna = family.anna.start(&HEADLESS, &[]).unwrap();
+        let bert = family.bert.start(&HEADLESS, &[]).unwrap();
+        Self { family, anna, bert, _folder: folder }
+    }
+
+    fn at_home() -> Self {
+        let mut scene = Self::with(&Habits::default());
+        scene.anna.wait_for("Bert's tile to be bright", LIMIT, reachable).unwrap();
+        scene.bert.wait_for("Anna's tile to be bright", LIMIT, reachable).unwrap();
+        scene
+    }
+
+    fn in_call() -> Self {
+        let mut scene = Self::at_home();
+        scene.dial();
+        scene.bert.wait_for("the ring", LIMIT, is("incoming")).unwrap();
+        scene.bert.ask(&Request::Answer).unwrap();
+        scene.both("the call", is("established"));
+        scene.both("pictures and voice", |status| shown(status) > 10 && heard(status) > 10);
+        scene
+    }
+
+    fn dial(&mut self) {
+        self.anna.ask(&Request::Dial { name: "bert".to_owned() }).unwrap();
+    }
+
+    fn both(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        self.anna.wait_for(what, LIMIT, &wanted).unwrap();
+        self.bert.wait_for(what, LIMIT, &wanted).unwrap();
+    }
+
+    /// Pictures and voice that are newer than now reach both.
+    fn both_see_and_hear_on(&mut self) {
+        for kiosk in [&mut self.anna, &mut self.bert] {
+            let before = kiosk.status().unwrap();
+            kiosk
+                .wait_for("more pictures and voice", LIMIT, |status| {
+                    shown(status) > shown(&before) + 10 && heard(status) > heard(&before) + 10
+                })
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn one_dials_the_other_answers_they_see_and_hear_each_other_and_hang_up() {
+    let mut scene = Scene::in_call();
+    assert_eq!(scene.anna.status().unwrap()["call"]["peer"], "Bert");
+    assert_eq!(scene.bert.status().unwrap()["page"], "in-call");
+
+    scene.anna.ask(&Request::Hangup).unwrap();
+    scene.both("home", is("idle"));
+    for (home, direction) in [(&scene.family.anna, "outgoing"), (&scene.family.bert, "incoming")] {
+        let calls = home.command().unwrap().args(["calls", "--json"]).output().unwrap();
+        let calls: Value = serde_json::from_slice(&calls.stdout).unwrap();
+        assert_eq!(calls.as_array().unwrap().len(), 1, "{calls}");
+        assert_eq!(calls[0]["direction"], direction);
+        assert_eq!(calls[0]["reason"], "hung-up");
+        assert!(calls[0]["figures"]["video"]["shown"].as_u64().unwrap() > 10, "{calls}");
+    }
+}
+
+#[test]
+fn hide_me_closes_camera_and_microphone_and_says_so_at_both_ends() {
+    let mut scene = Scene::in_call();
+    scene.anna.ask(&Request::Hide { hidden: Some(true) }).unwrap();
+    let workers = |status: &Value, name: &str| {
+        let workers = status["workers"].as_array().cloned().unwrap_or_default();
+        workers.iter().any(|worker| worker["name"] == name)
+    };
+    scene
+        .anna
+        .wait_for("closed devices", LIMIT, |status| {
+            status["hidden"] == true && !workers(status, "camera") && !workers(status, "talk")
+        })
+        .unwrap();
+    let before = scene.anna.status().unwrap();
+    scene.anna.wait_for("Bert's pictures", LIMIT, |s| shown(s) > shown(&before) + 10).unwrap();
+
+    scene.anna.ask(&Request::Hide { hidden: Some(false) }).unwrap();
+    scene.both_see_and_hear_on();
+}
+
+#[test]
+fn both_touch_each_other_at_once_and_it_is_one_call() {
+    let mut scene = Scene::at_home();
+    scene.dial();
+    scene.bert.ask(&Request::Dial { name: "Anna".to_owned() }).unwrap();
+    scene.both("one call without an answer", |status| {
+        matches!(status["call"]["state"].as_str(), Some("established" | "incoming"))
+    });
+    if is("incoming")(&scene.bert.status().unwrap()) {
+        // Anna's invite was there before Bert's touch: then his touch answered it.
+        panic!("touching the tile of who rings must answer");
+    }
+    scene.both_see_and_hear_on();
+}
+
+#[test]
+fn the_relays_session_processes_are_killed_in_a_call_and_it_goes_on() {
+    let mut scene = Scene::in_call();
+    let began = scene.anna.status().unwrap()["call"]["began_us"].clone();
+    assert!(scene.family.relay.session_processes().len() >= 4, "each kiosk has two sessions");
+    scene.family.relay.kill_sessions();
+    scene.both_see_and_hear_on();
+    scene.both("the call", is("established"));
+    assert_eq!(scene.anna.status().unwrap()["call"]["began_us"], began, "the same call");
+}
+
+#[test]
+fn the_whole_relay_is_killed_in_a_call_and_the_call_resumes_when_it_is_back() {
+    let mut scene = Scene::in_call();
+    scene.family.relay.kill();
+    scene.both("the words for a lost line", is("reconnecting"));
+    scene.family.relay.listen().unwrap();
+    scene.both("the same call again", is("established"));
+    scene.both_see_and_hear_on();
+}
+
+#[test]
+fn a_relay_that_stays_away_ends_the_call_after_a_minute_and_both_records_say_why() {
+    let mut scene = Scene::in_call();
+    scene.family.relay.kill();
+    let limit = Duration::from_secs(120);
+    for kiosk in [&mut scene.anna, &mut scene.bert] {
+        let ended = |status: &Value| matches!(status["call"]["reason"].as_str(), Some("lost"));
+        kiosk.wait_for("the end of the call", limit, ended).unwrap();
+        kiosk.wait_for("home", LIMIT, is("idle")).unwrap();
+    }
+}
+
+#[test]
+fn a_relay_with_another_key_is_refused_in_plain_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let habits = Habits::default();
+    let family = Family::make(folder.path(), &habits).unwrap();
+    let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKY85C8pt/4DyxBux8o8q4/JdkryLChW7h8WcnOM24n";
+    let config = family.config("Anna", &habits, &habits.sound[0]);
+    family.anna.configure(&config.replace(&family.relay.host_key, other)).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    let status = anna
+        .wait_for("the refusal", LIMIT, |status| status["relay"]["state"] == "blocked")
+        .unwrap();
+    assert_eq!(status["page"], "fault");
+    let sentence = status["relay"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("127.0.0.1") && sentence.contains("SHA256:"), "{sentence}");
+}
+
+#[test]
+fn a_relay_that_is_down_leaves_a_dull_tile_and_a_call_that_says_why_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut family = Family::make(folder.path(), &Habits::default()).unwrap();
+    family.relay.kill();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    let status = anna
+        .wait_for("the reason", LIMIT, |status| status["relay"]["sentence"].is_string())
+        .unwrap();
+    assert_eq!(status["relay"]["state"], "connecting");
+    assert_eq!(status["contacts"][0]["reachable"], false);
+    anna.ask(&Request::Dial { name: "Bert".to_owned() }).unwrap();
+    let ended = anna.wait_for("the end", LIMIT, is("ended")).unwrap();
+    assert_eq!(ended["call"]["reason"], "unreachable");
+}
+
+#[test]
+fn a_kiosk_that_is_no_contact_never_gets_to_ring() {
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::make(folder.path(), &Habits::default()).unwrap();
+    let removed = family.bert.command().unwrap().args(["contact", "remove", "Anna"]).status();
+    assert!(removed.unwrap().success());
+    let mut bert = family.bert.start(&HEADLESS, &[]).unwrap();
+    let connected = |status: &Value| status["relay"]["state"] == "connected";
+    bert.wait_for("the relay", LIMIT, connected).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    anna.wait_for("the relay", LIMIT, connected).unwrap();
+    anna.ask(&Request::Dial { name: "Bert".to_owned() }).unwrap();
+    let ended = anna.wait_for("the end", LIMIT, is("ended")).unwrap();
+    assert_eq!(ended["call"]["reason"], "unreachable");
+    assert_eq!(bert.status().unwrap()["call"]["state"], "idle");
+}
+
+#[test]
+fn a_kiosk_told_to_end_in_a_call_says_goodbye_and_ends_cleanly() {
+    let mut scene = Scene::in_call();
+    let status = scene.anna.stop(LIMIT).unwrap();
+    assert!(status.success(), "{}", scene.anna.last_words());
+    let ended = scene.bert.wait_for("the goodbye", LIMIT, is("ended")).unwrap();
+    assert_eq!(ended["call"]["reason"], "shutting-down");
+}

@@ -1,0 +1,272 @@
+//! Screens to show, and a window of the testing backend to show them in: no display, real pixels.
+#![allow(dead_code, unreachable_pub)]
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use i_slint_backend_testing::{
+    AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions,
+};
+use slint::platform::WindowEvent;
+use slint::{ComponentHandle, LogicalPosition, PhysicalSize};
+use twocan::clock::Time;
+use twocan::frame::{Picture, PixelFormat, Size};
+use twocan::identity::PeerKey;
+use twocan::ui::Snapshot;
+use twocan::ui::adapters::Adapters;
+use twocan::ui::pages::KioskWindow;
+use twocan::ui::panel::Panel;
+use twocan::ui::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
+
+pub const PANELS: [(&str, Panel); 2] =
+    [("800x480", Panel::SEVEN_INCH), ("720x1280", Panel::PORTRAIT)];
+
+pub fn key(number: u8) -> PeerKey {
+    PeerKey([number; 32])
+}
+
+pub fn person(number: u8, name: &str) -> Person {
+    Person { key: key(number), name: name.to_owned(), photo: None }
+}
+
+/// A photo: blue sky, green meadow, a face in the middle.
+pub fn photo() -> Photo {
+    let size = Size::new(320, 240);
+    let mut data = Vec::with_capacity(size.pixels() * 3);
+    for y in 0..240_i32 {
+        for x in 0..320_i32 {
+            let (dx, dy) = (x - 160, y - 120);
+            let pixel = if dx * dx + dy * dy < 70 * 70 {
+                [0xf0, 0xc0, 0x98]
+            } else if y < 150 {
+                [0x60, 0xa8, 0xe8]
+            } else {
+                [0x40, 0x90, 0x40]
+            };
+            data.extend_from_slice(&pixel);
+        }
+    }
+    Photo(Arc::new(Picture { captured: Time::default(), size, format: PixelFormat::Rgb8, data }))
+}
+
+pub fn with_photo(number: u8, name: &str) -> Person {
+    Person { photo: Some(photo()), ..person(number, name) }
+}
+
+pub fn tile(person: Person, reachable: bool, missed: Option<&str>) -> Tile {
+    Tile { person, reachable, missed: missed.map(str::to_owned) }
+}
+
+pub fn strip() -> Strip {
+    Strip {
+        clock: "14:05".to_owned(),
+        day: "Saturday afternoon".to_owned(),
+        link: "Connected".to_owned(),
+        connected: true,
+    }
+}
+
+pub fn screen(page: Page) -> Screen {
+    Screen { strip: strip(), page }
+}
+
+pub fn home(tiles: Vec<Tile>) -> Screen {
+    screen(Page::Home { tiles, earlier: false, later: false })
+}
+
+pub fn two_people() -> Screen {
+    home(vec![tile(person(1, "Anna"), true, None), tile(person(2, "Grandma Rose"), true, None)])
+}
+
+pub fn six_people() -> Vec<Tile> {
+    vec![
+        tile(person(1, "Anna"), true, None),
+        tile(with_photo(2, "Grandma Rose"), true, None),
+        tile(person(3, "Ben"), false, None),
+        tile(person(4, "Clara"), true, Some("called 14:10")),
+        tile(with_photo(5, "Dieter"), false, Some("called 9:32")),
+        tile(person(6, "Edith"), true, None),
+    ]
+}
+
+pub fn calling() -> Screen {
+    screen(Page::Calling {
+        person: person(1, "Anna"),
+        sentence: "Calling Anna…".to_owned(),
+        stoppable: true,
+    })
+}
+
+pub fn not_answered() -> Screen {
+    screen(Page::Calling {
+        person: with_photo(2, "Grandma Rose"),
+        sentence: "Grandma Rose did not answer. We told her you called.".to_owned(),
+        stoppable: false,
+    })
+}
+
+pub fn incoming() -> Screen {
+    screen(Page::Incoming { person: with_photo(1, "Anna") })
+}
+
+pub fn in_call_page() -> Page {
+    Page::InCall {
+        person: person(1, "Anna"),
+        duration: Duration::from_secs(5 * 60 + 20),
+        line: Line::Good,
+        hidden: false,
+        peer_hidden: false,
+        no_picture: None,
+        notice: None,
+        volume: 6,
+        self_view: true,
+    }
+}
+
+pub fn in_call() -> Screen {
+    screen(in_call_page())
+}
+
+/// The same call with something changed.
+pub fn in_call_with(change: impl FnOnce(&mut Page)) -> Screen {
+    let mut page = in_call_page();
+    change(&mut page);
+    screen(page)
+}
+
+pub fn ended() -> Screen {
+    screen(Page::Ended {
+        person: person(1, "Anna"),
+        duration: "You talked for 5 minutes.".to_owned(),
+        sentence: "Anna hung up.".to_owned(),
+    })
+}
+
+pub fn fault() -> Screen {
+    screen(Page::Fault {
+        sentence: "The meeting point does not look like itself any more.".to_owned(),
+        helper: "Anna".to_owned(),
+        works: "People in your house can still call you.".to_owned(),
+    })
+}
+
+/// A window of the testing backend, connected; what was tapped; a clock that the test moves.
+pub struct Stage {
+    pub window: KioskWindow,
+    pub adapters: Rc<Adapters>,
+    pub commands: Rc<RefCell<Vec<Command>>>,
+    pub now: Rc<Cell<Time>>,
+}
+
+impl Stage {
+    pub fn new(panel: Panel) -> Self {
+        let backend = TestingBackend::new(TestingBackendOptions {
+            mock_time: true,
+            threading: false,
+            renderer_name: Some("software".into()),
+        });
+        slint::platform::set_platform(Box::new(backend)).expect("one platform in a test's thread");
+        let window = KioskWindow::new().expect("the testing backend always has a window");
+        let commands: Rc<RefCell<Vec<Command>>> = Rc::default();
+        let now = Rc::new(Cell::new(Time::from_micros(1_000_000)));
+        let (heard, clock) = (Rc::clone(&commands), Rc::clone(&now));
+        let adapters = Adapters::connect(
+            &window,
+            panel,
+            move |command| heard.borrow_mut().push(command),
+            move || clock.get(),
+        );
+        window.show().expect("the testing backend always shows");
+        window.window().set_size(PhysicalSize::new(panel.size.width, panel.size.height));
+        Self { window, adapters, commands, now }
+    }
+
+    /// Show `screen` and let the page settle, so that the next tap counts.
+    pub fn show(&self, screen: Screen) {
+        self.adapters.publish(screen);
+        self.pass(Duration::from_secs(1));
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.now.set(self.now.get() + time);
+        i_slint_backend_testing::mock_elapsed_time(time);
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let pixels = self.window.window().take_snapshot().expect("the software renderer draws");
+        let rgb8 = pixels.as_slice().iter().flat_map(|pixel| [pixel.r, pixel.g, pixel.b]).collect();
+        Snapshot { size: Size::new(pixels.width(), pixels.height()), rgb8 }
+    }
+
+    /// The one element on show with this label.
+    pub fn element(&self, label: &str) -> ElementHandle {
+        let found = self.labelled(label);
+        assert_eq!(found.len(), 1, "elements labelled `{label}`");
+        found.into_iter().next().expect("there is one")
+    }
+
+    pub fn has(&self, label: &str) -> bool {
+        !self.labelled(label).is_empty()
+    }
+
+    fn labelled(&self, label: &str) -> Vec<ElementHandle> {
+        let found = ElementHandle::find_by_accessible_label(&self.window, label);
+        distinct(found.filter(|one| one.accessible_role() != Some(AccessibleRole::None)).collect())
+    }
+
+    /// Every element on show with this role.
+    pub fn with_role(&self, role: AccessibleRole) -> Vec<ElementHandle> {
+        let query = ElementQuery::from_root(&self.window).match_descendants();
+        distinct(query.match_accessible_role(role).find_all())
+    }
+
+    /// Touch the middle of the element that is labelled so, where it is on the screen.
+    pub fn tap(&self, label: &str) {
+        let middle = middle(&self.element(label));
+        self.press(middle);
+        self.release(middle);
+    }
+
+    pub fn press(&self, position: LogicalPosition) {
+        let button = slint::platform::PointerEventButton::Left;
+        self.window.window().dispatch_event(WindowEvent::PointerMoved { position });
+        self.window.window().dispatch_event(WindowEvent::PointerPressed { position, button });
+    }
+
+    pub fn release(&self, position: LogicalPosition) {
+        let button = slint::platform::PointerEventButton::Left;
+        self.window.window().dispatch_event(WindowEvent::PointerMoved { position });
+        self.window.window().dispatch_event(WindowEvent::PointerReleased { position, button });
+    }
+
+    pub fn heard(&self) -> Vec<Command> {
+        self.commands.take()
+    }
+}
+
+pub fn middle(element: &ElementHandle) -> LogicalPosition {
+    let (at, size) = (element.absolute_position(), element.size());
+    LogicalPosition::new(at.x + size.width / 2.0, at.y + size.height / 2.0)
+}
+
+/// A component's root is found twice, as itself and as the element that it is used for.
+fn distinct(found: Vec<ElementHandle>) -> Vec<ElementHandle> {
+    let place = |one: &ElementHandle| (one.absolute_position(), one.size(), one.accessible_label());
+    let mut distinct: Vec<ElementHandle> = Vec::new();
+    for one in found {
+        if !distinct.iter().any(|known| place(known) == place(&one)) {
+            distinct.push(one);
+        }
+    }
+    distinct
+}
+
+/// Where the pictures of the pages are left for people to look at.
+pub fn pages_folder() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("pages");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder
+}

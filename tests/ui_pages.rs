@@ -1,0 +1,332 @@
+//! Every page at both sizes: real pixels, every word in its place, nothing too small for a finger.
+#![cfg(feature = "ui")]
+
+mod ui_common;
+
+use i_slint_backend_testing::AccessibleRole;
+use slint::{ComponentHandle, Image, Rgb8Pixel, SharedPixelBuffer};
+use twocan::ui::adapters::person_color;
+use twocan::ui::pages::PictureAdapter;
+use twocan::ui::panel::Panel;
+use twocan::ui::screen::{Line, Page, Screen};
+use ui_common::*;
+
+const GREEN: [u8; 3] = [0x00, 0x57, 0x2a];
+const RED: [u8; 3] = [0xa3, 0x00, 0x18];
+const AMBER: [u8; 3] = [0xff, 0xc9, 0x3c];
+
+fn moving_picture(width: u32, height: u32) -> Image {
+    let mut buffer = SharedPixelBuffer::<Rgb8Pixel>::new(width, height);
+    for (at, pixel) in buffer.make_mut_slice().iter_mut().enumerate() {
+        let (x, y) = (at as u32 % width, at as u32 / width);
+        let right = x >= width / 2;
+        let lower = y >= height / 2;
+        *pixel = match (right, lower) {
+            (false, false) => Rgb8Pixel::new(200, 40, 40),
+            (true, false) => Rgb8Pixel::new(40, 200, 40),
+            (false, true) => Rgb8Pixel::new(40, 40, 200),
+            (true, true) => Rgb8Pixel::new(200, 200, 40),
+        };
+    }
+    Image::from_rgb8(buffer)
+}
+
+fn every_page() -> Vec<(&'static str, Screen)> {
+    let paged = |earlier, later| screen(Page::Home { tiles: six_people(), earlier, later });
+    let mut offline = home(six_people().into_iter().take(4).collect());
+    offline.strip.link = "No internet".to_owned();
+    offline.strip.connected = false;
+    offline.strip.day = "Wednesday afternoon".to_owned();
+    vec![
+        ("home-0", home(vec![])),
+        ("home-1", home(vec![tile(person(1, "Anna"), true, None)])),
+        ("home-1-photo", home(vec![tile(with_photo(1, "Anna"), false, Some("called 14:10"))])),
+        ("home-2", two_people()),
+        ("home-3", home(six_people().into_iter().take(3).collect())),
+        ("home-4-offline", offline),
+        ("home-6", home(six_people())),
+        ("home-more", paged(true, true)),
+        (
+            "home-last",
+            screen(Page::Home { tiles: six_people()[..2].to_vec(), earlier: true, later: false }),
+        ),
+        ("calling", calling()),
+        ("calling-not-answered", not_answered()),
+        ("incoming", incoming()),
+        ("incoming-long-name", screen(Page::Incoming { person: person(7, "Grandma Rosemarie") })),
+        ("in-call", in_call()),
+        (
+            "in-call-volume",
+            in_call_with(|page| {
+                if let Page::InCall { volume, .. } = page {
+                    *volume = 7;
+                }
+            }),
+        ),
+        (
+            "in-call-they-are-hidden",
+            in_call_with(|page| {
+                if let Page::InCall { peer_hidden, .. } = page {
+                    *peer_hidden = true;
+                }
+            }),
+        ),
+        (
+            "in-call-slow",
+            in_call_with(|page| {
+                if let Page::InCall { line, person, self_view, .. } = page {
+                    *line = Line::Slow;
+                    *person = with_photo(2, "Grandma Rose");
+                    *self_view = false;
+                }
+            }),
+        ),
+        (
+            "in-call-hidden",
+            in_call_with(|page| {
+                if let Page::InCall { hidden, .. } = page {
+                    *hidden = true;
+                }
+            }),
+        ),
+        (
+            "in-call-voice-only",
+            in_call_with(|page| {
+                if let Page::InCall { line, no_picture, .. } = page {
+                    *line = Line::VoiceOnly;
+                    *no_picture = Some(
+                        "The line is too slow for a picture. You can hear each other.".to_owned(),
+                    );
+                }
+            }),
+        ),
+        (
+            "in-call-reconnecting",
+            in_call_with(|page| {
+                if let Page::InCall { line, no_picture, hidden, .. } = page {
+                    *line = Line::Reconnecting;
+                    *hidden = true;
+                    *no_picture = Some("Looking for Anna again…".to_owned());
+                }
+            }),
+        ),
+        ("ended", ended()),
+        (
+            "ended-long",
+            screen(Page::Ended {
+                person: with_photo(2, "Grandma Rose"),
+                duration: String::new(),
+                sentence: "Grandma Rose is talking to someone else. Try again in a little while."
+                    .to_owned(),
+            }),
+        ),
+        ("fault", fault()),
+    ]
+}
+
+fn stage_of_every_page(name: &str, panel: Panel) {
+    let stage = Stage::new(panel);
+    for (page, screen) in every_page() {
+        let video = page.starts_with("in-call") && !page.contains("voice");
+        let pictures = stage.window.global::<PictureAdapter>();
+        pictures.set_remote(if video { moving_picture(640, 360) } else { Image::default() });
+        pictures.set_own(if video { moving_picture(320, 180) } else { Image::default() });
+        stage.show(screen);
+        let snapshot = stage.snapshot();
+        let file = pages_folder().join(format!("{page}-{name}.png"));
+        snapshot.write_png(&file).expect("the picture of the page can be written");
+        assert!(
+            snapshot.rgb8.chunks_exact(3).any(|pixel| pixel != &snapshot.rgb8[..3]),
+            "{page} at {name} is blank"
+        );
+        every_target_is_large_enough(&stage, page, panel);
+        every_word_is_on_the_panel(&stage, page, panel);
+    }
+}
+
+/// At least 16 mm both ways, on the panel, and apart from each other.
+fn every_target_is_large_enough(stage: &Stage, page: &str, panel: Panel) {
+    let buttons = stage.with_role(AccessibleRole::Button);
+    let mut rectangles = Vec::new();
+    for button in &buttons {
+        let label = button.accessible_label().expect("a button has a label");
+        assert!(!label.is_empty(), "a button on {page} has no word");
+        let (at, size) = (button.absolute_position(), button.size());
+        let (wide, high) =
+            (size.width / panel.pixels_per_mm_x, size.height / panel.pixels_per_mm_y);
+        assert!(wide >= 15.9 && high >= 15.9, "{label} on {page}: {wide:.1} x {high:.1} mm");
+        assert!(at.x >= 0.0 && at.y >= 0.0, "{label} on {page} begins outside");
+        assert!(at.x + size.width <= panel.size.width as f32 + 0.5, "{label} on {page}: outside");
+        assert!(at.y + size.height <= panel.size.height as f32 + 0.5, "{label} on {page}: outside");
+        rectangles.push((label, at.x, at.y, size.width, size.height));
+    }
+    for (one, (label, x, y, w, h)) in rectangles.iter().enumerate() {
+        for (other, ox, oy, ow, oh) in &rectangles[one + 1..] {
+            let apart = x + w + 15.0 <= *ox
+                || ox + ow + 15.0 <= *x
+                || y + h + 15.0 <= *oy
+                || oy + oh + 15.0 <= *y;
+            assert!(apart, "{label} and {other} on {page} are too near");
+        }
+    }
+}
+
+fn every_word_is_on_the_panel(stage: &Stage, page: &str, panel: Panel) {
+    let words = stage.with_role(AccessibleRole::Text);
+    for word in words {
+        let label = word.accessible_label().unwrap_or_default();
+        let (at, size) = (word.absolute_position(), word.size());
+        assert!(size.width > 0.0 && size.height > 0.0, "`{label}` on {page} has no room");
+        assert!(at.x >= 0.0 && at.y >= 0.0, "`{label}` on {page} begins outside");
+        assert!(at.x + size.width <= panel.size.width as f32 + 0.5, "`{label}` on {page}: outside");
+        assert!(
+            at.y + size.height <= panel.size.height as f32 + 0.5,
+            "`{label}` on {page}: outside"
+        );
+    }
+}
+
+#[test]
+fn every_page_fits_the_seven_inch_panel() {
+    stage_of_every_page(PANELS[0].0, PANELS[0].1);
+}
+
+#[test]
+fn every_page_fits_the_portrait_panel() {
+    stage_of_every_page(PANELS[1].0, PANELS[1].1);
+}
+
+#[test]
+fn answer_is_green_and_stop_and_hang_up_are_red_where_a_finger_finds_them() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let beside_the_word = |label: &str| {
+        let button = stage.element(label);
+        let (at, size) = (button.absolute_position(), button.size());
+        let pixel = stage.snapshot().pixel(at.x as u32 + 6, (at.y + size.height / 2.0) as u32);
+        (pixel.expect("on the panel"), size.width as u32, size.height as u32)
+    };
+    stage.show(incoming());
+    assert_eq!(beside_the_word("Answer"), (GREEN, 360, 168));
+    let (answer, not_now) = (stage.element("Answer"), stage.element("Not now"));
+    assert_eq!((not_now.size().width, not_now.size().height), (200.0, 112.0));
+    let gap = answer.absolute_position().x - not_now.absolute_position().x - not_now.size().width;
+    assert_eq!(gap, 30.0);
+    stage.show(calling());
+    assert_eq!(beside_the_word("Stop"), (RED, 300, 112));
+    stage.show(in_call());
+    let (color, width, height) = beside_the_word("Hang up");
+    assert_eq!((color, width, height), (RED, 120, 104));
+}
+
+#[test]
+fn a_tile_has_the_colour_of_the_persons_key_and_the_size_for_their_number() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let sizes = [(1, 768.0, 384.0), (2, 376.0, 384.0), (3, 245.0, 184.0), (6, 245.0, 184.0)];
+    for (people, width, height) in sizes {
+        let tiles: Vec<_> =
+            (0..people).map(|n| tile(person(n, &format!("Person {n}")), true, None)).collect();
+        stage.show(home(tiles));
+        let first = stage.element("Person 0");
+        assert_eq!((first.size().width, first.size().height), (width, height), "{people} people");
+        let at = first.absolute_position();
+        let color = person_color(key(0));
+        let pixel = stage.snapshot().pixel(at.x as u32 + 24, at.y as u32 + 24);
+        assert_eq!(pixel, Some([color.red(), color.green(), color.blue()]));
+    }
+}
+
+#[test]
+fn a_dull_tile_says_not_at_home_and_a_missed_call_is_a_band_in_it() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(home(six_people()));
+    assert!(stage.has("not at home"));
+    assert!(stage.has("called 14:10"));
+    let band = stage.element("called 14:10");
+    let at = band.absolute_position();
+    let left = stage.element("Clara").absolute_position();
+    let pixel =
+        stage.snapshot().pixel(left.x as u32 + 20, (at.y + band.size().height / 2.0) as u32);
+    assert_eq!(pixel, Some(AMBER));
+}
+
+#[test]
+fn the_others_picture_fills_680x412_at_16_to_9_and_keeps_its_shape_at_4_to_3() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(in_call_with(|page| {
+        if let Page::InCall { self_view, .. } = page {
+            *self_view = false;
+        }
+    }));
+    let area = stage.element("Picture of Anna");
+    assert_eq!((area.size().width, area.size().height), (680.0, 412.0));
+    let pictures = stage.window.global::<PictureAdapter>();
+
+    pictures.set_remote(moving_picture(640, 360));
+    let wide = stage.snapshot();
+    assert_eq!(wide.pixel(2, 2), Some([200, 40, 40]));
+    assert_eq!(wide.pixel(677, 2), Some([40, 200, 40]));
+    assert_eq!(wide.pixel(2, 409), Some([40, 40, 200]));
+    assert_eq!(wide.pixel(677, 409), Some([200, 200, 40]));
+
+    // 412 high, so 412 x 4/3 x 0.929 = 510 or 511 wide: 85 black columns on both sides.
+    pictures.set_remote(moving_picture(640, 480));
+    let narrow = stage.snapshot();
+    assert_eq!(narrow.pixel(82, 200), Some([0, 0, 0]));
+    assert_eq!(narrow.pixel(88, 2), Some([200, 40, 40]));
+    assert_eq!(narrow.pixel(592, 409), Some([200, 200, 40]));
+    assert_eq!(narrow.pixel(598, 200), Some([0, 0, 0]));
+}
+
+#[test]
+fn who_is_hidden_is_told_so_in_large_letters_and_can_show_again() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.window.global::<PictureAdapter>().set_own(moving_picture(320, 180));
+    stage.show(in_call());
+    assert!(stage.has("Hide me") && !stage.has("THEY CANNOT SEE OR HEAR YOU"));
+    assert!(stage.has("What they see"));
+    stage.show(in_call_with(|page| {
+        if let Page::InCall { hidden, .. } = page {
+            *hidden = true;
+        }
+    }));
+    assert!(stage.has("Show me") && stage.has("THEY CANNOT SEE OR HEAR YOU"));
+    assert!(!stage.has("What they see"));
+    assert_eq!(stage.snapshot().pixel(4, 4), Some(AMBER));
+}
+
+#[test]
+fn the_volume_is_shown_in_ten_steps_for_the_moment_in_which_it_changes() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let with_volume = |new| {
+        in_call_with(|page| {
+            if let Page::InCall { volume, .. } = page {
+                *volume = new;
+            }
+        })
+    };
+    stage.show(with_volume(6));
+    assert!(!stage.has("Volume"));
+    stage.show(with_volume(7));
+    assert_eq!(stage.element("Volume").accessible_value().as_deref(), Some("7"));
+    stage.pass(std::time::Duration::from_secs(5));
+    assert!(!stage.has("Volume"));
+}
+
+#[test]
+fn the_strip_says_who_how_long_and_how_the_line_is() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    for (new, word) in [
+        (Line::Good, "Good"),
+        (Line::Slow, "Slow, picture smaller"),
+        (Line::VoiceOnly, "Voice only"),
+        (Line::Reconnecting, "Reconnecting"),
+    ] {
+        stage.show(in_call_with(|page| {
+            if let Page::InCall { line, .. } = page {
+                *line = new;
+            }
+        }));
+        assert!(stage.has(word), "{word}");
+        assert!(stage.has("5 min"));
+    }
+}
