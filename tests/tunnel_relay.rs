@@ -159,6 +159,24 @@ fn killed_session_processes_cost_a_moment_and_not_the_call() {
 }
 
 #[test]
+fn half_open_sessions_are_noticed_in_a_call_and_their_sockets_taken_over() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    assert!(sshd.freeze_sessions() >= 4, "two outer sessions each");
+    let sentence = a.wait_down(b.key);
+    assert!(sentence.contains("silent for 1.5 s in a call"), "{sentence}");
+    // The frozen sessions still hold their listening sockets; new ones get the names.
+    a.wait_up(b.key);
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+}
+
+#[test]
 fn a_killed_sshd_that_comes_back_brings_the_link_back() {
     let (anna, bert) = two_identities();
     let mut sshd = Sshd::start(&[anna.public(), bert.public()]);

@@ -96,10 +96,19 @@ impl Sshd {
 
     /// `kill -9` every session process, the listener stays. How many there were.
     pub fn kill_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGKILL)
+    }
+
+    /// Stop every session process: half-open connections, as when a link dies without a word.
+    pub fn freeze_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGSTOP)
+    }
+
+    fn signal_sessions(&self, signal: Signal) -> usize {
         let listener = self.listener.as_ref().expect("it runs").id();
         let sessions = descendants(listener);
         for pid in &sessions {
-            let _ = kill(Pid::from_raw(*pid as i32), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(*pid as i32), signal);
         }
         sessions.len()
     }

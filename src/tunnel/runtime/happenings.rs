@@ -73,9 +73,7 @@ impl Runtime {
         for key in self.keys() {
             self.drive(Which::Peer(key, lane), state::Event::Kick);
         }
-        if lane == Lane::Voice {
-            self.knock_all();
-        }
+        self.knock_all(lane);
     }
 
     fn dialled(
@@ -134,6 +132,7 @@ impl Runtime {
             Some(control) => control.doubt(),
             None => self.drive(Which::Peer(key, Lane::Voice), state::Event::Kick),
         }
+        self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
     }
 
     fn opened(&mut self, opened: Opened) {
@@ -213,8 +212,11 @@ impl Runtime {
             tracing::warn!("{} ({}): {}", peer::who(key), lane.name(), end.sentence);
         }
         self.end_session(key, lane, &end.sentence);
-        if let Some(lane) = via.filter(|_| end.silent) {
-            self.doubt_outer(lane);
+        if end.silent && via.is_some() {
+            // Both lanes take the same road.
+            for lane in Lane::ALL {
+                self.doubt_outer(lane);
+            }
         }
         self.want_peers();
     }
@@ -241,7 +243,7 @@ impl Runtime {
             Command::SetContacts(contacts) => {
                 self.keep_contacts(contacts);
                 self.want_peers();
-                self.knock_all();
+                self.knock_all(Lane::Voice);
             }
             Command::Retry => {
                 for lane in Lane::ALL {
@@ -251,7 +253,7 @@ impl Runtime {
                     for lane in Lane::ALL {
                         self.drive(Which::Peer(key, lane), state::Event::Retry);
                     }
-                    self.knock(key);
+                    self.knock(key, Lane::Voice);
                 }
             }
         }
@@ -277,7 +279,7 @@ impl Runtime {
         peer.shared.ports.send_replace(ports.map(Arc::new));
         self.set_in_call();
         self.want_peers();
-        self.knock(key);
+        self.knock(key, Lane::Voice);
     }
 
     pub(super) fn keep_contacts(&mut self, contacts: Vec<PeerConfig>) {
@@ -300,7 +302,7 @@ impl Runtime {
                 dials,
                 shared: Arc::new(Shared::new(Arc::clone(counters))),
                 slots: [Slot::new(), Slot::new()],
-                knock: None,
+                knocks: [None, None],
                 told: None,
             });
             peer.config = config;

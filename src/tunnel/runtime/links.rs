@@ -167,23 +167,21 @@ impl Runtime {
     }
 
     /// Tell those who dial us that we are here, unless they know.
-    pub(super) fn knock_all(&mut self) {
+    pub(super) fn knock_all(&mut self, lane: Lane) {
         for key in self.keys() {
-            self.knock(key);
+            self.knock(key, lane);
         }
     }
 
-    pub(super) fn knock(&mut self, key: PeerKey) {
-        let Some(dial) = self.dial(key, Lane::Voice).filter(|_| self.has_way(key, Lane::Voice))
-        else {
-            return;
-        };
+    pub(super) fn knock(&mut self, key: PeerKey, lane: Lane) {
+        let Some(dial) = self.dial(key, lane).filter(|_| self.has_way(key, lane)) else { return };
         let news = self.news.clone();
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        if peer.dials || peer.voice().session.is_some() {
+        let missing = peer.slots[lane as usize].session.is_none();
+        if peer.dials || !missing || (lane == Lane::Video && !peer.is_attached()) {
             return;
         }
-        peer.knock = Some(Task::spawn(async move {
+        peer.knocks[lane as usize] = Some(Task::spawn(async move {
             if let Err(error) = dial.knock().await {
                 // The runtime is gone: nobody asks any more.
                 let _ = news.send(News::NotHeard(key, error)).await;

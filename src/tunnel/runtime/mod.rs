@@ -165,7 +165,7 @@ struct Peer {
     dials: bool,
     shared: Arc<Shared>,
     slots: [Slot; 2],
-    knock: Option<Task>,
+    knocks: [Option<Task>; 2],
     /// The last sentence the app was told, so that none is told twice.
     told: Option<String>,
 }
@@ -245,7 +245,7 @@ impl Runtime {
             }
         }
         self.want_peers();
-        self.knock_all();
+        self.knock_all(Lane::Voice);
         loop {
             let wake = self.wake_in();
             tokio::select! {
