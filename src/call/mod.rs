@@ -17,6 +17,7 @@
 //! After a lost link each end says `resume` once when the link is back; the call goes on when the
 //! other's `resume` arrives, and an end that no longer knows the call answers `bye`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -35,6 +36,8 @@ pub const REACH_LIMIT: Duration = Duration::from_secs(10);
 pub const RING_GRACE: Duration = Duration::from_secs(5);
 /// A call without a link is given up after this.
 pub const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
+/// Ended calls that are still known when somebody speaks of them again.
+const REMEMBERED: usize = 16;
 /// The ended page goes home by itself after this.
 pub const ENDED_SHOWN: Duration = Duration::from_secs(3);
 /// As long, when there is a sentence to read and not just "it is over".
@@ -62,6 +65,8 @@ pub enum State {
     Outgoing {
         /// Whom.
         party: Party,
+        /// Since when there is no link to invite them on; at first the touch.
+        since: Time,
         /// The invite went out on the present link, at this time.
         invited: Option<Time>,
         /// They said that it rings.
@@ -155,13 +160,14 @@ pub struct Machine {
     ring: Duration,
     state: State,
     linked: Vec<PeerKey>,
-    last: Option<(CallId, EndReason)>,
+    /// The last calls that ended here or found us busy, newest last.
+    ended: VecDeque<(PeerKey, CallId, EndReason)>,
 }
 
 impl Machine {
     /// A machine for the kiosk `us` whose calls ring for `ring`.
     pub fn new(us: PeerKey, ring: Duration) -> Self {
-        Self { us, ring, state: State::Idle, linked: Vec::new(), last: None }
+        Self { us, ring, state: State::Idle, linked: Vec::new(), ended: VecDeque::new() }
     }
 
     /// Where the call is.
@@ -188,8 +194,11 @@ impl Machine {
     pub fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Idle | State::Established { .. } => None,
-            State::Outgoing { party, invited: None, .. } => Some(party.began + REACH_LIMIT),
-            State::Outgoing { invited: Some(invited), .. } => Some(invited + self.ring),
+            // However often the link comes and goes, it rings no longer than it may.
+            State::Outgoing { party, since, invited, .. } => {
+                let due = invited.map_or(since + REACH_LIMIT, |invited| invited + self.ring);
+                Some(due.min(party.began + self.ring + REACH_LIMIT))
+            }
             State::Incoming { party } => Some(party.began + self.ring + RING_GRACE),
             State::Reconnecting { lost, .. } => Some(lost + RECONNECT_LIMIT),
             State::Ended { until, .. } => Some(until),
@@ -222,7 +231,8 @@ impl Machine {
         }
         let party = Party { call, peer, direction: Direction::Outgoing, began: now };
         let linked = self.is_linked(peer);
-        self.state = State::Outgoing { party, invited: linked.then_some(now), ringing: false };
+        let invited = linked.then_some(now);
+        self.state = State::Outgoing { party, since: now, invited, ringing: false };
         if linked { vec![Effect::Send(peer, Signal::Invite { call })] } else { Vec::new() }
     }
 
@@ -242,8 +252,8 @@ impl Machine {
             State::Idle | State::Ended { .. } => Vec::new(),
             State::Outgoing { party, .. } => self.bye(party, EndReason::Cancelled, now),
             State::Incoming { party } => {
-                let decline = Effect::Send(party.peer, Signal::Decline { call: party.call });
-                let mut effects = vec![decline];
+                let decline = farewell(party.call, EndReason::Declined);
+                let mut effects = vec![Effect::Send(party.peer, decline)];
                 effects.extend(self.finish(party, EndReason::Declined, now));
                 self.state = State::Idle;
                 effects
@@ -281,12 +291,14 @@ impl Machine {
     }
 
     fn link_down(&mut self, peer: PeerKey, now: Time) -> Vec<Effect> {
+        if !self.is_linked(peer) {
+            return Vec::new();
+        }
         self.linked.retain(|known| *known != peer);
         match self.state {
             State::Outgoing { party, ringing, .. } if party.peer == peer => {
                 // The time to reach them starts over, so that a blink doesn't end the call.
-                let party = Party { began: now, ..party };
-                self.state = State::Outgoing { party, invited: None, ringing };
+                self.state = State::Outgoing { party, since: now, invited: None, ringing };
             }
             State::Established { party, answered } if party.peer == peer => {
                 self.state = State::Reconnecting { party, answered, lost: now };
@@ -322,6 +334,10 @@ impl Machine {
     fn invited(&mut self, peer: PeerKey, call: CallId, now: Time) -> Vec<Effect> {
         let theirs = Party { call, peer, direction: Direction::Incoming, began: now };
         let ringing = Effect::Send(peer, Signal::Ringing { call });
+        if let Some(reason) = self.known_end(peer, call) {
+            // Said again because our answer was lost with the link: it is the same answer.
+            return vec![Effect::Send(peer, farewell(call, reason))];
+        }
         match self.state {
             State::Idle | State::Ended { .. } => {
                 self.state = State::Incoming { party: theirs };
@@ -354,11 +370,25 @@ impl Machine {
             State::Incoming { .. }
             | State::Outgoing { .. }
             | State::Established { .. }
-            | State::Reconnecting { .. } => vec![
-                Effect::Send(peer, Signal::Busy { call }),
-                Effect::Record(Outcome { party: theirs, talked: None, reason: EndReason::Busy }),
-            ],
+            | State::Reconnecting { .. } => {
+                self.remember(peer, call, EndReason::Busy);
+                let missed = Outcome { party: theirs, talked: None, reason: EndReason::Busy };
+                vec![Effect::Send(peer, Signal::Busy { call }), Effect::Record(missed)]
+            }
         }
+    }
+
+    /// Why this call ended, if it was one of the last.
+    fn known_end(&self, peer: PeerKey, call: CallId) -> Option<EndReason> {
+        let mut ended = self.ended.iter();
+        ended.find(|(of, id, _)| (*of, *id) == (peer, call)).map(|(_, _, reason)| *reason)
+    }
+
+    fn remember(&mut self, peer: PeerKey, call: CallId, reason: EndReason) {
+        if self.ended.len() == REMEMBERED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((peer, call, reason));
     }
 
     fn accepted(&mut self, peer: PeerKey, call: CallId, now: Time) -> Vec<Effect> {
@@ -398,11 +428,8 @@ impl Machine {
 
     /// Media of a call that is over here must not go on there.
     fn unknown_call(&self, peer: PeerKey, call: CallId) -> Vec<Effect> {
-        let reason = match self.last {
-            Some((last, reason)) if last == call => reason,
-            _ => EndReason::Lost,
-        };
-        vec![Effect::Send(peer, Signal::Bye { call, reason })]
+        let reason = self.known_end(peer, call).unwrap_or(EndReason::Lost);
+        vec![Effect::Send(peer, farewell(call, reason))]
     }
 
     fn ended_by(
@@ -461,7 +488,7 @@ impl Machine {
     }
 
     fn bye(&mut self, party: Party, reason: EndReason, now: Time) -> Vec<Effect> {
-        let mut effects = vec![Effect::Send(party.peer, Signal::Bye { call: party.call, reason })];
+        let mut effects = vec![Effect::Send(party.peer, farewell(party.call, reason))];
         effects.extend(self.finish(party, reason, now));
         effects
     }
@@ -481,12 +508,21 @@ impl Machine {
             _ => SENTENCE_SHOWN,
         };
         self.state = State::Ended { party, talked, reason, until: now + shown };
-        self.last = Some((party.call, reason));
+        self.remember(party.peer, party.call, reason);
         let mut effects = Vec::new();
         if talked.is_some() {
             effects.push(Effect::StopMedia);
         }
         effects.push(Effect::Record(Outcome { party, talked, reason }));
         effects
+    }
+}
+
+/// How the other end is told that a call is over, or was not to be.
+fn farewell(call: CallId, reason: EndReason) -> Signal {
+    match reason {
+        EndReason::Declined => Signal::Decline { call },
+        EndReason::Busy => Signal::Busy { call },
+        reason => Signal::Bye { call, reason },
     }
 }

@@ -15,8 +15,8 @@ struct Kiosk {
     key: PeerKey,
     machine: Machine,
     media: bool,
-    records: Vec<CallId>,
-    dialled: Vec<CallId>,
+    talks: usize,
+    records: Vec<super::Outcome>,
     inbox: VecDeque<Signal>,
 }
 
@@ -27,8 +27,8 @@ impl Kiosk {
             key,
             machine: Machine::new(key, Duration::from_secs(40)),
             media: false,
+            talks: 0,
             records: Vec::new(),
-            dialled: Vec::new(),
             inbox: VecDeque::new(),
         }
     }
@@ -79,12 +79,13 @@ impl World {
                 Effect::StartMedia(_) => {
                     assert!(!self.kiosks[who].media, "media started twice");
                     self.kiosks[who].media = true;
+                    self.kiosks[who].talks += 1;
                 }
                 Effect::StopMedia => {
                     assert!(self.kiosks[who].media, "media stopped twice");
                     self.kiosks[who].media = false;
                 }
-                Effect::Record(outcome) => self.kiosks[who].records.push(outcome.party.call),
+                Effect::Record(outcome) => self.kiosks[who].records.push(outcome),
             }
         }
         let kiosk = &self.kiosks[who];
@@ -96,7 +97,6 @@ impl World {
             Step::Dial(who) => {
                 let (peer, call) = (self.kiosks[1 - who].key, self.next_call);
                 self.next_call += 1;
-                self.kiosks[who].dialled.push(call);
                 self.feed(who, Event::Dial(peer, call));
             }
             Step::Answer(who) => self.feed(who, Event::Answer),
@@ -221,6 +221,15 @@ proptest! {
         for kiosk in &mut world.kiosks {
             prop_assert_eq!(kiosk.machine.state(), &State::Idle);
             prop_assert!(!kiosk.media);
+            let talks = kiosk.records.iter().filter(|outcome| outcome.talked.is_some()).count();
+            prop_assert_eq!(talks, kiosk.talks, "every talk has its record");
+            let mut calls: Vec<_> =
+                kiosk.records.iter().map(|outcome| (outcome.party.peer, outcome.party.call)).collect();
+            calls.retain(|(peer, _)| *peer != PeerKey([9; 32]));
+            let all = calls.len();
+            calls.sort_unstable();
+            calls.dedup();
+            prop_assert_eq!(calls.len(), all, "no call has two records");
         }
     }
 

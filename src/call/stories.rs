@@ -163,3 +163,41 @@ fn touching_the_tile_of_who_is_ringing_answers() {
     let State::Established { party, .. } = machine.state() else { panic!("{machine:?}") };
     assert_eq!((party.direction, party.call), (Direction::Incoming, 7));
 }
+
+#[test]
+fn an_invite_that_was_declined_and_comes_again_does_not_ring_again() {
+    let mut machine = linked();
+    heard(&mut machine, ANNA, Signal::Invite { call: 7 }, at(1));
+    machine.handle(Event::HangUp, at(2));
+    // The decline was lost with the link; the caller invites again on the new one.
+    machine.handle(Event::LinkDown(ANNA), at(2));
+    machine.handle(Event::LinkUp(ANNA), at(3));
+    let again = heard(&mut machine, ANNA, Signal::Invite { call: 7 }, at(3));
+    assert_eq!(again, [Effect::Send(ANNA, Signal::Decline { call: 7 })]);
+    assert_eq!(machine.state(), &State::Idle);
+}
+
+#[test]
+fn a_caller_who_found_us_busy_and_asks_again_leaves_one_missed_call() {
+    let mut machine = linked();
+    heard(&mut machine, ANNA, Signal::Invite { call: 7 }, at(1));
+    machine.handle(Event::Answer, at(2));
+    assert!(recorded(&heard(&mut machine, BERT, Signal::Invite { call: 8 }, at(3))).is_some());
+    let again = heard(&mut machine, BERT, Signal::Invite { call: 8 }, at(4));
+    assert_eq!(again, [Effect::Send(BERT, Signal::Busy { call: 8 })]);
+}
+
+#[test]
+fn a_link_that_comes_and_goes_does_not_make_it_ring_for_ever() {
+    let mut machine = linked();
+    machine.handle(Event::Dial(ANNA, 7), at(0));
+    let mut now = 0;
+    while !matches!(machine.state(), State::Ended { .. }) {
+        now += 5;
+        assert!(now <= 55, "still ringing");
+        machine.handle(Event::LinkDown(ANNA), at(now));
+        machine.handle(Event::LinkDown(ANNA), at(now + 1));
+        machine.handle(Event::LinkUp(ANNA), at(now + 2));
+        machine.handle(Event::Tick, at(now + 2));
+    }
+}
