@@ -16,6 +16,7 @@ pub mod name;
 pub mod photo;
 pub mod queue;
 pub mod records;
+pub mod settings;
 pub mod stop;
 pub mod store;
 pub mod supervisor;

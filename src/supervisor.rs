@@ -169,9 +169,14 @@ impl Supervisor {
     }
 
     /// Stop every worker, newest first, within 5 s altogether; the names of those that hung.
-    /// A thread that hangs is left behind: the process is about to end.
     pub fn stop(&mut self) -> Vec<&'static str> {
-        let deadline = Instant::now() + STOP_LIMIT;
+        self.stop_within(STOP_LIMIT)
+    }
+
+    /// The same with another limit. A thread that hangs is left behind; it finds its stop when it
+    /// comes back.
+    pub fn stop_within(&mut self, limit: Duration) -> Vec<&'static str> {
+        let deadline = Instant::now() + limit;
         let mut hung = Vec::new();
         while let Some(worker) = self.running.pop() {
             drop(worker.stopper);
@@ -187,15 +192,6 @@ impl Supervisor {
             }
         }
         hung
-    }
-
-    /// Wait until every worker has finished by itself, or until `stop`.
-    pub fn wait(&self, stop: &Stop) {
-        while self.running.iter().any(|worker| !worker.thread.is_finished()) {
-            if stop.sleep(Duration::from_millis(20)) {
-                return;
-            }
-        }
     }
 }
 

@@ -119,7 +119,7 @@ fn a_refused_login_backs_off_with_a_sentence_and_a_human_can_retry() {
     let sshd = Sshd::start(&[]);
     let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
     let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
-    let RelayStatus::Backoff { sentence } = status else { unreachable!() };
+    let RelayStatus::Backoff { sentence, .. } = status else { unreachable!() };
     assert!(sentence.contains("refused the login"), "{sentence}");
     sshd.authorize(&[anna.public()]);
     a.tunnel.send(Command::Retry);
@@ -133,7 +133,7 @@ fn a_relay_that_is_down_is_named_in_the_sentence() {
     sshd.kill_all();
     let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
     let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
-    let RelayStatus::Backoff { sentence } = status else { unreachable!() };
+    let RelayStatus::Backoff { sentence, .. } = status else { unreachable!() };
     assert!(sentence.starts_with("cannot reach relay 127.0.0.1: "), "{sentence}");
     sshd.restart();
     a.wait_relay(|status| *status == RelayStatus::Connected);

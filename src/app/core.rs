@@ -10,10 +10,11 @@
 
 use std::time::Duration;
 
+use super::facts::{Meeting, Neighbour, News, Settings};
 use crate::call::{self, Machine, Outcome, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::ui::screen::{Command, Person};
+use crate::ui::screen::Command;
 use crate::wire::signal::{CallId, Signal};
 
 /// The most tiles on one page of the home screen.
@@ -24,61 +25,6 @@ pub const VOLUME_MOST: u8 = 10;
 pub const FROZEN: Duration = Duration::from_secs(3);
 /// The own picture is shown this long at the start of a call.
 pub const SELF_VIEW: Duration = Duration::from_secs(5);
-
-/// The relay, as far as a resident is concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meeting {
-    /// No relay is set up; calls go direct.
-    None,
-    /// Not connected, and why if that is known.
-    Trying(Option<String>),
-    /// Connected and probed.
-    Connected,
-    /// Only a person can help: the sentence for the helper.
-    Blocked(String),
-}
-
-/// One contact with what is known of it now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Neighbour {
-    /// Who it is and what it looks like.
-    pub person: Person,
-    /// May ring here.
-    pub may_ring: bool,
-    /// `14:10`, when they called and nobody answered.
-    pub missed: Option<String>,
-    /// Something is wrong with the link that only a person can mend (another key).
-    pub trouble: Option<String>,
-}
-
-/// What the media workers report once a second in a call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct News {
-    /// When the newest remote picture was shown.
-    pub picture: Option<Time>,
-    /// Pictures are being held back because the line is thin.
-    pub thin: bool,
-    /// Our camera does not work: why, for the log and the status.
-    pub camera: Option<String>,
-    /// Our microphone does not work.
-    pub microphone: Option<String>,
-    /// Our speaker does not work.
-    pub speaker: Option<String>,
-}
-
-impl News {
-    /// What the resident has to know of our own devices.
-    pub fn notice(&self, peer: &str) -> Option<String> {
-        let sentence = match (&self.camera, &self.microphone, &self.speaker) {
-            (None, None, None) => return None,
-            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
-            (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
-            (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
-            _ => "Camera and sound are not working.".to_owned(),
-        };
-        Some(sentence)
-    }
-}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +39,10 @@ pub enum Event {
     Hide(Option<bool>),
     /// The relay.
     Meeting(Meeting),
+    /// Our door: why it can't listen, or none when it does.
+    Door(Option<String>),
+    /// The contacts were changed.
+    Contacts(Vec<Neighbour>),
     /// A peer can be reached.
     PeerUp(PeerKey),
     /// A peer can't be reached; a sentence if a person has to do something about it.
@@ -122,6 +72,10 @@ pub enum Effect {
     Volume(u8),
     /// Write a call's record.
     Record(Outcome),
+    /// The missed calls of this peer have been noticed.
+    Seen(PeerKey),
+    /// Try the relay and the peers again, whatever stood against it.
+    Retry,
     /// End the program.
     Quit,
 }
@@ -135,23 +89,6 @@ pub enum Ring {
     Ringback,
 }
 
-/// How the kiosk behaves, from its config.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Our own key.
-    pub us: PeerKey,
-    /// How long a call rings.
-    pub ring: Duration,
-    /// Answer by itself.
-    pub auto_answer: bool,
-    /// Whom the fault page names.
-    pub helper: String,
-    /// Loudness at the start.
-    pub volume: u8,
-    /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
-    pub has_way: bool,
-}
-
 /// The state.
 #[derive(Debug)]
 pub struct Core {
@@ -159,7 +96,8 @@ pub struct Core {
     machine: Machine,
     neighbours: Vec<Neighbour>,
     meeting: Meeting,
-    fault_seen: bool,
+    door: Option<String>,
+    fault_seen: Option<Meeting>,
     tile_page: usize,
     volume: u8,
     hidden: bool,
@@ -178,7 +116,8 @@ impl Core {
             settings,
             neighbours,
             meeting: Meeting::None,
-            fault_seen: false,
+            door: None,
+            fault_seen: None,
             tile_page: 0,
             hidden: false,
             peer_hidden: false,
@@ -213,9 +152,14 @@ impl Core {
         &self.meeting
     }
 
+    /// Why our door can't listen.
+    pub fn door(&self) -> Option<&str> {
+        self.door.as_deref()
+    }
+
     /// Somebody has read the fault page and gone home.
     pub fn fault_seen(&self) -> bool {
-        self.fault_seen
+        self.fault_seen.as_ref() == Some(&self.meeting)
     }
 
     /// Which page of tiles is on show.
@@ -274,10 +218,19 @@ impl Core {
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden)),
             Event::Meeting(meeting) => {
-                if matches!(meeting, Meeting::Connected) {
-                    self.fault_seen = false;
+                // Another try says nothing new: the words stay until it has succeeded or failed.
+                if meeting != Meeting::Trying(None) || self.meeting == Meeting::Connected {
+                    self.meeting = meeting;
                 }
-                self.meeting = meeting;
+                Vec::new()
+            }
+            Event::Door(trouble) => {
+                self.door = trouble;
+                Vec::new()
+            }
+            Event::Contacts(neighbours) => {
+                self.neighbours = neighbours;
+                self.tile_page = 0;
                 Vec::new()
             }
             Event::PeerUp(peer) => {
@@ -312,10 +265,7 @@ impl Core {
             Command::Louder => self.set_volume(self.volume + 1),
             Command::Quieter => self.set_volume(self.volume.saturating_sub(1)),
             Command::Hide => self.hide(!self.hidden),
-            Command::Home => {
-                self.fault_seen = true;
-                self.step(call::Event::Dismiss, now)
-            }
+            Command::Home => self.home(now),
             Command::EarlierTiles => {
                 self.tile_page = self.tile_page.saturating_sub(1);
                 Vec::new()
@@ -330,40 +280,60 @@ impl Core {
         }
     }
 
-    fn dial(&mut self, peer: PeerKey, now: Time) -> Vec<Effect> {
-        if let Some(neighbour) = self.neighbour_mut(peer) {
-            neighbour.missed = None;
-            let call = (self.new_call)();
-            return self.step(call::Event::Dial(peer, call), now);
+    /// From the ended page home; from the fault page home with another try in the background.
+    fn home(&mut self, now: Time) -> Vec<Effect> {
+        let mut effects = self.step(call::Event::Dismiss, now);
+        if self.meeting.needs_help() && !self.fault_seen() {
+            self.fault_seen = Some(self.meeting.clone());
+            effects.push(Effect::Retry);
         }
-        Vec::new()
+        effects
+    }
+
+    fn dial(&mut self, peer: PeerKey, now: Time) -> Vec<Effect> {
+        let before = *self.machine.state();
+        let Some(neighbour) = self.neighbour_mut(peer) else { return Vec::new() };
+        let missed = neighbour.missed.clone();
+        let call = (self.new_call)();
+        let mut effects = self.step(call::Event::Dial(peer, call), now);
+        if missed.is_some() && *self.machine.state() != before {
+            if let Some(neighbour) = self.neighbour_mut(peer) {
+                neighbour.missed = None;
+            }
+            effects.push(Effect::Seen(peer));
+        }
+        effects
+    }
+
+    /// With whom the call is, or is about to be.
+    fn partner(&self) -> Option<PeerKey> {
+        match *self.machine.state() {
+            State::Outgoing { party, .. }
+            | State::Incoming { party }
+            | State::Established { party, .. }
+            | State::Reconnecting { party, .. } => Some(party.peer),
+            State::Idle | State::Ended { .. } => None,
+        }
+    }
+
+    fn may_ring(&self, peer: PeerKey) -> bool {
+        let allowed = |n: &Neighbour| n.person.key == peer && n.may_ring;
+        // Whom we are calling ourselves may call back.
+        self.neighbours.iter().any(allowed) || self.partner() == Some(peer)
     }
 
     fn heard(&mut self, peer: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
         match signal {
-            Signal::Invite { call }
-                if !self.neighbours.iter().any(|n| n.person.key == peer && n.may_ring) =>
-            {
+            Signal::Invite { call } if !self.may_ring(peer) => {
                 vec![Effect::Send(peer, Signal::Decline { call })]
             }
             Signal::Hide { picture, sound } => {
-                if self.talks_with(peer) {
+                if self.machine.is_established() && self.partner() == Some(peer) {
                     self.peer_hidden = picture && sound;
                 }
                 Vec::new()
             }
             signal => self.step(call::Event::Signal(peer, signal), now),
-        }
-    }
-
-    fn talks_with(&self, peer: PeerKey) -> bool {
-        match *self.machine.state() {
-            State::Established { party, .. } | State::Reconnecting { party, .. } => {
-                party.peer == peer
-            }
-            State::Idle | State::Outgoing { .. } | State::Incoming { .. } | State::Ended { .. } => {
-                false
-            }
         }
     }
 
@@ -391,20 +361,20 @@ impl Core {
     }
 
     fn step(&mut self, event: call::Event, now: Time) -> Vec<Effect> {
-        let resumed = matches!(event, call::Event::LinkUp(_));
+        let new_link = match event {
+            call::Event::LinkUp(peer) => Some(peer),
+            _ => None,
+        };
         let mut effects = Vec::new();
         for effect in self.machine.handle(event, now) {
             effects.push(self.adopt(effect, now));
         }
-        if resumed && self.hidden {
-            // What they knew of us may have gone with the link.
-            let (State::Established { party, .. } | State::Reconnecting { party, .. }) =
-                *self.machine.state()
-            else {
-                return effects;
-            };
-            let hide = Signal::Hide { picture: true, sound: true };
-            effects.push(Effect::Send(party.peer, hide));
+        if let Some(peer) = new_link.filter(|peer| self.partner() == Some(*peer))
+            && self.machine.is_established()
+        {
+            // What they were told last may have gone with the link.
+            let hide = Signal::Hide { picture: self.hidden, sound: self.hidden };
+            effects.push(Effect::Send(peer, hide));
         }
         if self.settings.auto_answer && matches!(self.machine.state(), State::Incoming { .. }) {
             effects.extend(self.step(call::Event::Answer, now));
@@ -424,6 +394,7 @@ impl Core {
             }
             call::Effect::StopMedia => {
                 self.media_since = None;
+                self.hidden = false;
                 Effect::StopMedia
             }
             call::Effect::Record(outcome) => Effect::Record(outcome),

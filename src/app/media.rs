@@ -11,8 +11,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::core::News;
+use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
 use crate::codec::opus::VoiceFormat;
@@ -42,6 +43,7 @@ use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
 pub(super) struct MediaPlan {
     camera: CameraName,
     size: Size,
+    limit: Size,
     fps: f64,
     quality: u8,
     microphone: String,
@@ -57,6 +59,7 @@ impl MediaPlan {
         Self {
             camera,
             size: config.camera.size.0,
+            limit: Media::default().size,
             fps: f64::from(config.camera.fps.get()),
             quality: config.camera.quality.get(),
             microphone: config.microphone.device.as_str().to_owned(),
@@ -68,6 +71,13 @@ impl MediaPlan {
             },
             ring_volume: config.speaker.ring_volume.get(),
         }
+    }
+
+    /// The same for a peer that takes pictures of at most `limit`.
+    pub(super) fn within(&self, limit: Size) -> Self {
+        let ours = Media::default().size;
+        let limit = Size::new(limit.width.min(ours.width), limit.height.min(ours.height));
+        Self { size: fitted(self.size, limit), limit, ..self.clone() }
     }
 
     fn open_camera(&self) -> camera::OpenSource {
@@ -130,6 +140,9 @@ pub(super) struct CallMedia {
     thin_mark: (u64, u64),
 }
 
+/// A device that hangs longer than this in its driver is left behind: hanging up must not wait.
+const TEAM_STOP: Duration = Duration::from_secs(1);
+
 /// Workers that are started and stopped together.
 #[derive(Default)]
 struct Team {
@@ -150,7 +163,7 @@ impl Team {
     }
 
     fn stop(&mut self) {
-        self.supervisor.stop();
+        self.supervisor.stop_within(TEAM_STOP);
         self.members.clear();
     }
 
@@ -162,7 +175,7 @@ impl Team {
 impl CallMedia {
     /// Open everything and let it run.
     pub(super) fn start(
-        plan: &MediaPlan,
+        plan: MediaPlan,
         peer: PeerKey,
         ports: MediaPorts,
         face: &Arc<dyn Face>,
@@ -171,7 +184,7 @@ impl CallMedia {
     ) -> Self {
         let mut media = Self {
             peer,
-            plan: plan.clone(),
+            plan,
             face: Arc::clone(face),
             ports,
             own_pictures: Queue::newest_wins(1),
@@ -224,8 +237,7 @@ impl CallMedia {
 
     fn start_sending(&mut self) {
         let open = self.plan.open_camera();
-        let settings =
-            camera::Settings { quality: self.plan.quality, limit: Media::default().size };
+        let settings = camera::Settings { quality: self.plan.quality, limit: self.plan.limit };
         let gate = Gate::acknowledged(self.ports.acks_in.clone(), Arc::clone(&self.new_path));
         let (pictures, own) = (self.ports.pictures_out.clone(), self.own_pictures.clone());
         let counters = Arc::clone(&self.camera);
@@ -249,6 +261,10 @@ impl CallMedia {
         if hidden {
             self.own_view.stop();
             self.sending.stop();
+            // What was taken before the touch must not leave the house after it.
+            self.ports.pictures_out.clear();
+            self.ports.voice_out.clear();
+            self.own_pictures.clear();
         } else {
             self.start_sending();
         }
@@ -319,7 +335,7 @@ impl CallMedia {
     /// What was counted since [`CallMedia::settle`], or so far.
     pub(super) fn figures(&self) -> Figures {
         let Some(baseline) = &self.baseline else { return self.whole_call() };
-        let mut figures = since(self.counted(), baseline);
+        let mut figures = self.counted().since(baseline);
         figures.video.age_ms = lock(&self.eye).settled.percentiles();
         figures
     }
@@ -343,7 +359,9 @@ impl CallMedia {
                 bytes_sent: count(&camera.bytes),
                 shown,
                 // Replaced on the way to the decoder, or between it and the eye.
-                dropped: count(&viewer.dropped) + count(&viewer.shown).saturating_sub(shown),
+                dropped: self.ports.pictures_in.displaced()
+                    + count(&viewer.dropped)
+                    + count(&viewer.shown).saturating_sub(shown),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
                 age_ms: Ages::new().percentiles(),
@@ -375,6 +393,19 @@ impl CallMedia {
     }
 }
 
+/// `size` made smaller, with even sides, so that it fits into `limit`.
+fn fitted(size: Size, limit: Size) -> Size {
+    if size.width <= limit.width && size.height <= limit.height {
+        return size;
+    }
+    let scaled = |side: u32, by: u32, of: u32| (side * by / of.max(1)).max(2) & !1;
+    if size.width * limit.height >= limit.width * size.height {
+        Size::new(limit.width.max(2) & !1, scaled(size.height, limit.width, size.width))
+    } else {
+        Size::new(scaled(size.width, limit.height, size.height), limit.height.max(2) & !1)
+    }
+}
+
 fn limits() -> Limits {
     Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
 }
@@ -385,33 +416,4 @@ fn lock(eye: &Mutex<Eye>) -> MutexGuard<'_, Eye> {
 
 fn count(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
-}
-
-/// `now` less what had been counted at `then`.
-fn since(now: Figures, then: &Figures) -> Figures {
-    let (video, audio) = (now.video, now.audio);
-    let (video_then, audio_then) = (&then.video, &then.audio);
-    Figures {
-        since_us: then.since_us,
-        video: VideoFigures {
-            captured: video.captured - video_then.captured,
-            sent: video.sent - video_then.sent,
-            bytes_sent: video.bytes_sent - video_then.bytes_sent,
-            shown: video.shown - video_then.shown,
-            dropped: video.dropped.saturating_sub(video_then.dropped),
-            bad: video.bad - video_then.bad,
-            bytes_received: video.bytes_received - video_then.bytes_received,
-            age_ms: video.age_ms,
-        },
-        audio: AudioFigures {
-            sent: audio.sent - audio_then.sent,
-            bytes_sent: audio.bytes_sent - audio_then.bytes_sent,
-            packets: audio.packets - audio_then.packets,
-            bytes_received: audio.bytes_received - audio_then.bytes_received,
-            gaps: audio.gaps - audio_then.gaps,
-            late: audio.late - audio_then.late,
-            target_ms: audio.target_ms,
-            xruns: audio.xruns - audio_then.xruns,
-        },
-    }
 }

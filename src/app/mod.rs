@@ -11,35 +11,42 @@
 //! ```
 //! [`start`] reads as the list of what a kiosk is made of.
 
+mod contacts;
 pub mod control;
 pub mod core;
+pub mod facts;
 mod media;
 mod photo;
 mod run;
 pub mod screen;
 mod status;
+#[cfg(test)]
+mod stories;
 pub mod words;
 
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::config::{Config, Paths};
-use crate::contacts::{Contact, Contacts};
+use crate::contacts::Contact;
 use crate::identity::{Identity, IdentityError};
 use crate::queue::Queue;
-use crate::records::Records;
+use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{PeerConfig, RelayConfig, Tunnel, TunnelConfig};
+use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
-use crate::ui::screen::{Command, Person};
+use crate::ui::screen::Command;
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 
 use self::control::{ControlServer, Reply};
-use self::core::{Core, Neighbour, Settings};
+use self::core::Core;
+use self::facts::Settings;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -76,7 +83,7 @@ pub enum StartError {
 pub struct App {
     supervisor: Supervisor,
     inbox: Inbox,
-    ended: mpsc::Receiver<()>,
+    ended: mpsc::Receiver<bool>,
 }
 
 /// Takes what fingers say to the kiosk's loop; made before the kiosk, since the screen needs it.
@@ -117,11 +124,7 @@ pub fn start(
     store::ensure_folder(&paths.state)?;
     store::ensure_folder(&paths.runtime)?;
     let identity = Identity::load_or_create(&paths.state)?;
-    let contacts = Contacts::load(&paths.state);
-    if let Some(trouble) = &contacts.trouble {
-        tracing::warn!("{trouble}");
-    }
-    let contacts: Vec<Contact> = contacts.value.iter().cloned().collect();
+    let contacts = contacts::load(&paths.state);
 
     let mut supervisor = Supervisor::new();
     let server = control_server(paths, &face, &inbox)?;
@@ -139,11 +142,12 @@ pub fn start(
         ring: Duration::from_secs(u64::from(config.call.ring_seconds.get())),
         auto_answer: config.kiosk.auto_answer,
         helper: config.kiosk.helper.as_str().to_owned(),
-        volume: config.speaker.volume.get(),
+        volume: settings::load(&paths.state)
+            .map_or(config.speaker.volume.get(), |kept| kept.volume),
         has_way: config.relay.is_some() || config.door.is_some(),
     };
     let kiosk = Loop {
-        core: Core::new(settings, neighbours(paths, &contacts), random_call),
+        core: Core::new(settings, contacts::neighbours(&paths.state, &contacts), random_call),
         inbox: inbox.0.clone(),
         tunnel,
         face,
@@ -157,12 +161,18 @@ pub fn start(
         next_look: None,
         settled: false,
         reconnects: 0,
+        sizes: HashMap::new(),
     };
     let (done, ended) = mpsc::channel();
+    let (closing, face) = (inbox.clone(), Arc::clone(&kiosk.face));
     let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
-        kiosk.run(&stop);
+        let run = catch_unwind(AssertUnwindSafe(|| kiosk.run(&stop)));
+        // However it ended, a screen that nobody looks after must not stay.
+        closing.0.close();
+        closing.0.clear();
+        face.quit();
         // Nobody waiting for the end is fine.
-        let _ = done.send(());
+        let _ = done.send(run.is_ok());
     });
     main.map_err(thread("app"))?;
     Ok(App { supervisor, inbox, ended })
@@ -184,10 +194,18 @@ impl App {
     }
 }
 
+impl App {
+    /// End the kiosk, if it has not ended yet; false when it ended with a panic.
+    pub fn finish(self) -> bool {
+        self.inbox.touched(Command::Quit);
+        self.ended.recv().unwrap_or(false)
+    }
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         self.inbox.touched(Command::Quit);
-        // An end without a word is an end.
+        // Finished already: the word was taken then.
         let _ = self.ended.recv();
         self.supervisor.stop();
     }
@@ -232,40 +250,8 @@ fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> 
             folder: None,
         }),
         door: config.door.as_ref().map(|door| door.listen.0),
-        contacts: contacts
-            .iter()
-            .map(|contact| PeerConfig {
-                key: contact.key,
-                direct: contact.direct.iter().map(ToString::to_string).collect(),
-                via_relay: contact.via_relay,
-            })
-            .collect(),
+        contacts: contacts::peers(contacts),
     }
-}
-
-fn neighbours(paths: &Paths, contacts: &[Contact]) -> Vec<Neighbour> {
-    let records = Records::load(&paths.state).unwrap_or_else(|error| {
-        tracing::warn!("{error}");
-        Records::default()
-    });
-    let neighbours = contacts.iter().map(|contact| Neighbour {
-        person: Person {
-            key: contact.key,
-            name: contact.name.clone(),
-            photo: contact.photo_path(&paths.state).and_then(|path| photo::load(&path)),
-        },
-        may_ring: contact.may_ring,
-        missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),
-        trouble: None,
-    });
-    neighbours.collect()
-}
-
-/// The time of day of a moment in seconds since 1970, as a tile shows it.
-fn when(unix_seconds: u64) -> String {
-    let seconds = i64::try_from(unix_seconds).unwrap_or(0);
-    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    utc.with_timezone(&chrono::Local).format("%H:%M").to_string()
 }
 
 fn random_call() -> u64 {

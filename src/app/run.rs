@@ -7,6 +7,7 @@
 //!  deadlines ──────────┘ (the queue's time-out; nothing ticks while nothing is due)
 //! ```
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -14,21 +15,25 @@ use std::time::Duration;
 use chrono::{Local, Timelike};
 
 use super::control::Reply;
-use super::core::{Core, Effect, Event, Meeting, Ring};
+use super::core::{Core, Effect, Event, Ring};
+use super::facts::Meeting;
 use super::media::{CallMedia, MediaPlan};
-use super::{screen, status};
+use super::{contacts, screen, status};
 use crate::call::{Outcome, State};
 use crate::clock::{self, Time};
+use crate::frame::Size;
 use crate::identity::PeerKey;
 use crate::media::ring::{BELL, RINGBACK, RingPlayer};
 use crate::queue::{Queue, Received};
 use crate::records::{self, Record};
+use crate::settings::{self, Settings};
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
 use crate::ui::face::Face;
 use crate::ui::screen::{Command, Screen};
 use crate::wire::control::{Answer, Request};
+use crate::wire::signal::Media;
 use crate::wire::status::Figures;
 
 /// How long the tunnel may take to say goodbye at the end.
@@ -64,6 +69,8 @@ pub(super) struct Loop {
     pub(super) next_look: Option<Time>,
     pub(super) settled: bool,
     pub(super) reconnects: u64,
+    /// The largest picture each peer takes, as it said in hello.
+    pub(super) sizes: HashMap<PeerKey, Size>,
 }
 
 impl Loop {
@@ -83,11 +90,12 @@ impl Loop {
             self.follow_ring();
             self.publish();
         }
+        // Whoever still waits for an answer gets none.
         self.inbox.close();
+        self.inbox.clear();
         drop(self.ring.take());
         drop(self.media.take());
         self.tunnel.stop(GOODBYE);
-        self.face.quit();
     }
 
     /// The next moment at which something changes by itself.
@@ -115,10 +123,14 @@ impl Loop {
     }
 
     fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
-        if let (tunnel::Event::PeerUp { peer, .. }, Some(media)) = (&event, &self.media)
-            && media.peer() == *peer
-        {
-            media.path_renewed();
+        if let tunnel::Event::PeerUp { peer, media, .. } = &event {
+            self.sizes.insert(*peer, media.size);
+            if let Some(media) = self.media.as_ref().filter(|media| media.peer() == *peer) {
+                media.path_renewed();
+            }
+        }
+        if let tunnel::Event::DoorFailed { sentence } = &event {
+            tracing::warn!("{sentence}");
         }
         from_tunnel(event)
     }
@@ -130,34 +142,36 @@ impl Loop {
                 let status = status.expect("a status is plain data");
                 return (Answer { status: Some(status), ..Answer::default() }, true);
             }
-            Request::Dial { name } => match self.named(&name) {
-                Some(peer) if self.is_idle() => Event::Dial(peer),
-                Some(_) => return (Answer::refused("there is a call already"), true),
-                None => return (Answer::refused(format!("no contact is called {name}")), true),
+            Request::Dial { name } => match (self.named(&name), *self.core.call()) {
+                (Some(peer), State::Idle | State::Ended { .. }) => Event::Dial(peer),
+                (Some(peer), State::Incoming { party }) if party.peer == peer => Event::Dial(peer),
+                (Some(_), _) => return (Answer::refused("there is a call already"), true),
+                (None, _) => {
+                    return (Answer::refused(format!("no contact is called {name}")), true);
+                }
             },
             Request::Answer if matches!(self.core.call(), State::Incoming { .. }) => {
                 Event::Touched(Command::Answer)
             }
             Request::Answer => return (Answer::refused("nobody is calling"), true),
-            Request::Hangup if self.is_idle() => {
+            Request::Hangup if matches!(self.core.call(), State::Idle | State::Ended { .. }) => {
                 return (Answer::refused("there is no call"), true);
             }
             Request::Hangup => Event::Touched(Command::HangUp),
             Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
             Request::Hide { .. } => return (Answer::refused("there is no call"), true),
             Request::Volume { volume } => Event::Volume(volume),
+            Request::Reload => {
+                let contacts = contacts::load(&self.state_folder);
+                self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
+                Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
+            }
             Request::Tap { .. } | Request::Screenshot => {
                 return (Answer::refused("the screen answers that, not the app"), true);
             }
         };
         let going = self.feed(event, now);
         (Answer::default(), going)
-    }
-
-    fn is_idle(&self) -> bool {
-        matches!(self.core.call(), State::Idle | State::Ended { .. } | State::Incoming { .. })
-            && self.media.is_none()
-            && !matches!(self.core.call(), State::Incoming { .. })
     }
 
     fn named(&self, name: &str) -> Option<PeerKey> {
@@ -223,7 +237,17 @@ impl Loop {
                 if let Some(media) = &mut self.media {
                     media.set_volume(volume);
                 }
+                if let Err(error) = settings::keep(&self.state_folder, Settings { volume }) {
+                    tracing::warn!("{error}");
+                }
             }
+            Effect::Seen(peer) => {
+                let seen = records::mark_seen(&self.state_folder, &peer.fingerprint());
+                if let Err(error) = seen {
+                    tracing::warn!("{error}");
+                }
+            }
+            Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
             Effect::Quit => return false,
         }
@@ -235,7 +259,9 @@ impl Loop {
         self.ring = None;
         let ports = MediaPorts::new();
         self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
-        let media = CallMedia::start(&self.plan, peer, ports, &self.face, self.core.volume(), now);
+        let limit = self.sizes.get(&peer).copied().unwrap_or(Media::default().size);
+        let plan = self.plan.within(limit);
+        let media = CallMedia::start(plan, peer, ports, &self.face, self.core.volume(), now);
         self.media = Some(media);
         self.next_look = Some(now + SECOND);
         self.settled = false;
@@ -301,7 +327,8 @@ fn from_tunnel(event: tunnel::Event) -> Option<Event> {
             RelayStatus::Disconnected => Meeting::None,
             RelayStatus::Connecting => Meeting::Trying(None),
             RelayStatus::Connected => Meeting::Connected,
-            RelayStatus::Backoff { sentence } => Meeting::Trying(Some(sentence)),
+            RelayStatus::Backoff { sentence, refused: true } => Meeting::Refused(sentence),
+            RelayStatus::Backoff { sentence, refused: false } => Meeting::Trying(Some(sentence)),
             RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
         }),
         tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
@@ -311,12 +338,9 @@ fn from_tunnel(event: tunnel::Event) -> Option<Event> {
         tunnel::Event::Clock { .. } => return None,
         tunnel::Event::DoorOpen { address } => {
             tracing::info!("the door is open at {address}");
-            return None;
+            Event::Door(None)
         }
-        tunnel::Event::DoorFailed { sentence } => {
-            tracing::warn!("{sentence}");
-            return None;
-        }
+        tunnel::Event::DoorFailed { sentence } => Event::Door(Some(sentence)),
     })
 }
 

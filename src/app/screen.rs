@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Datelike, Local, Timelike};
 
-use super::core::{Core, FROZEN, Meeting, Neighbour, SELF_VIEW, TILES};
+use super::core::{Core, FROZEN, SELF_VIEW, TILES};
+use super::facts::{Meeting, Neighbour};
 use super::words;
 use crate::call::State;
 use crate::clock::Time;
@@ -17,11 +18,12 @@ pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
 fn strip(core: &Core, wall: DateTime<Local>) -> Strip {
     let (link, connected) = match core.meeting() {
         Meeting::Connected => ("Connected", true),
+        Meeting::None if core.door().is_some() => ("Needs help", false),
         Meeting::None if core.settings().has_way => ("Ready", true),
         Meeting::None => ("Not set up yet", false),
         Meeting::Trying(None) => ("Connecting", false),
         Meeting::Trying(Some(_)) => ("No internet", false),
-        Meeting::Blocked(_) => ("Needs help", false),
+        Meeting::Refused(_) | Meeting::Blocked(_) => ("Needs help", false),
     };
     Strip {
         clock: wall.format("%H:%M").to_string(),
@@ -55,9 +57,9 @@ fn page(core: &Core, now: Time) -> Page {
 
 fn resting(core: &Core) -> Page {
     let neighbours = core.neighbours();
-    if let (Meeting::Blocked(_), false) = (core.meeting(), core.fault_seen()) {
+    if let (Some(sentence), false) = (fault(core.meeting()), core.fault_seen()) {
         return Page::Fault {
-            sentence: "The meeting point is not the one this screen knows.".to_owned(),
+            sentence: sentence.to_owned(),
             helper: helper(core),
             works: "Nobody can listen in. Calls wait until this is mended.".to_owned(),
         };
@@ -74,6 +76,14 @@ fn resting(core: &Core) -> Page {
     Page::Home { tiles, earlier: first > 0, later: first + TILES < neighbours.len() }
 }
 
+fn fault(meeting: &Meeting) -> Option<&'static str> {
+    match meeting {
+        Meeting::Blocked(_) => Some("The meeting point is not the one this screen knows."),
+        Meeting::Refused(_) => Some("The meeting point does not let this screen in."),
+        Meeting::None | Meeting::Trying(_) | Meeting::Connected => None,
+    }
+}
+
 fn helper(core: &Core) -> String {
     match core.settings().helper.as_str() {
         "" => "Please ask the person who set this up.".to_owned(),
@@ -85,6 +95,11 @@ fn tile(core: &Core, neighbour: &Neighbour) -> Tile {
     Tile {
         person: neighbour.person.clone(),
         reachable: core.reaches(neighbour.person.key),
+        state: match (core.reaches(neighbour.person.key), &neighbour.trouble) {
+            (true, _) => "Touch to call".to_owned(),
+            (false, None) => "not at home".to_owned(),
+            (false, Some(_)) => "needs help".to_owned(),
+        },
         missed: neighbour.missed.as_ref().map(|when| format!("called {when}")),
     }
 }

@@ -1,6 +1,6 @@
 //! From the loop's state to what `twocan status` says.
 
-use super::core::Meeting;
+use super::facts::Meeting;
 use super::run::Loop;
 use crate::call::{Party, State};
 use crate::clock::Time;
@@ -16,6 +16,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         key: kiosk.key_line.clone(),
         page: page(kiosk).to_owned(),
         relay: relay(core.meeting()),
+        door_trouble: core.door().map(str::to_owned),
         contacts: core
             .neighbours()
             .iter()
@@ -51,6 +52,7 @@ fn relay(meeting: &Meeting) -> RelayStatus {
         Meeting::None => ("none", None),
         Meeting::Trying(sentence) => ("connecting", sentence.clone()),
         Meeting::Connected => ("connected", None),
+        Meeting::Refused(sentence) => ("refused", Some(sentence.clone())),
         Meeting::Blocked(sentence) => ("blocked", Some(sentence.clone())),
     };
     RelayStatus { state: state.to_owned(), sentence }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -10,10 +10,12 @@ use clap::Subcommand;
 
 use super::Globals;
 use crate::address::HostPort;
+use crate::app::control;
 use crate::contacts::{self, Contact, Contacts};
 use crate::identity::{Identity, PeerKey};
 use crate::photo;
 use crate::store;
+use crate::wire::control::Request;
 
 /// The options.
 #[derive(Debug, clap::Args)]
@@ -63,25 +65,36 @@ enum Verb {
 /// # Errors
 /// A rule of the contacts, a file that cannot be read or written.
 pub fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    let state = globals.paths()?.state;
+    let paths = globals.paths()?;
+    let state = paths.state;
     store::ensure_folder(&state)?;
-    match args.verb {
+    let changes = !matches!(args.verb, Verb::List { .. });
+    let done = change(args.verb, &state);
+    if changes && done.is_ok() {
+        // A kiosk that is not running reads them at its start.
+        let _ = control::ask(&control::socket(&paths.runtime), &Request::Reload);
+    }
+    done
+}
+
+fn change(verb: Verb, state: &Path) -> anyhow::Result<ExitCode> {
+    match verb {
         Verb::Add { name, key, direct, no_relay } => {
-            let own = Identity::load_or_create(&state)?.public();
+            let own = Identity::load_or_create(state)?.public();
             let contact = Contact { direct, via_relay: !no_relay, ..Contact::new(&name, key) };
             let name = contact.name.clone();
-            Contacts::change(&state, |contacts| contacts.add(contact, Some(own)))?;
+            Contacts::change(state, |contacts| contacts.add(contact, Some(own)))?;
             super::print(&format!("Added {name}: {}\n", key.words().join(" ")))
         }
         Verb::List { json } => {
-            let loaded = Contacts::load(&state);
+            let loaded = Contacts::load(state);
             if let Some(trouble) = loaded.trouble {
                 tracing::warn!("{trouble}");
             }
             if json { list_json(&loaded.value) } else { list(&loaded.value) }
         }
         Verb::Remove { name } => {
-            let gone = contacts::forget(&state, &name)?;
+            let gone = contacts::forget(state, &name)?;
             super::print(&format!("Removed {}\n", gone.name))
         }
         Verb::Photo { name, file } => {
@@ -89,7 +102,7 @@ pub fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             File::open(&file)
                 .and_then(|open| open.take(photo::SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
                 .with_context(|| format!("read photo {}", file.display()))?;
-            contacts::set_photo(&state, &name, &bytes)
+            contacts::set_photo(state, &name, &bytes)
                 .with_context(|| format!("take {}", file.display()))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -75,7 +75,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let face = Arc::new(WindowFace::of(&mut ui));
     let app = app::start(&config, &paths, face, inbox, stop)?;
     ui.run()?;
-    drop(app);
+    if !app.finish() {
+        bail!("the kiosk ended with a panic; the log says where");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

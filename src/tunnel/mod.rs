@@ -131,6 +131,8 @@ pub enum RelayStatus {
     Backoff {
         /// Why the last one failed.
         sentence: String,
+        /// The relay refused our key: it may take a human.
+        refused: bool,
     },
     /// A human has to look at it, then [`Command::Retry`].
     Blocked {

@@ -258,6 +258,7 @@ fn tile_view(tile: &Tile) -> TileView {
     TileView {
         person: person_view(&tile.person),
         reachable: tile.reachable,
+        state: tile.state.as_str().into(),
         missed: tile.missed.as_deref().unwrap_or_default().into(),
     }
 }

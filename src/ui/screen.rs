@@ -57,8 +57,10 @@ pub struct Person {
 pub struct Tile {
     /// Who.
     pub person: Person,
-    /// Bright when true; dull with "not at home" when false. A dull one still works.
+    /// Bright when true, dull when false. A dull one still works.
     pub reachable: bool,
+    /// `Touch to call`, `not at home`, …
+    pub state: String,
     /// The band of a missed call: `called 14:10`.
     pub missed: Option<String>,
 }

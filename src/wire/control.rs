@@ -33,7 +33,9 @@ pub enum Request {
         /// 0 to 10.
         volume: u8,
     },
-    /// Press the screen for a moment at this place, as a finger would (headless only).
+    /// The contacts have changed: read them again.
+    Reload,
+    /// Press the screen for a moment at this place, as a finger would.
     Tap {
         /// From the left, in pixels.
         x: u32,

@@ -16,6 +16,8 @@ pub struct Status {
     pub page: String,
     /// The relay.
     pub relay: RelayStatus,
+    /// Why our door can't listen; none when it does, or when there is none.
+    pub door_trouble: Option<String>,
     /// The contacts, in the order of their tiles.
     pub contacts: Vec<ContactStatus>,
     /// The call, if there is one, or the one that just ended.
@@ -33,7 +35,7 @@ pub struct Status {
 /// The relay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RelayStatus {
-    /// `none`, `connecting`, `connected` or `blocked`.
+    /// `none`, `connecting`, `connected`, `refused` or `blocked`.
     pub state: String,
     /// Why it is not connected.
     pub sentence: Option<String>,
@@ -139,4 +141,35 @@ pub struct WorkerStatus {
     pub panics: u64,
     /// What is wrong now.
     pub trouble: Option<String>,
+}
+
+impl Figures {
+    /// What was counted after `then`, an earlier count of the same call. Ages and targets are kept.
+    #[must_use]
+    pub fn since(self, then: &Figures) -> Figures {
+        let (video, audio) = (&then.video, &then.audio);
+        Figures {
+            since_us: then.since_us,
+            video: VideoFigures {
+                captured: self.video.captured - video.captured,
+                sent: self.video.sent - video.sent,
+                bytes_sent: self.video.bytes_sent - video.bytes_sent,
+                shown: self.video.shown - video.shown,
+                dropped: self.video.dropped.saturating_sub(video.dropped),
+                bad: self.video.bad - video.bad,
+                bytes_received: self.video.bytes_received - video.bytes_received,
+                ..self.video
+            },
+            audio: AudioFigures {
+                sent: self.audio.sent - audio.sent,
+                bytes_sent: self.audio.bytes_sent - audio.bytes_sent,
+                packets: self.audio.packets - audio.packets,
+                bytes_received: self.audio.bytes_received - audio.bytes_received,
+                gaps: self.audio.gaps - audio.gaps,
+                late: self.audio.late - audio.late,
+                xruns: self.audio.xruns - audio.xruns,
+                ..self.audio
+            },
+        }
+    }
 }

@@ -57,7 +57,8 @@ pub fn with_photo(number: u8, name: &str) -> Person {
 }
 
 pub fn tile(person: Person, reachable: bool, missed: Option<&str>) -> Tile {
-    Tile { person, reachable, missed: missed.map(str::to_owned) }
+    let state = if reachable { "Touch to call" } else { "not at home" }.to_owned();
+    Tile { person, reachable, state, missed: missed.map(str::to_owned) }
 }
 
 pub fn strip() -> Strip {

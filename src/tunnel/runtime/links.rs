@@ -99,7 +99,7 @@ impl Runtime {
             State::Disconnected | State::Disconnecting => RelayStatus::Disconnected,
             State::Connecting => RelayStatus::Connecting,
             State::Connected => RelayStatus::Connected,
-            State::Backoff { sentence, .. } => RelayStatus::Backoff { sentence },
+            State::Backoff { sentence, refused, .. } => RelayStatus::Backoff { sentence, refused },
             State::Blocked { sentence } => RelayStatus::Blocked { sentence },
         };
         if status != self.status {

@@ -1,0 +1,55 @@
+//! The contacts as the tunnel and the screen need them.
+
+use std::path::Path;
+
+use super::facts::Neighbour;
+use super::photo;
+use crate::contacts::{Contact, Contacts};
+use crate::records::Records;
+use crate::tunnel::PeerConfig;
+use crate::ui::screen::Person;
+
+/// Those of a state folder; trouble is logged, and a broken file is as good as its backup.
+pub(super) fn load(state: &Path) -> Vec<Contact> {
+    let contacts = Contacts::load(state);
+    if let Some(trouble) = &contacts.trouble {
+        tracing::warn!("{trouble}");
+    }
+    contacts.value.iter().cloned().collect()
+}
+
+/// For the tunnel.
+pub(super) fn peers(contacts: &[Contact]) -> Vec<PeerConfig> {
+    let peer = |contact: &Contact| PeerConfig {
+        key: contact.key,
+        direct: contact.direct.iter().map(ToString::to_string).collect(),
+        via_relay: contact.via_relay,
+    };
+    contacts.iter().map(peer).collect()
+}
+
+/// For the screen, with their photos and the calls that were missed.
+pub(super) fn neighbours(state: &Path, contacts: &[Contact]) -> Vec<Neighbour> {
+    let records = Records::load(state).unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        Records::default()
+    });
+    let neighbour = |contact: &Contact| Neighbour {
+        person: Person {
+            key: contact.key,
+            name: contact.name.clone(),
+            photo: contact.photo_path(state).and_then(|path| photo::load(&path)),
+        },
+        may_ring: contact.may_ring,
+        missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),
+        trouble: None,
+    };
+    contacts.iter().map(neighbour).collect()
+}
+
+/// The time of day of a moment in seconds since 1970, as a tile shows it.
+fn when(unix_seconds: u64) -> String {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(0);
+    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    utc.with_timezone(&chrono::Local).format("%H:%M").to_string()
+}

@@ -1,0 +1,91 @@
+//! What the core is told: how it is to behave, whom it knows, how the relay and the workers are.
+
+use std::time::Duration;
+
+use crate::clock::Time;
+use crate::identity::PeerKey;
+use crate::ui::screen::Person;
+
+/// How the kiosk behaves, from its config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Our own key.
+    pub us: PeerKey,
+    /// How long a call rings.
+    pub ring: Duration,
+    /// Answer by itself.
+    pub auto_answer: bool,
+    /// Whom the fault page names.
+    pub helper: String,
+    /// Loudness at the start.
+    pub volume: u8,
+    /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
+    pub has_way: bool,
+}
+
+/// The relay, as far as a resident is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meeting {
+    /// No relay is set up; calls go direct.
+    None,
+    /// Not connected, and why if that is known.
+    Trying(Option<String>),
+    /// Connected and probed.
+    Connected,
+    /// It knows us no more (or not yet): the sentence for the helper.
+    Refused(String),
+    /// It is not the one it was: the sentence for the helper.
+    Blocked(String),
+}
+
+impl Meeting {
+    /// A person has to do something.
+    pub fn needs_help(&self) -> bool {
+        match self {
+            Meeting::Refused(_) | Meeting::Blocked(_) => true,
+            Meeting::None | Meeting::Trying(_) | Meeting::Connected => false,
+        }
+    }
+}
+
+/// One contact with what is known of it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbour {
+    /// Who it is and what it looks like.
+    pub person: Person,
+    /// May ring here.
+    pub may_ring: bool,
+    /// `14:10`, when they called and nobody answered.
+    pub missed: Option<String>,
+    /// Something is wrong with the link that only a person can mend (another key).
+    pub trouble: Option<String>,
+}
+
+/// What the media workers report once a second in a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// When the newest remote picture was shown.
+    pub picture: Option<Time>,
+    /// Pictures are being held back because the line is thin.
+    pub thin: bool,
+    /// Our camera does not work: why, for the log and the status.
+    pub camera: Option<String>,
+    /// Our microphone does not work.
+    pub microphone: Option<String>,
+    /// Our speaker does not work.
+    pub speaker: Option<String>,
+}
+
+impl News {
+    /// What the resident has to know of our own devices.
+    pub fn notice(&self, peer: &str) -> Option<String> {
+        let sentence = match (&self.camera, &self.microphone, &self.speaker) {
+            (None, None, None) => return None,
+            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
+            (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
+            (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
+            _ => "Camera and sound are not working.".to_owned(),
+        };
+        Some(sentence)
+    }
+}

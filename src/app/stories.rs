@@ -1,0 +1,183 @@
+//! What the resident sees and the world is told, step by step, with no thread and no clock.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Local, TimeZone};
+
+use super::core::{Core, Effect, Event, Ring};
+use super::facts::{Meeting, Neighbour, News, Settings};
+use super::screen;
+use crate::clock::Time;
+use crate::identity::PeerKey;
+use crate::ui::screen::{Command, Line, Page, Person};
+use crate::wire::signal::Signal;
+
+const US: PeerKey = PeerKey([1; 32]);
+const ANNA: PeerKey = PeerKey([2; 32]);
+const BERT: PeerKey = PeerKey([3; 32]);
+
+fn at(seconds: u64) -> Time {
+    Time::from_micros(seconds * 1_000_000)
+}
+
+fn neighbour(key: PeerKey, name: &str) -> Neighbour {
+    let person = Person { key, name: name.to_owned(), photo: None };
+    Neighbour { person, may_ring: true, missed: None, trouble: None }
+}
+
+fn kiosk() -> Core {
+    let settings = Settings {
+        us: US,
+        ring: Duration::from_secs(40),
+        auto_answer: false,
+        helper: "Eva".to_owned(),
+        volume: 7,
+        has_way: true,
+    };
+    let mut core =
+        Core::new(settings, vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")], || 7);
+    core.handle(Event::Meeting(Meeting::Connected), at(0));
+    core.handle(Event::PeerUp(ANNA), at(0));
+    core
+}
+
+fn page(core: &Core, now: Time) -> Page {
+    let wall: DateTime<Local> = Local.with_ymd_and_hms(2026, 11, 21, 14, 5, 0).unwrap();
+    screen::derive(core, now, wall).page
+}
+
+fn said(core: &mut Core, from: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
+    core.handle(Event::Signal(from, signal), now)
+}
+
+fn in_call() -> Core {
+    let mut core = kiosk();
+    said(&mut core, ANNA, Signal::Invite { call: 7 }, at(1));
+    core.handle(Event::Touched(Command::Answer), at(2));
+    core
+}
+
+#[test]
+fn a_tile_is_bright_exactly_while_its_contact_can_be_reached() {
+    let mut core = kiosk();
+    let Page::Home { tiles, .. } = page(&core, at(1)) else { panic!("not home") };
+    assert_eq!((tiles[0].reachable, tiles[0].state.as_str()), (true, "Touch to call"));
+    assert_eq!((tiles[1].reachable, tiles[1].state.as_str()), (false, "not at home"));
+    core.handle(Event::PeerDown(BERT, Some("another key".to_owned())), at(2));
+    core.handle(Event::PeerDown(ANNA, None), at(2));
+    let Page::Home { tiles, .. } = page(&core, at(3)) else { panic!("not home") };
+    assert_eq!((tiles[0].state.as_str(), tiles[1].state.as_str()), ("not at home", "needs help"));
+}
+
+#[test]
+fn a_missed_call_stands_on_the_tile_until_it_is_called_back() {
+    let mut core = kiosk();
+    core.missed(ANNA, "14:10".to_owned());
+    let Page::Home { tiles, .. } = page(&core, at(1)) else { panic!("not home") };
+    assert_eq!(tiles[0].missed.as_deref(), Some("called 14:10"));
+    let effects = core.handle(Event::Touched(Command::Dial(ANNA)), at(2));
+    assert!(effects.contains(&Effect::Seen(ANNA)), "{effects:?}");
+    assert_eq!(core.neighbours()[0].missed, None);
+}
+
+#[test]
+fn a_tile_touched_in_a_call_changes_nothing_and_keeps_its_missed_call() {
+    let mut core = in_call();
+    core.missed(BERT, "14:10".to_owned());
+    assert_eq!(core.handle(Event::Touched(Command::Dial(BERT)), at(3)), []);
+    assert!(core.neighbours()[1].missed.is_some());
+}
+
+#[test]
+fn what_is_hidden_is_said_again_on_every_new_link_and_shown_again_too() {
+    let mut core = in_call();
+    let hide = |hidden| Effect::Send(ANNA, Signal::Hide { picture: hidden, sound: hidden });
+    let effects = core.handle(Event::Touched(Command::Hide), at(3));
+    assert_eq!(effects, [Effect::Hide(true), hide(true)]);
+    core.handle(Event::PeerDown(ANNA, None), at(4));
+    // Shown again while the link is away: that word is lost.
+    core.handle(Event::Touched(Command::Hide), at(5));
+    assert!(core.handle(Event::PeerUp(ANNA), at(6)).contains(&hide(false)));
+    assert!(!core.handle(Event::PeerUp(BERT), at(7)).contains(&hide(false)));
+}
+
+#[test]
+fn hiding_ends_with_the_call() {
+    let mut core = in_call();
+    core.handle(Event::Touched(Command::Hide), at(3));
+    core.handle(Event::Touched(Command::HangUp), at(4));
+    assert!(!core.hidden());
+}
+
+#[test]
+fn a_contact_that_may_not_ring_is_declined_unless_we_are_calling_it() {
+    let mut core = kiosk();
+    let mut anna = neighbour(ANNA, "Anna");
+    anna.may_ring = false;
+    core.handle(Event::Contacts(vec![anna]), at(0));
+    let effects = said(&mut core, ANNA, Signal::Invite { call: 9 }, at(1));
+    assert_eq!(effects, [Effect::Send(ANNA, Signal::Decline { call: 9 })]);
+    assert_eq!(core.ring(), None);
+    core.handle(Event::Touched(Command::Dial(ANNA)), at(2));
+    let effects = said(&mut core, ANNA, Signal::Invite { call: 10 }, at(2));
+    assert!(!effects.contains(&Effect::Send(ANNA, Signal::Decline { call: 10 })), "{effects:?}");
+}
+
+#[test]
+fn a_relay_with_another_key_is_a_fault_that_a_touch_tries_again_and_a_call_survives() {
+    let mut core = kiosk();
+    core.handle(Event::Meeting(Meeting::Blocked("another key".to_owned())), at(1));
+    let Page::Fault { helper, .. } = page(&core, at(1)) else { panic!("no fault") };
+    assert_eq!(helper, "Please ask Eva.");
+    let effects = core.handle(Event::Touched(Command::Home), at(2));
+    assert_eq!(effects, [Effect::Retry]);
+    assert!(matches!(page(&core, at(2)), Page::Home { .. }));
+    // The next try fails the same way: it was read already.
+    core.handle(Event::Meeting(Meeting::Trying(None)), at(3));
+    core.handle(Event::Meeting(Meeting::Blocked("another key".to_owned())), at(3));
+    assert!(matches!(page(&core, at(3)), Page::Home { .. }));
+    // Another fault is news.
+    core.handle(Event::Meeting(Meeting::Refused("no login".to_owned())), at(4));
+    assert!(matches!(page(&core, at(4)), Page::Fault { .. }));
+    // And the end of a call is not the end of a fault nobody has read.
+    core.handle(Event::Touched(Command::Dial(ANNA)), at(5));
+    assert!(matches!(page(&core, at(5)), Page::Calling { .. }));
+}
+
+#[test]
+fn a_picture_that_stands_still_for_three_seconds_is_covered_with_words() {
+    let mut core = in_call();
+    let news = |picture| Event::News(News { picture: Some(picture), ..News::default() });
+    core.handle(news(at(10)), at(10));
+    let Page::InCall { no_picture, line, .. } = page(&core, at(11)) else { panic!("no call") };
+    assert_eq!((no_picture, line), (None, Line::Good));
+    let Page::InCall { no_picture, line, .. } = page(&core, at(13)) else { panic!("no call") };
+    assert!(no_picture.unwrap().contains("You can still talk"));
+    assert_eq!(line, Line::VoiceOnly);
+    core.handle(Event::PeerDown(ANNA, None), at(14));
+    let Page::InCall { line, .. } = page(&core, at(14)) else { panic!("no call") };
+    assert_eq!(line, Line::Reconnecting);
+}
+
+#[test]
+fn a_camera_that_does_not_work_is_said_and_the_call_goes_on() {
+    let mut core = in_call();
+    let news = News { camera: Some("it was unplugged".to_owned()), ..News::default() };
+    core.handle(Event::News(news), at(3));
+    let Page::InCall { notice, .. } = page(&core, at(3)) else { panic!("no call") };
+    assert_eq!(notice.as_deref(), Some("The camera is not working. Anna can hear you."));
+}
+
+#[test]
+fn the_bell_rings_here_and_the_ringback_there_until_somebody_answers() {
+    let mut core = kiosk();
+    core.handle(Event::Touched(Command::Dial(ANNA)), at(1));
+    assert_eq!(core.ring(), None);
+    said(&mut core, ANNA, Signal::Ringing { call: 7 }, at(1));
+    assert_eq!(core.ring(), Some(Ring::Ringback));
+    said(&mut core, ANNA, Signal::Accept { call: 7 }, at(2));
+    assert_eq!(core.ring(), None);
+    let mut core = kiosk();
+    said(&mut core, ANNA, Signal::Invite { call: 8 }, at(1));
+    assert_eq!(core.ring(), Some(Ring::Bell));
+}
