@@ -12,15 +12,15 @@ use crate::wire::signal::{CallId, EndReason, Signal};
 /// A caller waits this long for the link before the peer counts as unreachable.
 pub const REACH_LIMIT: Duration = Duration::from_secs(10);
 /// The callee rings this much longer than the caller, who is the one to give up.
-pub const RING_GRACE: Duration = Duration::from_secs(5);
+const RING_GRACE: Duration = Duration::from_secs(5);
 /// A call without a link is given up after this.
-pub const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
+const RECONNECT_LIMIT: Duration = Duration::from_secs(60);
 /// Ended calls that are still known when somebody speaks of them again.
 const REMEMBERED: usize = 16;
 /// The ended page goes home by itself after this.
-pub const ENDED_SHOWN: Duration = Duration::from_secs(3);
+const ENDED_SHOWN: Duration = Duration::from_secs(3);
 /// As long, when there is a sentence to read and not just "it is over".
-pub const SENTENCE_SHOWN: Duration = Duration::from_secs(6);
+const SENTENCE_SHOWN: Duration = Duration::from_secs(6);
 
 /// The machine. Feed it [`Event`]s and do what its [`Effect`]s say, in their order.
 #[derive(Debug)]
