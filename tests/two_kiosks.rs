@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use twocan::cli::demo::family::{Family, Habits};
-use twocan::cli::demo::kiosk::Kiosk;
+use twocan::cli::demo::kiosk::{self, Kiosk};
 use twocan::wire::control::Request;
 
 /// Far more than anything here takes; a limit only for a machine that is busy with other tests.
@@ -35,10 +35,17 @@ fn heard(status: &Value) -> u64 {
 
 const HEADLESS: [&str; 3] = ["kiosk", "--screen", "headless"];
 
+/// Two kiosks and their relay; the kiosks do not run yet.
+fn a_family(habits: &Habits) -> (tempfile::TempDir, Family) {
+    kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::make(folder.path(), habits).unwrap();
+    (folder, family)
+}
+
 impl Scene {
     fn with(habits: &Habits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let family = Family::make(folder.path(), habits).unwrap();
+        let (folder, family) = a_family(habits);
         let anna = family.anna.start(&HEADLESS, &[]).unwrap();
         let bert = family.bert.start(&HEADLESS, &[]).unwrap();
         Self { family, anna, bert, _folder: folder }
@@ -172,9 +179,8 @@ fn a_relay_that_stays_away_ends_the_call_after_a_minute_and_both_records_say_why
 
 #[test]
 fn a_relay_with_another_key_is_refused_in_plain_words() {
-    let folder = tempfile::tempdir().unwrap();
     let habits = Habits::default();
-    let family = Family::make(folder.path(), &habits).unwrap();
+    let (_folder, family) = a_family(&habits);
     let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKY85C8pt/4DyxBux8o8q4/JdkryLChW7h8WcnOM24n";
     let config = family.config("Anna", &habits, &habits.sound[0]);
     family.anna.configure(&config.replace(&family.relay.host_key, other)).unwrap();
@@ -189,8 +195,7 @@ fn a_relay_with_another_key_is_refused_in_plain_words() {
 
 #[test]
 fn a_relay_that_is_down_leaves_a_dull_tile_and_a_call_that_says_why_it_ended() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut family = Family::make(folder.path(), &Habits::default()).unwrap();
+    let (_folder, mut family) = a_family(&Habits::default());
     family.relay.kill();
     let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
     let status = anna
@@ -205,8 +210,7 @@ fn a_relay_that_is_down_leaves_a_dull_tile_and_a_call_that_says_why_it_ended() {
 
 #[test]
 fn a_kiosk_that_is_no_contact_never_gets_to_ring() {
-    let folder = tempfile::tempdir().unwrap();
-    let family = Family::make(folder.path(), &Habits::default()).unwrap();
+    let (_folder, family) = a_family(&Habits::default());
     let removed = family.bert.command().unwrap().args(["contact", "remove", "Anna"]).status();
     assert!(removed.unwrap().success());
     let mut bert = family.bert.start(&HEADLESS, &[]).unwrap();

@@ -13,6 +13,7 @@
 
 pub mod control;
 pub mod core;
+mod eye;
 mod media;
 mod photo;
 mod run;
