@@ -1,4 +1,5 @@
 //! Two tunnels and a real sshd between them.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -10,7 +11,6 @@ use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
 use twocan::tunnel::{Command, RelayConfig, RelayStatus};
-use twocan::wire::packet::{decode_ack, encode_ack};
 use twocan::wire::signal::Signal;
 
 /// Anna dials (her key is the smaller one), Bert is dialled; both are up.
@@ -156,6 +156,24 @@ fn killed_session_processes_cost_a_moment_and_not_the_call() {
         send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
         send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
     }
+}
+
+#[test]
+fn half_open_sessions_are_noticed_in_a_call_and_their_sockets_taken_over() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    assert!(sshd.freeze_sessions() >= 4, "two outer sessions each");
+    let sentence = a.wait_down(b.key);
+    assert!(sentence.contains("silent for 1.5 s in a call"), "{sentence}");
+    // The frozen sessions still hold their listening sockets; new ones get the names.
+    a.wait_up(b.key);
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
 }
 
 #[test]

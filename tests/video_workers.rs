@@ -90,7 +90,7 @@ fn pattern(fps: f64) -> camera::OpenSource {
 fn what_the_camera_takes_the_viewer_shows_while_acknowledgements_come_back() {
     let (packets, acks) = (Queue::newest_wins(2), Queue::newest_wins(64));
     let mut supervisor = Supervisor::new();
-    let gate = Gate::Acknowledged(acks.clone());
+    let gate = Gate::acknowledged(acks.clone(), Arc::default());
     let viewer = start_viewer(&mut supervisor, Limits::of(SIZE), &packets, Some(acks));
     let camera = start_camera(&mut supervisor, pattern(60.0), SIZE, gate, &packets);
     until("60 pictures are shown", || count(&viewer.counters.shown) >= 60);
@@ -108,7 +108,7 @@ fn what_the_camera_takes_the_viewer_shows_while_acknowledgements_come_back() {
 fn a_receiver_that_says_nothing_gets_two_pictures_and_then_none_are_encoded() {
     let (packets, acks) = (Queue::newest_wins(100), Queue::newest_wins(64));
     let mut supervisor = Supervisor::new();
-    let gate = Gate::Acknowledged(acks.clone());
+    let gate = Gate::acknowledged(acks.clone(), Arc::default());
     let camera = start_camera(&mut supervisor, pattern(100.0), SIZE, gate, &packets);
     until("pictures are skipped", || count(&camera.counters.skipped) >= 20);
     // Two at first; silence opens the gate again for two in two seconds, on however slow a machine.

@@ -58,10 +58,26 @@ pub struct News {
     pub picture: Option<Time>,
     /// Pictures are being held back because the line is thin.
     pub thin: bool,
-    /// Our camera does not work: why.
+    /// Our camera does not work: why, for the log and the status.
     pub camera: Option<String>,
-    /// Our microphone or speaker does not work: why.
-    pub sound: Option<String>,
+    /// Our microphone does not work.
+    pub microphone: Option<String>,
+    /// Our speaker does not work.
+    pub speaker: Option<String>,
+}
+
+impl News {
+    /// What the resident has to know of our own devices.
+    pub fn notice(&self, peer: &str) -> Option<String> {
+        let sentence = match (&self.camera, &self.microphone, &self.speaker) {
+            (None, None, None) => return None,
+            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
+            (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
+            (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
+            _ => "Camera and sound are not working.".to_owned(),
+        };
+        Some(sentence)
+    }
 }
 
 /// What happened.

@@ -9,8 +9,8 @@
 //! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
 //! the call goes on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::core::News;
 use super::eye::{self, Eye, StampReader};
@@ -107,6 +107,7 @@ pub(super) struct CallMedia {
     face: Arc<dyn Face>,
     ports: MediaPorts,
     own_pictures: Queue<Packet>,
+    new_path: Arc<AtomicBool>,
     camera: Arc<camera::Counters>,
     talk: Arc<TalkStats>,
     viewer: Arc<viewer::Counters>,
@@ -165,6 +166,7 @@ impl CallMedia {
             face: Arc::clone(face),
             ports,
             own_pictures: Queue::newest_wins(1),
+            new_path: Arc::default(),
             camera: Arc::default(),
             talk: Arc::default(),
             viewer: Arc::default(),
@@ -200,9 +202,9 @@ impl CallMedia {
         let open = self.plan.open_speaker();
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
         match Playout::new(Stamps::Captured) {
-            Ok(playout) => self.receiving.start("listen", |health| {
-                Listen::new(open, voice, playout, None, stats, health)
-            }),
+            Ok(playout) => self
+                .receiving
+                .start("listen", |health| Listen::new(open, voice, playout, None, stats, health)),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
     }
@@ -211,7 +213,7 @@ impl CallMedia {
         let open = self.plan.open_camera();
         let settings =
             camera::Settings { quality: self.plan.quality, limit: Media::default().size };
-        let gate = Gate::Acknowledged(self.ports.acks_in.clone());
+        let gate = Gate::acknowledged(self.ports.acks_in.clone(), Arc::clone(&self.new_path));
         let (pictures, own) = (self.ports.pictures_out.clone(), self.own_pictures.clone());
         let counters = Arc::clone(&self.camera);
         self.sending.start("camera", |health| {
@@ -237,6 +239,11 @@ impl CallMedia {
         } else {
             self.start_sending();
         }
+    }
+
+    /// The link is a new one: what was on its way is gone, and nobody will acknowledge it.
+    pub(super) fn path_renewed(&self) {
+        self.new_path.store(true, Ordering::Relaxed);
     }
 
     /// 0 to 10.
@@ -276,12 +283,12 @@ impl CallMedia {
         let skipped = count(&self.camera.skipped);
         let (before_captured, before_skipped) =
             std::mem::replace(&mut self.thin_mark, (captured, skipped));
-        let sound = self.sending.trouble("talk").or_else(|| self.receiving.trouble("listen"));
         News {
             picture: self.eye.last(),
             thin: (skipped - before_skipped) * 5 > captured - before_captured,
             camera: self.sending.trouble("camera"),
-            sound,
+            microphone: self.sending.trouble("talk"),
+            speaker: self.receiving.trouble("listen"),
         }
     }
 

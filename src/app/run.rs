@@ -101,7 +101,7 @@ impl Loop {
     fn take(&mut self, input: Input, now: Time) -> bool {
         match input {
             Input::Touched(command) => self.feed(Event::Touched(command), now),
-            Input::Tunnel(event) => match from_tunnel(event) {
+            Input::Tunnel(event) => match self.heard(event) {
                 Some(event) => self.feed(event, now),
                 None => true,
             },
@@ -112,6 +112,15 @@ impl Loop {
                 going
             }
         }
+    }
+
+    fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
+        if let (tunnel::Event::PeerUp { peer, .. }, Some(media)) = (&event, &self.media)
+            && media.peer() == *peer
+        {
+            media.path_renewed();
+        }
+        from_tunnel(event)
     }
 
     fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {

@@ -128,6 +128,7 @@ fn in_call(core: &Core, peer: PeerKey, answered: Time, lost: bool, now: Time) ->
         hidden: core.hidden(),
         peer_hidden: core.peer_hidden(),
         no_picture,
+        notice: news.notice(&person.name),
         volume: core.volume(),
         self_view: !core.hidden() && now.since(since) < SELF_VIEW,
         person,

@@ -173,10 +173,9 @@ impl Machine {
     pub fn is_established(&self) -> bool {
         match self.state {
             State::Established { .. } | State::Reconnecting { .. } => true,
-            State::Idle
-            | State::Outgoing { .. }
-            | State::Incoming { .. }
-            | State::Ended { .. } => false,
+            State::Idle | State::Outgoing { .. } | State::Incoming { .. } | State::Ended { .. } => {
+                false
+            }
         }
     }
 
@@ -391,10 +390,7 @@ impl Machine {
             // They answered while the link was away.
             State::Outgoing { party, .. } if (party.peer, party.call) == (peer, call) => {
                 self.state = State::Established { party, answered: now };
-                vec![
-                    Effect::Send(peer, Signal::Resume { call }),
-                    Effect::StartMedia(peer),
-                ]
+                vec![Effect::Send(peer, Signal::Resume { call }), Effect::StartMedia(peer)]
             }
             _ => self.unknown_call(peer, call),
         }
@@ -465,8 +461,7 @@ impl Machine {
     }
 
     fn bye(&mut self, party: Party, reason: EndReason, now: Time) -> Vec<Effect> {
-        let mut effects =
-            vec![Effect::Send(party.peer, Signal::Bye { call: party.call, reason })];
+        let mut effects = vec![Effect::Send(party.peer, Signal::Bye { call: party.call, reason })];
         effects.extend(self.finish(party, reason, now));
         effects
     }
@@ -477,10 +472,9 @@ impl Machine {
             State::Established { answered, .. } | State::Reconnecting { answered, .. } => {
                 Some(now.since(answered))
             }
-            State::Idle
-            | State::Outgoing { .. }
-            | State::Incoming { .. }
-            | State::Ended { .. } => None,
+            State::Idle | State::Outgoing { .. } | State::Incoming { .. } | State::Ended { .. } => {
+                None
+            }
         };
         let shown = match reason {
             EndReason::HungUp | EndReason::Cancelled => ENDED_SHOWN,

@@ -59,10 +59,9 @@ fn nobody_answers_for_forty_seconds() {
     assert_eq!(machine.handle(Event::Tick, at(40)), []);
     let over = machine.handle(Event::Tick, at(41));
     assert_eq!(recorded(&over), Some((EndReason::NoAnswer, None)));
-    assert!(over.contains(&Effect::Send(
-        ANNA,
-        Signal::Bye { call: 7, reason: EndReason::NoAnswer }
-    )));
+    assert!(
+        over.contains(&Effect::Send(ANNA, Signal::Bye { call: 7, reason: EndReason::NoAnswer }))
+    );
 }
 
 #[test]

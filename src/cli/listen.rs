@@ -1,7 +1,146 @@
-//! x
+//! `twocan listen`: sound from one peer after another on plain TCP, to a loudspeaker.
+
+use std::path::PathBuf;
 use std::process::ExitCode;
-/// x
-#[derive(Debug, clap::Args)]
-pub struct Args {}
-/// x
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::clock;
+use crate::device::alsa_mixer::AlsaMixer;
+use crate::device::sound::{DESKTOP_BUFFER, open_sink};
+use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
+use crate::media::listen::{Listen, ListenStats};
+use crate::media::playout::{Playout, Stamps};
+use crate::media::record::Recorder;
+use crate::media::stats::Report;
+use crate::queue::Queue;
+use crate::supervisor::{Restart, Supervisor};
+
+use super::signals;
+
+/// Play the sound of who connects, or of a host; one length byte, then one Opus packet.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// An ALSA name (`default`, `hw:CARD=Headset`), a WAV file to write, or `null`.
+    #[arg(long, default_value = "default")]
+    pub device: String,
+    /// Connect to HOST:PORT and play what comes from there.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "listen",
+        required_unless_present = "listen"
+    )]
+    pub from: Option<HostPort>,
+    /// Wait for who wants to be heard, at [ADDRESS:]PORT; without an address only on this machine
+    /// (127.0.0.1).
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    pub listen: Option<ListenAt>,
+    /// Write what is heard as Ogg Opus, to a file or to a new file in a folder.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    pub record: Option<PathBuf>,
+    /// 0 (silent) to 10; without it the card's volume stays as it is.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub volume: Option<u8>,
+    /// Milliseconds of sound the loudspeaker's buffer holds, 20 to 200; USB on a Pi wants 60.
+    #[arg(long, default_value_t = DESKTOP_BUFFER.as_millis() as u64, value_parser = clap::value_parser!(u64).range(20..=200))]
+    pub buffer_ms: u64,
+    /// Stop after so many seconds; without it at Ctrl-C.
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// The folder for the file Stats-Audio, written at the end.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub stats: PathBuf,
+}
+
+/// Packets that may wait for the worker: 2 s; it takes them every 10 ms.
+const WAITING: usize = 100;
+
+/// Run it until Ctrl-C, SIGTERM or the seconds given.
+///
+/// # Errors
+/// The loudspeaker or the recording can't be opened, the port is in use, or the statistics can't be
+/// written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stop = signals::stop_on_signals().context("wait for signals")?;
+    let place = match (args.from, args.listen) {
+        (Some(HostPort(from)), _) => Place::Dial(from),
+        (None, Some(ListenAt(at))) => Place::Listen(at),
+        (None, None) => anyhow::bail!("either --from or --listen is needed"),
+    };
+    let buffer = Duration::from_millis(args.buffer_ms);
+    // Opened here the first time, so that a wrong name is an error at once.
+    let mut first = Some(open_sink(&args.device, buffer)?);
+    let (stats, traffic) = (Arc::new(ListenStats::default()), Arc::new(Traffic::default()));
+    if let Some(volume) = args.volume {
+        set_volume(&args.device, volume, &stats);
+    }
+    let packets = Queue::newest_wins(WAITING);
+    let line = Incoming::open(place, Framing::Voice, packets.clone(), Arc::clone(&traffic))?;
+    if let Some(address) = line.address() {
+        tracing::info!("waiting at {address}");
+    }
+    let began = clock::now();
+    let mut supervisor = Supervisor::new();
+    let tape = match &args.record {
+        Some(place) => {
+            let (tape, recorder) = Recorder::create(place)?;
+            tracing::info!("recording to {}", recorder.path().display());
+            supervisor.start("record", Restart::Never, recorder)?;
+            Some(tape)
+        }
+        None => None,
+    };
+    let device = args.device.clone();
+    let open = Box::new(move || first.take().map_or_else(|| open_sink(&device, buffer), Ok));
+    let playout = Playout::new(Stamps::Arrival)?;
+    let health = supervisor.start_with("listen", Restart::DEVICE, |health| {
+        Listen::new(open, packets.clone(), playout, tape, Arc::clone(&stats), health)
+    })?;
+    supervisor.start("line", Restart::DEVICE, line)?;
+    super::run_until(&stop, args.seconds);
+    supervisor.stop();
+    let took = clock::now().since(began);
+    let report = report(&args.device, took, &stats, &traffic).row(
+        "loudspeaker failures",
+        "failures",
+        health.failures(),
+        "",
+    );
+    let path = report.write(&args.stats)?;
+    tracing::info!("statistics are in {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By the card's own knob, or where it has none by arithmetic.
+fn set_volume(device: &str, volume: u8, stats: &ListenStats) {
+    match AlsaMixer::open(device).map(|mixer| mixer.set_volume(volume)) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::warn!("{error}"),
+        None => stats.volume.store(volume, Ordering::Relaxed),
+    }
+}
+
+fn report(device: &str, took: Duration, stats: &ListenStats, traffic: &Traffic) -> Report {
+    let seconds = took.as_secs_f64().max(1e-3);
+    let bytes = traffic.bytes.load(Ordering::Relaxed);
+    Report::new("Stats-Audio")
+        .row("direction", "direction", "listen", "")
+        .row("loudspeaker", "device", device, "")
+        .row("duration", "duration_s", seconds, "s")
+        .row("packets received", "received", traffic.packets.load(Ordering::Relaxed), "")
+        .row("packets taken in", "packets", stats.packets.load(Ordering::Relaxed), "")
+        .row("peers", "peers", traffic.peers.load(Ordering::Relaxed), "")
+        .row("bytes received", "bytes", bytes, "")
+        .row("rate", "kbit_s", bytes as f64 * 8e-3 / seconds, "kbit/s")
+        .row("gaps (20 ms)", "gaps", stats.gaps.load(Ordering::Relaxed), "")
+        .row("late or double", "late", stats.late.load(Ordering::Relaxed), "")
+        .row("dropped", "dropped", stats.dropped.load(Ordering::Relaxed), "")
+        .row("refused (not Opus)", "refused", stats.refused.load(Ordering::Relaxed), "")
+        .row("xruns", "xruns", stats.underruns.load(Ordering::Relaxed), "")
+        .row("delay aimed at", "target_ms", stats.target_ms.load(Ordering::Relaxed), "ms")
+        .percentiles("arrival to ear", "latency_ms", stats.latencies().percentiles())
+}

@@ -124,8 +124,9 @@ pub fn screenshot(args: &ScreenshotArgs, globals: &Globals) -> anyhow::Result<Ex
 /// # Errors
 /// No kiosk is running, or it refused.
 pub fn ask(socket: &Path, request: &Request) -> anyhow::Result<(Answer, Vec<u8>)> {
-    let (answer, body) = control::ask(socket, request)
-        .with_context(|| format!("no kiosk answers at {}; start `twocan kiosk`", socket.display()))?;
+    let (answer, body) = control::ask(socket, request).with_context(|| {
+        format!("no kiosk answers at {}; start `twocan kiosk`", socket.display())
+    })?;
     match answer.error {
         Some(error) => bail!("{error}"),
         None => Ok((answer, body)),

@@ -73,8 +73,7 @@ impl VoiceEncoder {
         if !matches!(format.frame_ms, 10 | 20) {
             return Err(VoiceError::Frame(format.frame_ms));
         }
-        let application =
-            if format.low_delay { Application::LowDelay } else { Application::Voip };
+        let application = if format.low_delay { Application::LowDelay } else { Application::Voip };
         let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, application)?;
         let bitrate = format.bitrate.clamp(6_000, 96_000);
         encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).expect("at most 96000")))?;
@@ -165,7 +164,9 @@ mod tests {
 
     fn tone(frame: usize, samples: usize) -> Vec<i16> {
         let at = |index: usize| (frame * samples + index) as f32 / 48_000.0;
-        (0..samples).map(|i| ((at(i) * 440.0 * 6.283).sin() * 9000.0) as i16).collect()
+        (0..samples)
+            .map(|i| ((at(i) * 440.0 * std::f32::consts::TAU).sin() * 9000.0) as i16)
+            .collect()
     }
 
     proptest! {

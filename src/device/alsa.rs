@@ -5,7 +5,7 @@
 //! listen ──write──> [ period | period | ... ] ──> card     descriptors and the Stop's
 //! ```
 //! A card that refuses mono is driven in stereo: folded when it captures, doubled when it plays.
-//! Xruns are recovered and counted. A card that is gone, or silent for 2 s, is an error that names
+//! Xruns are recovered and counted. A card that is gone, or silent for 4 s, is an error that names
 //! it. The time stamps come from `snd_pcm_delay`, smoothed, because a card counts better than we
 //! wake up.
 
@@ -22,7 +22,7 @@ use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
 use crate::stop::Stop;
 
 /// A card that lets this much time pass without a sample is broken.
-const SILENT_LIMIT: Duration = Duration::from_secs(2);
+const SILENT_LIMIT: Duration = Duration::from_secs(4);
 /// Time stamps further than this from what was expected are taken as they are, in µs.
 const STAMP_JUMP: i64 = 20_000;
 const PERIOD_MICROS: i64 = 10_000;
@@ -110,7 +110,7 @@ impl Card {
                 return Err(self.failed("the device is gone"));
             }
             if clock::now().since(began) >= SILENT_LIMIT {
-                return Err(self.failed("it has not moved for 2 s"));
+                return Err(self.failed("it has not moved for 4 s"));
             }
             let mut fds = self.pcm.get().map_err(|error| self.failed(plain(&error)))?;
             fds.push(libc::pollfd {

@@ -27,9 +27,10 @@ impl AlsaMixer {
         let _printed = alsa::Output::local_error_handler();
         let card = control_name(pcm);
         let mixer = Mixer::new(&card, true).ok()?;
-        let element = ELEMENTS.iter().map(|name| SelemId::new(name, 0)).find(|id| {
-            mixer.find_selem(id).is_some_and(|element| element.has_playback_volume())
-        })?;
+        let element = ELEMENTS
+            .iter()
+            .map(|name| SelemId::new(name, 0))
+            .find(|id| mixer.find_selem(id).is_some_and(|element| element.has_playback_volume()))?;
         Some(Self { mixer, element, card })
     }
 

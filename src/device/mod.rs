@@ -8,20 +8,20 @@
 //! place that opens `/dev` for media. A driver opens in its constructor and fails plainly with the
 //! device named; trying again is the supervisor's business.
 
+pub mod alsa;
+pub mod alsa_mixer;
 pub mod file_video;
 pub mod jpeg_file;
 mod letters;
+pub mod null_audio;
 pub mod null_video;
 pub mod open;
+pub mod sound;
 pub mod stamp;
 pub mod test_pattern;
 mod ticker;
-pub mod v4l2;
-pub mod alsa;
-pub mod alsa_mixer;
-pub mod null_audio;
-pub mod sound;
 pub mod tone;
+pub mod v4l2;
 pub mod wav;
 
 use std::time::Duration;

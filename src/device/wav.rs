@@ -82,7 +82,8 @@ fn parse(bytes: &[u8]) -> Result<(u32, Vec<i16>), &'static str> {
 
 fn fold(frame: &[u8]) -> i16 {
     let channels = (frame.len() / 2) as i64;
-    let samples = frame.chunks_exact(2).map(|pair| i64::from(i16::from_le_bytes([pair[0], pair[1]])));
+    let samples =
+        frame.chunks_exact(2).map(|pair| i64::from(i16::from_le_bytes([pair[0], pair[1]])));
     (samples.sum::<i64>() / channels) as i16
 }
 
@@ -288,7 +289,9 @@ mod tests {
     #[test]
     fn a_tone_of_16_khz_rate_is_the_same_tone_at_48() {
         let tone = |rate: f64, count: usize| -> Vec<i16> {
-            (0..count).map(|i| ((i as f64 * 440.0 / rate * 2.0 * PI).sin() * 8000.0) as i16).collect()
+            (0..count)
+                .map(|i| ((i as f64 * 440.0 / rate * 2.0 * PI).sin() * 8000.0) as i16)
+                .collect()
         };
         let (ours, ideal) = (resample(&tone(16_000.0, 4000), 16_000), tone(48_000.0, 12_000));
         assert_eq!(ours.len(), ideal.len());

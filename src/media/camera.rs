@@ -11,7 +11,7 @@
 //! finds the gate closed is let go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -33,9 +33,21 @@ pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn VideoSource>, DeviceErro
 /// What decides whether a picture goes.
 pub enum Gate {
     /// The receiver's acknowledgements; see [`Pace`].
-    Acknowledged(Queue<Ack>),
+    Acknowledged {
+        /// Where they come.
+        acks: Queue<Ack>,
+        /// Set by whoever knows that the path is a new one: what was on its way is lost.
+        new_path: Arc<AtomicBool>,
+    },
     /// Nothing: plain TCP has no acknowledgements, its queue lets the oldest go.
     Open,
+}
+
+impl Gate {
+    /// Opened by what comes in `acks`; see [`Gate::Acknowledged`].
+    pub fn acknowledged(acks: Queue<Ack>, new_path: Arc<AtomicBool>) -> Self {
+        Self::Acknowledged { acks, new_path }
+    }
 }
 
 /// How pictures are to be.
@@ -140,7 +152,10 @@ impl Worker for Camera {
             if !std::mem::replace(&mut works, true) {
                 self.health.works();
             }
-            if let Gate::Acknowledged(acks) = &self.gate {
+            if let Gate::Acknowledged { acks, new_path } = &self.gate {
+                if new_path.swap(false, Ordering::Relaxed) {
+                    pace = Pace::new();
+                }
                 while let Some(ack) = acks.try_receive() {
                     pace.acknowledged(ack.sequence, clock::now());
                 }
@@ -160,7 +175,7 @@ impl Worker for Camera {
             self.sequence = sequence.wrapping_add(1);
             self.counters.sent.fetch_add(1, Ordering::Relaxed);
             self.counters.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
-            if matches!(self.gate, Gate::Acknowledged(_)) {
+            if matches!(self.gate, Gate::Acknowledged { .. }) {
                 pace.sent(sequence, clock::now());
             }
             let packet = Packet {

@@ -137,7 +137,7 @@ impl Jitter {
                 self.figures.late += 1;
                 return;
             }
-            if step < 0 || step > LATE_LIMIT {
+            if !(0..=LATE_LIMIT).contains(&step) {
                 // Another sender, or one that started anew.
                 self.transits.clear();
                 self.missing = 0;
@@ -145,10 +145,11 @@ impl Jitter {
             } else {
                 self.forgive_pause(last_silence(last, &packet, step));
             }
+        } else {
+            self.missing = 0;
         }
         self.note_transit(&packet, now);
-        self.last =
-            Some(Last { sequence: packet.sequence, captured: packet.captured, samples });
+        self.last = Some(Last { sequence: packet.sequence, captured: packet.captured, samples });
         self.figures.packets += 1;
         if self.held.is_empty() && self.phase == Phase::Quiet {
             self.phase = Phase::Filling;
@@ -165,7 +166,9 @@ impl Jitter {
         if self.phase == Phase::Filling {
             let waited = now.since(self.first_arrival);
             if waited < self.figures.target && self.held_samples < samples(self.figures.target) {
-                self.missing += PERIOD_SAMPLES;
+                if self.missing > 0 {
+                    self.missing += PERIOD_SAMPLES;
+                }
                 return Step::Quiet(PERIOD_SAMPLES);
             }
             self.phase = Phase::Playing;
@@ -234,16 +237,18 @@ impl Jitter {
             return None;
         }
         let next = self.held.front()?;
-        let lost = self.played.map_or(0, |played| {
-            next.packet.sequence.wrapping_sub(played).wrapping_sub(1)
-        });
+        let lost = self
+            .played
+            .map_or(0, |played| next.packet.sequence.wrapping_sub(played).wrapping_sub(1));
         // Further apart than that are two senders.
         if (1..=LATE_LIMIT.cast_unsigned()).contains(&lost) {
-            // Never came: counted, and hidden unless time is to be made up for anyway.
-            self.figures.gaps += u64::from(lost) * next.samples as u64 / GAP_SLOT as u64;
+            // Never came: hidden, unless it was already, or time is to be made up for anyway.
             self.played = Some(next.packet.sequence.wrapping_sub(1));
-            let hide = (lost as usize).saturating_mul(next.samples).min(HIDDEN_LIMIT);
-            if self.held_samples + decoded <= samples(self.figures.target) + SLACK {
+            let lost = (lost as usize).saturating_mul(next.samples);
+            let hide = lost.saturating_sub(self.missing).min(HIDDEN_LIMIT);
+            self.missing = self.missing.max(lost);
+            let is_low = self.held_samples + decoded <= samples(self.figures.target) + SLACK;
+            if is_low && hide >= PERIOD_SAMPLES {
                 return Some(Step::Conceal(hide - hide % PERIOD_SAMPLES));
             }
         }

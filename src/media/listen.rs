@@ -28,6 +28,8 @@ pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> +
 
 /// What the device must still hold while we wait for a packet that is due.
 const RESERVE: Duration = Duration::from_millis(12);
+/// The longest wait for a packet that is due.
+const PATIENCE: Duration = Duration::from_millis(40);
 /// The longest single wait, after which the device is asked again.
 const GLANCE: Duration = Duration::from_millis(4);
 
@@ -141,6 +143,7 @@ impl Listen {
     /// Take every packet that is there, and wait for one that is due while the device has something
     /// left to play. False: it is time to stop.
     fn take_in(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> bool {
+        let began = clock::now();
         loop {
             while let Some(packet) = self.packets.try_receive() {
                 self.push(packet);
@@ -149,7 +152,8 @@ impl Listen {
                 return true;
             }
             let left = sink.queued().saturating_sub(RESERVE);
-            if left.is_zero() {
+            // A device that has not started yet holds what it has for ever.
+            if left.is_zero() || clock::now().since(began) > PATIENCE {
                 return true;
             }
             match self.packets.receive(stop, Some(left.min(GLANCE))) {

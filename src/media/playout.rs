@@ -124,11 +124,11 @@ impl Playout {
         self.jitter.is_starving(self.sound.len())
     }
 
-    /// When the sample that is pulled next was captured, if it was and the wire says when.
+    /// When the sample that is pulled next was captured (or, with [`Stamps::Arrival`], should have
+    /// arrived), if it came from a packet.
     pub fn next_captured(&self) -> Option<Time> {
         let waiting = self.sound.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-        let captured = self.captured.filter(|_| self.stamps == Stamps::Captured)?;
-        Some(captured - Duration::from_micros(waiting))
+        Some(self.captured? - Duration::from_micros(waiting))
     }
 
     /// Packets that were not Opus.
@@ -203,8 +203,9 @@ mod tests {
         let mut encoder = VoiceEncoder::new(VoiceFormat::default()).unwrap();
         let packets = (0..count).map(|n| {
             let at = |i: u32| (n * 960 + i) as f32 / 48_000.0;
-            let frame: Vec<i16> =
-                (0..960).map(|i| ((at(i) * 440.0 * 6.283).sin() * 9000.0) as i16).collect();
+            let frame: Vec<i16> = (0..960)
+                .map(|i| ((at(i) * 440.0 * std::f32::consts::TAU).sin() * 9000.0) as i16)
+                .collect();
             let mut payload = Vec::new();
             encoder.encode(&frame, &mut payload).unwrap();
             packet(n, payload)
@@ -223,7 +224,11 @@ mod tests {
             for half in 0..2 {
                 playout.pull(&mut into, now + Duration::from_millis(half * 10), |_| {});
                 let peak = into.iter().map(|s| s.unsigned_abs()).max().unwrap();
-                if peak > 4000 { loud += 1 } else if loud > 0 { quiet += 1 }
+                if peak > 4000 {
+                    loud += 1
+                } else if loud > 0 {
+                    quiet += 1
+                }
             }
         }
         assert_eq!((quiet, playout.figures().gaps), (0, 0));

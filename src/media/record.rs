@@ -232,8 +232,7 @@ impl<W: Write> OggOpus<W> {
         let position = self.samples;
         let Some((previous, at)) = self.held.replace((payload, position)) else { return Ok(()) };
         let full = at - self.page_from >= PAGE_SAMPLES;
-        let end =
-            if full { PacketWriteEndInfo::EndPage } else { PacketWriteEndInfo::NormalPacket };
+        let end = if full { PacketWriteEndInfo::EndPage } else { PacketWriteEndInfo::NormalPacket };
         self.pages_made.write_packet(previous.to_vec(), self.serial, end, at)?;
         if full {
             self.page_from = at;

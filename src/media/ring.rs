@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn no_stroke_begins_or_ends_with_a_click() {
         for at in 0..3000 * 48 {
-            let step = i32::from(sample_at(BELL, at + 1, 1.0)) - i32::from(sample_at(BELL, at, 1.0));
+            let step =
+                i32::from(sample_at(BELL, at + 1, 1.0)) - i32::from(sample_at(BELL, at, 1.0));
             assert!(step.abs() < 3000, "a step of {step} at {at}");
         }
     }

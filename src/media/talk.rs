@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use super::gain::peak;
 use crate::codec::opus::{VoiceEncoder, VoiceFormat};
 use crate::device::{AudioSource, DeviceError};
@@ -88,7 +90,7 @@ impl Talk {
                 sequence: self.stats.sequence.fetch_add(1, Ordering::Relaxed),
                 captured: first,
                 after_gap: std::mem::take(&mut after_gap),
-                payload: payload.as_slice().to_vec().into(),
+                payload: Bytes::copy_from_slice(&payload),
             };
             if self.packets.send(packet).is_err() {
                 return Ok(());

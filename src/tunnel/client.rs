@@ -20,6 +20,9 @@ use super::error::TunnelError;
 use super::options::{self, Lane};
 use super::streams::{Stream, Writer};
 
+/// A SYN into a dead network is repeated ever less often; a new attempt is the quicker way back.
+const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+
 /// What the relay may open to us, once we know where our socket is.
 pub(super) struct Forward {
     /// The path of our socket there.
@@ -86,7 +89,10 @@ pub(super) async fn tcp(who: &str, address: &str) -> Result<TcpStream, TunnelErr
         who: who.to_owned(),
         reason: error.to_string(),
     };
-    let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address))
+        .await
+        .map_err(|_| TunnelError::TimedOut { who: who.to_owned(), doing: "connecting" })?
+        .map_err(unreachable)?;
     options::tune(&stream).map_err(unreachable)?;
     Ok(stream)
 }

@@ -123,9 +123,8 @@ impl Control {
         loop {
             let pause = if ports.borrow_and_update().is_some() { PING_IN_CALL } else { PING_IDLE };
             let ping = async {
-                match pinged {
-                    Some(at) => tokio::time::sleep_until(at + pause).await,
-                    None => {}
+                if let Some(at) = pinged {
+                    tokio::time::sleep_until(at + pause).await;
                 }
             };
             let signal = tokio::select! {

@@ -74,7 +74,8 @@ pub(super) struct Door {
     config: Arc<Config>,
     contacts: Mutex<HashSet<PeerKey>>,
     sessions: Mutex<HashMap<PeerKey, VecDeque<(SessionId, Cut)>>>,
-    unauthenticated: Semaphore,
+    /// Those from the relay and those that come directly do not take each other's places.
+    unauthenticated: [Semaphore; 2],
     news: mpsc::Sender<News>,
     counters: Arc<Counters>,
 }
@@ -90,7 +91,7 @@ impl Door {
             config: options::server(key),
             contacts: Mutex::default(),
             sessions: Mutex::default(),
-            unauthenticated: Semaphore::new(UNAUTHENTICATED),
+            unauthenticated: [UNAUTHENTICATED; 2].map(Semaphore::new),
             news,
             counters,
         }
@@ -113,7 +114,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(permit) = self.unauthenticated.try_acquire() else {
+        let Ok(permit) = self.unauthenticated[usize::from(via.is_some())].try_acquire() else {
             count(&self.counters.turned_away);
             tracing::debug!("door: too many connections without a login, one turned away");
             return;
@@ -244,14 +245,16 @@ struct Visitor {
 }
 
 impl Visitor {
+    /// Refuse what a channel asks for; a channel that has not become a stream is closed with it.
     fn refuse(
-        &self,
+        &mut self,
         what: &str,
         channel: ChannelId,
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         self.note_refusal(what);
-        session.channel_failure(channel)
+        session.channel_failure(channel)?;
+        if self.waiting.remove(&channel).is_some() { session.close(channel) } else { Ok(()) }
     }
 
     fn note_refusal(&self, what: &str) {

@@ -23,8 +23,8 @@ use super::error::TunnelError;
 use super::options::Lane;
 use crate::identity::PeerKey;
 
-/// From the first SYN to the end of the probe.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// From the first SYN to the end of the probe; a login shell may be slow.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Silence after which the relay is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// How long it may take to answer when we doubt that it is there.

@@ -153,6 +153,7 @@ impl Adapters {
                 hidden,
                 peer_hidden,
                 no_picture,
+                notice,
                 volume,
                 self_view,
             } => {
@@ -165,6 +166,7 @@ impl Adapters {
                 in_call.set_hidden(*hidden);
                 in_call.set_peer_hidden(*peer_hidden);
                 in_call.set_no_picture(no_picture.as_deref().unwrap_or_default().into());
+                in_call.set_notice(notice.as_deref().unwrap_or_default().into());
                 in_call.set_volume(i32::from((*volume).min(10)));
                 in_call.set_self_view(*self_view);
             }

@@ -116,6 +116,8 @@ pub enum Page {
         peer_hidden: bool,
         /// Instead of their picture, when there is none to show: why.
         no_picture: Option<String>,
+        /// What does not work at our end, in words.
+        notice: Option<String>,
         /// Loudness in ten steps, 0 to 10.
         volume: u8,
         /// The small own picture is shown.

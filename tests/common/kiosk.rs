@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use twocan::clock::{self, Time};
-use twocan::frame::{Packet, PacketKind};
+use twocan::frame::{Ack, Packet, PacketKind};
 use twocan::identity::{Identity, PeerKey};
 use twocan::queue::{Queue, Received};
 use twocan::stop::stop_pair;
@@ -147,24 +147,42 @@ pub fn packet(kind: PacketKind, sequence: u32, payload: &[u8]) -> Packet {
     Packet { kind, sequence, captured: clock::now(), after_gap: false, payload }
 }
 
+/// What has a number to be known by on arrival.
+pub trait Numbered {
+    /// It.
+    fn number(&self) -> u32;
+}
+
+impl Numbered for Packet {
+    fn number(&self) -> u32 {
+        self.sequence
+    }
+}
+
+impl Numbered for Ack {
+    fn number(&self) -> u32 {
+        self.sequence
+    }
+}
+
 /// Send packets that `make` makes of their numbers until one arrives at the other end that was
 /// sent in this call; what was sent and what came.
 #[track_caller]
-pub fn send_until_one_arrives(
-    out: &Queue<Packet>,
-    into: &Queue<Packet>,
-    mut make: impl FnMut(u32) -> Packet,
-) -> (Packet, Packet) {
+pub fn send_until_one_arrives<T: Numbered + Clone + Send + 'static>(
+    out: &Queue<T>,
+    into: &Queue<T>,
+    mut make: impl FnMut(u32) -> T,
+) -> (T, T) {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let (_stopper, stop) = stop_pair();
     let limit = Instant::now() + LIMIT;
-    let mut sent: Vec<Packet> = Vec::new();
+    let mut sent: Vec<T> = Vec::new();
     while Instant::now() < limit {
         let packet = make(NUMBER.fetch_add(1, Ordering::Relaxed) as u32);
         sent.push(packet.clone());
-        out.send(packet).unwrap();
+        assert!(out.send(packet).is_ok(), "the queue is open");
         while let Received::Item(came) = into.receive(&stop, Some(Duration::from_millis(20))) {
-            if let Some(sent) = sent.iter().find(|sent| sent.sequence == came.sequence) {
+            if let Some(sent) = sent.iter().find(|sent| sent.number() == came.number()) {
                 return (sent.clone(), came);
             }
         }

@@ -1,5 +1,6 @@
 //! What several tests share: a real sshd as the relay, and tunnels with their events on a channel.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod kiosk;
+pub mod rogue;
 pub mod sshd;

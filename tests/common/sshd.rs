@@ -1,5 +1,6 @@
 //! Debian's own sshd as a private relay: its own config, keys and port, on loopback only.
 //!
+//! `SHLVL=2` keeps the login shell from reading a developer's `.bashrc`, which may take seconds.
 //! Sessions log in as the user who runs the tests. Sockets lie in the fixture's folder unless a test
 //! asks for the home folder. Everything ends and vanishes with the fixture.
 
@@ -56,7 +57,7 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/keys\n\
              PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-             MaxStartups 100\nLogLevel VERBOSE\n{more}\n",
+             MaxStartups 100\nLogLevel VERBOSE\nSetEnv SHLVL=2\n{more}\n",
             path.display()
         );
         fs::write(path.join("config"), config).unwrap();
@@ -95,10 +96,19 @@ impl Sshd {
 
     /// `kill -9` every session process, the listener stays. How many there were.
     pub fn kill_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGKILL)
+    }
+
+    /// Stop every session process: half-open connections, as when a link dies without a word.
+    pub fn freeze_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGSTOP)
+    }
+
+    fn signal_sessions(&self, signal: Signal) -> usize {
         let listener = self.listener.as_ref().expect("it runs").id();
         let sessions = descendants(listener);
         for pid in &sessions {
-            let _ = kill(Pid::from_raw(*pid as i32), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(*pid as i32), signal);
         }
         sessions.len()
     }

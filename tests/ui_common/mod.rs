@@ -120,6 +120,7 @@ pub fn in_call_page() -> Page {
         hidden: false,
         peer_hidden: false,
         no_picture: None,
+        notice: None,
         volume: 6,
         self_view: true,
     }

@@ -113,7 +113,8 @@ impl Bench {
         let mut text = format!("{cpu}, {cores} cores, Linux {kernel}, {build} build\n\n");
         text += "| scenario | metric | ours (min–max, n) | peer | theirs | ratio | target | ok |\n";
         text += "|---|---|---|---|---|---|---|---|\n";
-        let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
+        let number =
+            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
         for row in &self.rows {
             let Spread { median, min, max, n } = row.ours;
             let ok = row.ok.map_or("–", |ok| if ok { "yes" } else { "no" });

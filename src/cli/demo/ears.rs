@@ -92,7 +92,8 @@ fn measure(mouth: &ear::Recording, ear: &ear::Recording) -> Option<MouthToEar> {
 }
 
 fn in_json(found: Option<MouthToEar>) -> Value {
-    found.map_or(Value::Null, |found| {
-        json!({ "median": found.median_ms, "most": found.most_ms, "count": found.count })
-    })
+    found.map_or(
+        Value::Null,
+        |found| json!({ "median": found.median_ms, "most": found.most_ms, "count": found.count }),
+    )
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::clock::{self, Time};
 use crate::cli::remote;
+use crate::clock::{self, Time};
 use crate::contacts::{Contact, Contacts};
 use crate::identity::Identity;
 use crate::wire::control::Request;

@@ -180,7 +180,9 @@ fn talk(
 fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
     let camera = match args.camera.as_str() {
         "pattern" => "pattern".to_owned(),
-        path => fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string(),
+        path => {
+            fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string()
+        }
     };
     // Without a sound server each hears the file (or the bursts) at its own microphone.
     let spoken = spoken(args)?;

@@ -71,10 +71,8 @@ impl Pulse {
             }
         }
         // Last, so that whoever can connect finds all the sinks.
-        let protocol = format!(
-            "module-native-protocol-unix socket={} auth-anonymous=1",
-            socket.display()
-        );
+        let protocol =
+            format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
         command.args(["-L", &protocol]);
         for variable in ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "PULSE_RUNTIME_PATH"] {
             command.env(variable, folder);

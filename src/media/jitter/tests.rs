@@ -122,7 +122,7 @@ fn a_peer_that_hides_for_three_seconds_leaves_no_gap() {
         let captured = u64::from(n) * FRAME + 3_000_000;
         arrivals.push((captured + FRAME, packet(n, captured)));
     }
-    bench.run(&arrivals, 350 * FRAME);
+    bench.run(&arrivals, 352 * FRAME);
     assert_eq!(bench.played.len(), 200);
     assert_eq!(bench.jitter.figures().gaps, 0);
 }

@@ -1,0 +1,326 @@
+//! What the tasks report and what the app asks, and what the runtime makes of it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Lane, News, Opened, Peer, Runtime, Session, SessionId, Slot, Task, Which};
+use crate::identity::PeerKey;
+use crate::tunnel::clock_offset::Estimate;
+use crate::tunnel::control::Control;
+use crate::tunnel::door::Subsystem;
+use crate::tunnel::error::TunnelError;
+use crate::tunnel::peer::{self, Dialled};
+use crate::tunnel::relay::Outer;
+use crate::tunnel::state::{self, FailureKind};
+use crate::tunnel::streams::{self, End, Shared, Stream};
+use crate::tunnel::{Command, Event, MediaPorts, PeerConfig, count};
+use crate::wire::signal::{Media, Signal};
+
+impl Runtime {
+    pub(super) fn take_news(&mut self, news: News) {
+        match news {
+            News::OuterUp(lane, id, outer) => self.outer_up(lane, id, outer),
+            News::OuterFailed(lane, id, error) => {
+                if self.outers[lane as usize].attempt == Some(id) {
+                    let failed = state::Event::Failed(error.kind(), error.to_string());
+                    self.drive(Which::Outer(lane), failed);
+                }
+            }
+            News::OuterLost(lane, id, reason) => {
+                if self.outers[lane as usize].attempt == Some(id) {
+                    self.outers[lane as usize].outer = None;
+                    let host = self.relay.as_ref().map_or("", |relay| &relay.host);
+                    let sentence = format!("the session with relay {host} ended: {reason}");
+                    self.drive(Which::Outer(lane), state::Event::Lost(sentence));
+                    self.want_peers();
+                }
+            }
+            News::Dialled(peer, lane, id, result) => self.dialled(peer, lane, id, result),
+            News::NotHeard(peer, error) => self.not_heard(peer, &error),
+            News::Visited(peer) => self.visited(peer),
+            News::Opened(opened) => self.opened(opened),
+            News::Hello { peer, session, name, media } => self.hello(peer, session, name, media),
+            News::Signal { peer, session, signal } => {
+                if self.is_voice(peer, session) {
+                    self.emit(Event::Signal { peer, signal });
+                }
+            }
+            News::Clock { peer, session, estimate: Estimate { offset_us, rtt_us } } => {
+                if self.is_voice(peer, session) {
+                    self.emit(Event::Clock { peer, offset_us, rtt_us });
+                }
+            }
+            News::Ended { peer, lane, session, end } => self.ended(peer, lane, session, &end),
+            News::DoorOpen(address) => self.emit(Event::DoorOpen { address }),
+            News::DoorFailed(sentence) => {
+                tracing::warn!("door: {sentence}");
+                self.emit(Event::DoorFailed { sentence });
+            }
+        }
+    }
+
+    fn outer_up(&mut self, lane: Lane, id: SessionId, outer: Arc<Outer>) {
+        let slot = &mut self.outers[lane as usize];
+        if slot.attempt != Some(id) {
+            return;
+        }
+        slot.outer = Some(outer);
+        tracing::info!("the relay listens for us ({})", lane.name());
+        self.drive(Which::Outer(lane), state::Event::Up);
+        self.want_peers();
+        for key in self.keys() {
+            self.drive(Which::Peer(key, lane), state::Event::Kick);
+        }
+        self.knock_all(lane);
+    }
+
+    fn dialled(
+        &mut self,
+        key: PeerKey,
+        lane: Lane,
+        id: SessionId,
+        result: Result<Dialled, TunnelError>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let slot = &mut peer.slots[lane as usize];
+        if slot.attempt != Some(id) {
+            return;
+        }
+        slot.dial = None;
+        match result {
+            Ok(Dialled { handle, cut, streams, via_relay }) => {
+                let via = via_relay.then_some(lane);
+                for (subsystem, stream) in streams {
+                    let (cut, keep) = (cut.clone(), Some(Arc::clone(&handle)));
+                    let session = id;
+                    self.opened(Opened { peer: key, session, cut, keep, via, subsystem, stream });
+                }
+                self.drive(Which::Peer(key, lane), state::Event::Up);
+            }
+            Err(error) => {
+                if matches!(error, TunnelError::TimedOut { .. }) {
+                    self.doubt_outer(lane);
+                }
+                let failed = state::Event::Failed(error.kind(), error.to_string());
+                self.drive(Which::Peer(key, lane), failed);
+            }
+        }
+    }
+
+    fn not_heard(&mut self, key: PeerKey, error: &TunnelError) {
+        tracing::debug!("knock: {error}");
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let sentence = error.to_string();
+        if peer.voice().session.is_some() || peer.told.as_ref() == Some(&sentence) {
+            return;
+        }
+        peer.told = Some(sentence.clone());
+        self.emit(match error.kind() {
+            FailureKind::KeyChanged => Event::PeerBlocked { peer: key, sentence },
+            FailureKind::Trouble | FailureKind::LoginRefused => {
+                Event::PeerDown { peer: key, sentence }
+            }
+        });
+    }
+
+    /// A contact that does not dial us has knocked: it is back, and any session we have is old.
+    fn visited(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.dials) else { return };
+        match peer.voice().session.as_ref().and_then(|session| session.control.as_ref()) {
+            Some(control) => control.doubt(),
+            None => self.drive(Which::Peer(key, Lane::Voice), state::Event::Kick),
+        }
+        self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
+    }
+
+    fn opened(&mut self, opened: Opened) {
+        let Opened { peer: key, session: id, cut, keep, via, subsystem, stream } = opened;
+        let lane = match subsystem {
+            Subsystem::Control | Subsystem::Audio => Lane::Voice,
+            Subsystem::Video => Lane::Video,
+        };
+        if subsystem != Subsystem::Audio {
+            // The newest session of a contact is the one it uses.
+            self.end_session(key, lane, "replaced by a newer session");
+        }
+        let news = self.news.clone();
+        let hello = self.hello.clone();
+        let Some(peer) = self.peers.get_mut(&key) else { return cut.cut() };
+        let shared = Arc::clone(&peer.shared);
+        let slot = &mut peer.slots[lane as usize];
+        if subsystem == Subsystem::Audio {
+            let Some(session) = slot.session.as_mut().filter(|session| session.id == id) else {
+                tracing::info!("{}: a sound stream without a control stream", peer::who(key));
+                return cut.cut();
+            };
+            let Stream { read, write } = stream;
+            let reading = streams::read_packets(read, lane, Arc::clone(&shared));
+            let writing = streams::write_packets(write, lane, shared);
+            session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
+            session.tasks.push(watch_over(writing, key, lane, id, news));
+            return;
+        }
+        let mut session =
+            Session { id, cut, via, control: None, up: false, tasks: Vec::new(), _keep: keep };
+        let Stream { read, write } = stream;
+        if subsystem == Subsystem::Control {
+            let control = Arc::new(Control::new(key, id, hello, shared, news.clone()));
+            let reading = Arc::clone(&control).read(read);
+            let writing = Arc::clone(&control).write(write);
+            session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
+            session.tasks.push(watch_over(writing, key, lane, id, news));
+            session.control = Some(control);
+        } else {
+            let reading = streams::read_packets(read, lane, Arc::clone(&shared));
+            let writing = streams::write_packets(write, lane, shared);
+            session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
+            session.tasks.push(watch_over(writing, key, lane, id, news));
+        }
+        slot.session = Some(session);
+    }
+
+    fn is_voice(&self, key: PeerKey, id: SessionId) -> bool {
+        let session =
+            self.peers.get(&key).and_then(|p| p.slots[Lane::Voice as usize].session.as_ref());
+        session.is_some_and(|session| session.id == id)
+    }
+
+    fn hello(&mut self, key: PeerKey, id: SessionId, name: String, media: Media) {
+        if !self.is_voice(key, id) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if let Some(session) = peer.voice().session.as_mut() {
+            session.up = true;
+        }
+        peer.told = None;
+        self.emit(Event::PeerUp { peer: key, name, media });
+        self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
+    }
+
+    fn ended(&mut self, key: PeerKey, lane: Lane, id: SessionId, end: &End) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let slot = &peer.slots[lane as usize];
+        let Some(session) = slot.session.as_ref().filter(|session| session.id == id) else {
+            return;
+        };
+        let via = session.via;
+        if end.bad {
+            count(&self.counters.bad_sessions);
+            tracing::warn!("{} ({}): {}", peer::who(key), lane.name(), end.sentence);
+        }
+        self.end_session(key, lane, &end.sentence);
+        if end.silent && via.is_some() {
+            // Both lanes take the same road.
+            for lane in Lane::ALL {
+                self.doubt_outer(lane);
+            }
+        }
+        self.want_peers();
+    }
+
+    /// End a lane's session, if there is one; a link of ours takes it as lost.
+    fn end_session(&mut self, key: PeerKey, lane: Lane, why: &str) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let Some(session) = peer.slots[lane as usize].session.take() else { return };
+        let was_up = session.up;
+        drop(session);
+        let sentence = format!("{}: {why}", peer::who(key));
+        if was_up {
+            peer.told = Some(sentence.clone());
+            self.emit(Event::PeerDown { peer: key, sentence: sentence.clone() });
+        }
+        self.drive(Which::Peer(key, lane), state::Event::Lost(sentence));
+    }
+
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Send { peer, signal } => self.send(peer, signal),
+            Command::Attach { peer, ports } => self.attach(peer, Some(ports)),
+            Command::Detach { peer } => self.attach(peer, None),
+            Command::SetContacts(contacts) => {
+                self.keep_contacts(contacts);
+                self.want_peers();
+                self.knock_all(Lane::Voice);
+            }
+            Command::Retry => {
+                for lane in Lane::ALL {
+                    self.drive(Which::Outer(lane), state::Event::Retry);
+                }
+                for key in self.keys() {
+                    for lane in Lane::ALL {
+                        self.drive(Which::Peer(key, lane), state::Event::Retry);
+                    }
+                    self.knock(key, Lane::Voice);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, key: PeerKey, signal: Signal) {
+        let session =
+            self.peers.get(&key).and_then(|p| p.slots[Lane::Voice as usize].session.as_ref());
+        let Some(control) = session.and_then(|session| session.control.as_ref()) else {
+            tracing::info!("{} is not up: {signal:?} is lost", peer::who(key));
+            return;
+        };
+        if control.out.send(signal).is_err() {
+            self.end_session(key, Lane::Voice, "64 signals wait to be sent");
+        }
+    }
+
+    fn attach(&mut self, key: PeerKey, ports: Option<MediaPorts>) {
+        let Some(peer) = self.peers.get_mut(&key) else {
+            tracing::warn!("{} is no contact: nothing to attach to", peer::who(key));
+            return;
+        };
+        peer.shared.ports.send_replace(ports.map(Arc::new));
+        self.set_in_call();
+        self.want_peers();
+        self.knock(key, Lane::Voice);
+    }
+
+    pub(super) fn keep_contacts(&mut self, contacts: Vec<PeerConfig>) {
+        let keys: HashSet<PeerKey> = contacts.iter().map(|contact| contact.key).collect();
+        let gone: Vec<_> = self.keys().into_iter().filter(|key| !keys.contains(key)).collect();
+        for key in gone {
+            self.end_session(key, Lane::Video, "no contact any more");
+            self.end_session(key, Lane::Voice, "no contact any more");
+            self.peers.remove(&key);
+        }
+        self.door.set_contacts(keys);
+        for config in contacts {
+            if config.key == self.me {
+                tracing::warn!("our own key is among the contacts: left out");
+                continue;
+            }
+            let (dials, counters) = (self.me < config.key, &self.counters);
+            let peer = self.peers.entry(config.key).or_insert_with(|| Peer {
+                config: config.clone(),
+                dials,
+                shared: Arc::new(Shared::new(Arc::clone(counters))),
+                slots: [Slot::new(), Slot::new()],
+                knocks: [None, None],
+                told: None,
+            });
+            peer.config = config;
+        }
+    }
+}
+
+/// Run a stream's task and report its end.
+fn watch_over(
+    work: impl Future<Output = End> + Send + 'static,
+    peer: PeerKey,
+    lane: Lane,
+    session: SessionId,
+    news: mpsc::Sender<News>,
+) -> Task {
+    Task::spawn(async move {
+        let end = work.await;
+        // The runtime is gone: nobody asks any more.
+        let _ = news.send(News::Ended { peer, lane, session, end }).await;
+    })
+}

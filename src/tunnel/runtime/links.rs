@@ -1,0 +1,226 @@
+//! The runtime's links: what their machines say is done here, and what changed is told to the app.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{Lane, News, Peer, Runtime, SessionId, Task, Which};
+use crate::clock;
+use crate::identity::PeerKey;
+use crate::tunnel::peer::Dial;
+use crate::tunnel::relay::{self, Us};
+use crate::tunnel::state::{self, Effect, State};
+use crate::tunnel::{Event, RelayConfig, RelayStatus};
+
+impl Runtime {
+    pub(super) fn drive(&mut self, which: Which, event: state::Event) {
+        let link = match which {
+            Which::Outer(lane) => &mut self.outers[lane as usize].link,
+            Which::Peer(peer, lane) => match self.peers.get_mut(&peer) {
+                Some(peer) => &mut peer.slots[lane as usize].link,
+                None => return,
+            },
+        };
+        let before = link.state().clone();
+        let effect = link.handle(event, clock::now(), jitter());
+        let changed = *link.state() != before;
+        match effect {
+            Some(Effect::Connect) => self.connect(which),
+            Some(Effect::Disconnect) => {
+                self.disconnect(which);
+                self.drive(which, state::Event::Ended);
+            }
+            None => {}
+        }
+        if changed {
+            match which {
+                Which::Outer(lane) => self.tell_outer(lane),
+                Which::Peer(peer, lane) => self.tell_peer(peer, lane),
+            }
+        }
+    }
+
+    fn connect(&mut self, which: Which) {
+        let id = SessionId::next();
+        let news = self.news.clone();
+        match which {
+            Which::Outer(lane) => {
+                let Some(relay) = self.relay.clone() else { return };
+                let us =
+                    Us { key: Arc::clone(&self.key), peer: self.me, door: Arc::clone(&self.door) };
+                let slot = &mut self.outers[lane as usize];
+                slot.attempt = Some(id);
+                slot.outer = None;
+                slot.task = Some(Task::spawn(keep_outer(relay, lane, us, id, news)));
+            }
+            Which::Peer(key, lane) => {
+                let Some(dial) = self.dial(key, lane) else { return };
+                let Some(peer) = self.peers.get_mut(&key) else { return };
+                let slot = &mut peer.slots[lane as usize];
+                slot.attempt = Some(id);
+                slot.dial = Some(Task::spawn(async move {
+                    let result = dial.run().await;
+                    // The runtime is gone: nobody asks any more.
+                    let _ = news.send(News::Dialled(key, lane, id, result)).await;
+                }));
+            }
+        }
+    }
+
+    fn disconnect(&mut self, which: Which) {
+        match which {
+            Which::Outer(lane) => {
+                let slot = &mut self.outers[lane as usize];
+                (slot.attempt, slot.task, slot.outer) = (None, None, None);
+            }
+            Which::Peer(peer, lane) => {
+                let Some(peer) = self.peers.get_mut(&peer) else { return };
+                let slot = &mut peer.slots[lane as usize];
+                (slot.attempt, slot.dial, slot.session) = (None, None, None);
+            }
+        }
+    }
+
+    fn dial(&self, key: PeerKey, lane: Lane) -> Option<Dial> {
+        let peer = self.peers.get(&key)?.config.clone();
+        let outer = self.outers[lane as usize].outer.clone();
+        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer })
+    }
+
+    fn tell_outer(&mut self, lane: Lane) {
+        let state = self.outers[lane as usize].link.state().clone();
+        if let State::Backoff { sentence, .. } | State::Blocked { sentence } = &state {
+            tracing::warn!("{} session: {sentence}", lane.name());
+        }
+        if lane == Lane::Video {
+            return;
+        }
+        let status = match state {
+            State::Disconnected | State::Disconnecting => RelayStatus::Disconnected,
+            State::Connecting => RelayStatus::Connecting,
+            State::Connected => RelayStatus::Connected,
+            State::Backoff { sentence, .. } => RelayStatus::Backoff { sentence },
+            State::Blocked { sentence } => RelayStatus::Blocked { sentence },
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.emit(Event::Relay(status));
+        }
+    }
+
+    fn tell_peer(&mut self, key: PeerKey, lane: Lane) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let (sentence, blocked) = match peer.slots[lane as usize].link.state() {
+            State::Backoff { sentence, .. } => (sentence.clone(), false),
+            State::Blocked { sentence } => (sentence.clone(), true),
+            State::Disconnected | State::Connecting | State::Connected | State::Disconnecting => {
+                return;
+            }
+        };
+        if lane == Lane::Video {
+            tracing::debug!("pictures: {sentence}");
+            return;
+        }
+        if peer.told.as_ref() == Some(&sentence) {
+            return;
+        }
+        peer.told = Some(sentence.clone());
+        tracing::info!("{sentence}");
+        self.emit(if blocked {
+            Event::PeerBlocked { peer: key, sentence }
+        } else {
+            Event::PeerDown { peer: key, sentence }
+        });
+    }
+
+    /// Bring what is wanted of the peers' links up to what is possible and asked for.
+    pub(super) fn want_peers(&mut self) {
+        for key in self.keys() {
+            for lane in Lane::ALL {
+                let way = self.has_way(key, lane);
+                let Some(peer) = self.peers.get(&key) else { continue };
+                let asked = peer.dials && (lane == Lane::Voice || peer.is_attached());
+                let alive = peer.slots[lane as usize].session.is_some();
+                self.drive(Which::Peer(key, lane), state::Event::Want(asked && (way || alive)));
+            }
+        }
+    }
+
+    fn has_way(&self, key: PeerKey, lane: Lane) -> bool {
+        self.peers.get(&key).is_some_and(|peer| {
+            let outer = self.outers[lane as usize].outer.is_some();
+            !peer.config.direct.is_empty() || (peer.config.via_relay && outer)
+        })
+    }
+
+    pub(super) fn set_in_call(&mut self) {
+        let any = self.peers.values().any(Peer::is_attached);
+        for lane in Lane::ALL {
+            self.drive(Which::Outer(lane), state::Event::InCall(any));
+        }
+        for key in self.keys() {
+            let attached = self.peers.get(&key).is_some_and(Peer::is_attached);
+            for lane in Lane::ALL {
+                self.drive(Which::Peer(key, lane), state::Event::InCall(attached));
+            }
+        }
+    }
+
+    /// Tell those who dial us that we are here, unless they know.
+    pub(super) fn knock_all(&mut self, lane: Lane) {
+        for key in self.keys() {
+            self.knock(key, lane);
+        }
+    }
+
+    pub(super) fn knock(&mut self, key: PeerKey, lane: Lane) {
+        let Some(dial) = self.dial(key, lane).filter(|_| self.has_way(key, lane)) else { return };
+        let news = self.news.clone();
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let missing = peer.slots[lane as usize].session.is_none();
+        if peer.dials || !missing || (lane == Lane::Video && !peer.is_attached()) {
+            return;
+        }
+        peer.knocks[lane as usize] = Some(Task::spawn(async move {
+            if let Err(error) = dial.knock().await {
+                // The runtime is gone: nobody asks any more.
+                let _ = news.send(News::NotHeard(key, error)).await;
+            }
+        }));
+    }
+
+    pub(super) fn doubt_outer(&mut self, lane: Lane) {
+        let slot = &mut self.outers[lane as usize];
+        if let Some(outer) = slot.outer.clone() {
+            // Its end comes as news by itself.
+            slot.check = Some(Task::spawn(async move { outer.check().await }));
+        }
+    }
+}
+
+/// One attempt at the relay, and then the session until its end.
+async fn keep_outer(
+    relay: Arc<RelayConfig>,
+    lane: Lane,
+    us: Us,
+    id: SessionId,
+    news: mpsc::Sender<News>,
+) {
+    let last = match relay::connect(&relay, lane, &us).await {
+        Err(error) => News::OuterFailed(lane, id, error),
+        Ok((outer, ended)) => {
+            // The runtime is gone: nobody asks any more, here and below.
+            let _ = news.send(News::OuterUp(lane, id, Arc::new(outer))).await;
+            News::OuterLost(lane, id, ended.wait().await)
+        }
+    };
+    let _ = news.send(last).await;
+}
+
+/// Between 0 and 1.
+fn jitter() -> f64 {
+    let mut byte = [0];
+    // Without a random number all retries are merely in step.
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 256.0
+}

@@ -1,0 +1,323 @@
+//! The tunnel's one loop: commands and news in, events out; it owns every link and every session.
+//!
+//! Each outer session and each lane of each peer has a [`Link`] machine that says when to try;
+//! attempts run in tasks of their own and come back as [`News`]. Nothing here waits for a peer.
+
+mod happenings;
+mod links;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use russh::client::Handle;
+use ssh_key::PrivateKey;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::client::Pinned;
+use super::clock_offset::Estimate;
+use super::control::Control;
+use super::cut::Cut;
+use super::door::{Door, Subsystem};
+use super::error::TunnelError;
+use super::options::Lane;
+use super::peer::Dialled;
+use super::relay::Outer;
+use super::state::{self, Link};
+use super::streams::{End, Shared, Stream};
+use super::{
+    Command, Counters, Event, EventSink, PeerConfig, RelayConfig, RelayStatus, TunnelConfig,
+};
+use crate::clock;
+use crate::identity::PeerKey;
+use crate::queue::Queue;
+use crate::wire::signal::{self, Media, Signal};
+
+/// News that may wait; a task that has more waits itself.
+const NEWS: usize = 256;
+/// How long the last words to the peers may take.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+/// How long an idle loop sleeps at most: only a limit, everything that happens wakes it.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Names a session; never used twice in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SessionId(u64);
+
+impl SessionId {
+    /// One that was not there before.
+    pub(super) fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What the tasks report.
+pub(super) enum News {
+    /// An attempt at the relay succeeded.
+    OuterUp(Lane, SessionId, Arc<Outer>),
+    /// An attempt at the relay failed.
+    OuterFailed(Lane, SessionId, TunnelError),
+    /// The session with the relay ended.
+    OuterLost(Lane, SessionId, String),
+    /// A dial came to its end.
+    Dialled(PeerKey, Lane, SessionId, Result<Dialled, TunnelError>),
+    /// A knock was not heard.
+    NotHeard(PeerKey, TunnelError),
+    /// A contact logged in at our door.
+    Visited(PeerKey),
+    /// A contact opened a stream at our door.
+    Opened(Opened),
+    /// The first signal.
+    Hello { peer: PeerKey, session: SessionId, name: String, media: Media },
+    /// A signal for the app.
+    Signal { peer: PeerKey, session: SessionId, signal: Signal },
+    /// A pong.
+    Clock { peer: PeerKey, session: SessionId, estimate: Estimate },
+    /// A stream ended, and with it its session.
+    Ended { peer: PeerKey, lane: Lane, session: SessionId, end: End },
+    /// The door listens.
+    DoorOpen(SocketAddr),
+    /// The door cannot listen.
+    DoorFailed(String),
+}
+
+/// A stream of an inner session, ready to be used.
+pub(super) struct Opened {
+    /// With whom.
+    pub(super) peer: PeerKey,
+    /// In which session.
+    pub(super) session: SessionId,
+    /// Ends that session.
+    pub(super) cut: Cut,
+    /// Keeps that session, if we dialled it.
+    pub(super) keep: Option<Arc<Handle<Pinned>>>,
+    /// The outer session it runs through.
+    pub(super) via: Option<Lane>,
+    /// Which stream it is.
+    pub(super) subsystem: Subsystem,
+    /// The stream.
+    pub(super) stream: Stream,
+}
+
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
+
+impl Task {
+    fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One inner session in use. Dropping it ends it.
+struct Session {
+    id: SessionId,
+    cut: Cut,
+    via: Option<Lane>,
+    control: Option<Arc<Control>>,
+    /// The peer said hello.
+    up: bool,
+    tasks: Vec<Task>,
+    _keep: Option<Arc<Handle<Pinned>>>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.cut.cut();
+    }
+}
+
+/// One lane to the relay.
+struct OuterSlot {
+    link: Link,
+    attempt: Option<SessionId>,
+    task: Option<Task>,
+    outer: Option<Arc<Outer>>,
+    check: Option<Task>,
+}
+
+/// One lane to a peer.
+struct Slot {
+    link: Link,
+    attempt: Option<SessionId>,
+    dial: Option<Task>,
+    session: Option<Session>,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self { link: Link::new(), attempt: None, dial: None, session: None }
+    }
+}
+
+struct Peer {
+    config: PeerConfig,
+    /// We are the one to dial.
+    dials: bool,
+    shared: Arc<Shared>,
+    slots: [Slot; 2],
+    knocks: [Option<Task>; 2],
+    /// The last sentence the app was told, so that none is told twice.
+    told: Option<String>,
+}
+
+impl Peer {
+    fn voice(&mut self) -> &mut Slot {
+        &mut self.slots[Lane::Voice as usize]
+    }
+
+    fn is_attached(&self) -> bool {
+        self.shared.ports.borrow().is_some()
+    }
+}
+
+/// Which link.
+#[derive(Clone, Copy)]
+enum Which {
+    Outer(Lane),
+    Peer(PeerKey, Lane),
+}
+
+/// See the top of the file.
+pub(super) struct Runtime {
+    me: PeerKey,
+    key: Arc<PrivateKey>,
+    hello: Signal,
+    relay: Option<Arc<RelayConfig>>,
+    listen: Option<SocketAddr>,
+    door: Arc<Door>,
+    events: EventSink,
+    counters: Arc<Counters>,
+    news: mpsc::Sender<News>,
+    heard: mpsc::Receiver<News>,
+    outers: [OuterSlot; 2],
+    peers: BTreeMap<PeerKey, Peer>,
+    status: RelayStatus,
+    tasks: Vec<Task>,
+}
+
+impl Runtime {
+    /// One that has not begun yet.
+    pub(super) fn new(config: TunnelConfig, events: EventSink, counters: Arc<Counters>) -> Self {
+        let TunnelConfig { identity, name, media, relay, door: listen, contacts } = config;
+        let (news, heard) = mpsc::channel(NEWS);
+        let key = identity.private_key().clone();
+        let door = Door::new(key.clone(), news.clone(), Arc::clone(&counters));
+        let outer =
+            || OuterSlot { link: Link::new(), attempt: None, task: None, outer: None, check: None };
+        let mut runtime = Self {
+            me: identity.public(),
+            key: Arc::new(key),
+            hello: Signal::Hello { version: signal::VERSION, name, media },
+            relay: relay.map(Arc::new),
+            listen,
+            door: Arc::new(door),
+            events,
+            counters,
+            news,
+            heard,
+            outers: [outer(), outer()],
+            peers: BTreeMap::new(),
+            status: RelayStatus::Disconnected,
+            tasks: Vec::new(),
+        };
+        runtime.keep_contacts(contacts);
+        runtime
+    }
+
+    /// Run until told to stop.
+    pub(super) async fn run(mut self, commands: Queue<Command>, mut stop: watch::Receiver<bool>) {
+        if let Some(address) = self.listen {
+            self.tasks.push(Task::spawn(Arc::clone(&self.door).listen(address)));
+        }
+        if self.relay.is_some() {
+            for lane in Lane::ALL {
+                self.drive(Which::Outer(lane), state::Event::Want(true));
+            }
+        }
+        self.want_peers();
+        self.knock_all(Lane::Voice);
+        loop {
+            let wake = self.wake_in();
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                news = self.heard.recv() => {
+                    self.take_news(news.expect("the runtime holds a sender itself"));
+                }
+                command = commands.next() => {
+                    if let Some(command) = command {
+                        self.obey(command);
+                    }
+                }
+                () = tokio::time::sleep(wake) => self.wake(),
+            }
+        }
+        // What was asked before the stop still counts: a last bye above all.
+        while let Some(command) = commands.try_receive() {
+            self.obey(command);
+        }
+        self.last_words().await;
+    }
+
+    async fn last_words(&mut self) {
+        let controls = self.peers.values().filter_map(|peer| {
+            let session = peer.slots[Lane::Voice as usize].session.as_ref()?;
+            session.control.clone().filter(|_| session.up)
+        });
+        let controls: Vec<_> = controls.collect();
+        let said = async {
+            for control in controls {
+                control.flushed().await;
+            }
+        };
+        // A peer that does not answer in time is not waited for.
+        let mut heard = std::pin::pin!(tokio::time::timeout(LAST_WORDS, said));
+        loop {
+            tokio::select! {
+                _ = &mut heard => break,
+                // The tasks must not wait for us meanwhile.
+                _ = self.heard.recv() => {}
+            }
+        }
+        self.peers.clear();
+        for outer in self.outers.iter().filter_map(|slot| slot.outer.as_ref()) {
+            // The ends of the inner sessions are on their way through it.
+            let _ = tokio::time::timeout(LAST_WORDS, outer.flush()).await;
+        }
+    }
+
+    fn wake_in(&self) -> Duration {
+        let peers = self.peers.values().flat_map(|peer| peer.slots.iter().map(|slot| &slot.link));
+        let links = self.outers.iter().map(|slot| &slot.link).chain(peers);
+        let first = links.filter_map(Link::wake_at).min();
+        first.map_or(LONG, |at| at.since(clock::now()))
+    }
+
+    fn wake(&mut self) {
+        for lane in Lane::ALL {
+            self.drive(Which::Outer(lane), state::Event::Wake);
+        }
+        for peer in self.keys() {
+            for lane in Lane::ALL {
+                self.drive(Which::Peer(peer, lane), state::Event::Wake);
+            }
+        }
+    }
+
+    fn keys(&self) -> Vec<PeerKey> {
+        self.peers.keys().copied().collect()
+    }
+
+    fn emit(&self, event: Event) {
+        (self.events)(event);
+    }
+}

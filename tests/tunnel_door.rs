@@ -1,0 +1,272 @@
+//! The door: who gets in, what is behind it, and what a bad guest can break (its own session).
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command as Process, Output};
+use std::sync::atomic::Ordering;
+
+use common::kiosk::{
+    Kiosk, at_door, config, packet, send_until_one_arrives, two_identities, wait_count,
+};
+use common::rogue::Rogue;
+use ssh_key::LineEnding;
+use twocan::frame::PacketKind;
+use twocan::identity::{Identity, PeerKey};
+use twocan::tunnel::{Command, Event, PeerConfig, TunnelConfig};
+use twocan::wire::packet::Header;
+use twocan::wire::signal::Signal;
+
+fn loopback() -> Option<SocketAddr> {
+    Some(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn nowhere(key: PeerKey) -> PeerConfig {
+    PeerConfig { key, direct: Vec::new(), via_relay: false }
+}
+
+/// A kiosk with an open door for `contacts`, and where it is.
+fn with_door(identity: &Identity, contacts: &[PeerKey]) -> (Kiosk, SocketAddr) {
+    let contacts = contacts.iter().map(|key| nowhere(*key)).collect();
+    let kiosk =
+        Kiosk::start(TunnelConfig { door: loopback(), contacts, ..config(identity, "Host") });
+    let door = kiosk.wait_door();
+    (kiosk, door)
+}
+
+fn guest(identity: &Identity, host: PeerKey, door: SocketAddr) -> Kiosk {
+    let contacts = vec![at_door(host, door)];
+    Kiosk::start(TunnelConfig { contacts, ..config(identity, "Guest") })
+}
+
+#[test]
+fn a_direct_door_needs_no_relay() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let a = guest(&anna, b.key, door);
+    assert_eq!((a.wait_up(b.key), b.wait_up(a.key)), ("Host".to_owned(), "Guest".to_owned()));
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    a.say(b.key, Signal::Invite { call: 1 });
+    assert_eq!(b.wait_signal(), Signal::Invite { call: 1 });
+}
+
+#[test]
+fn a_stranger_stays_outside_and_is_told_so() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[Identity::generate().public()]);
+    let a = guest(&anna, b.key, door);
+    let sentence = a.wait_down(b.key);
+    assert!(sentence.contains("refused the login"), "{sentence}");
+    wait_count("strangers", &b.tunnel.counters().strangers, 1);
+}
+
+#[test]
+fn a_door_with_another_key_is_blocked_and_not_entered() {
+    let (anna, bert) = two_identities();
+    let (c, door) = with_door(&Identity::generate(), &[anna.public()]);
+    let a = guest(&anna, bert.public(), door);
+    let sentence = a.wait("PeerBlocked", |event| match event {
+        Event::PeerBlocked { sentence, .. } => Some(sentence.clone()),
+        _ => None,
+    });
+    for part in [bert.public().fingerprint(), c.key.fingerprint(), door.to_string()] {
+        assert!(sentence.contains(&part), "{sentence}");
+    }
+}
+
+#[test]
+fn who_is_no_contact_any_more_is_put_out() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let a = guest(&anna, b.key, door);
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    b.tunnel.send(Command::SetContacts(Vec::new()));
+    while !a.wait_down(b.key).contains("refused the login") {}
+    wait_count("strangers", &b.tunnel.counters().strangers, 1);
+    b.tunnel.send(Command::SetContacts(vec![nowhere(a.key)]));
+    a.tunnel.send(Command::Retry);
+    a.wait_up(b.key);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let identity = Identity::generate();
+    let a = Kiosk::start(TunnelConfig { door: Some(address), ..config(&identity, "Late") });
+    let sentence = a.wait("DoorFailed", |event| match event {
+        Event::DoorFailed { sentence } => Some(sentence.clone()),
+        _ => None,
+    });
+    assert!(sentence.contains(&address.to_string()), "{sentence}");
+}
+
+/// OpenSSH's own client at the door, with the key in `folder`.
+fn ssh(folder: &tempfile::TempDir, door: SocketAddr, arguments: &[&str]) -> Output {
+    Process::new("ssh")
+        .args(["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"])
+        .args(["-o", "UserKnownHostsFile=/dev/null", "-o", "ExitOnForwardFailure=yes"])
+        .args(["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20", "-l", "twocan"])
+        .args(["-p", &door.port().to_string(), "-i"])
+        .arg(folder.path().join("key"))
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("openssh-client is installed")
+}
+
+#[test]
+fn openssh_gets_no_shell_no_command_and_no_forward_even_with_a_contacts_key() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let folder = tempfile::tempdir().unwrap();
+    let key = anna.private_key().to_openssh(LineEnding::LF).unwrap();
+    let mut file = std::fs::File::options();
+    let mut file =
+        file.write(true).create(true).mode(0o600).open(folder.path().join("key")).unwrap();
+    std::io::Write::write_all(&mut file, key.as_bytes()).unwrap();
+    let host = door.ip().to_string();
+    let attempts: [&[&str]; 7] = [
+        &[&host, "id"],
+        &["-T", &host],
+        &["-tt", &host],
+        &["-A", "-X", &host, "id"],
+        &["-W", "127.0.0.1:22", &host],
+        &["-N", "-R", "127.0.0.1:0:127.0.0.1:22", &host],
+        &["-N", "-R", "/tmp/twocan-no.sock:127.0.0.1:22", &host],
+    ];
+    let refused = &b.tunnel.counters().refused_requests;
+    for attempt in attempts {
+        let before = refused.load(Ordering::Relaxed);
+        let output = ssh(&folder, door, attempt);
+        assert!(!output.status.success(), "{attempt:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{attempt:?}: {output:?}");
+        assert!(refused.load(Ordering::Relaxed) > before, "{attempt:?}: {output:?}");
+    }
+    for attempt in [["-s", &host, "sftp"], ["-W", "/run/systemd/private", &host]] {
+        let output = ssh(&folder, door, &attempt);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    // Without the key not even that far.
+    let output = ssh(&folder, door, &["-o", "PubkeyAuthentication=no", &host, "id"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("Permission denied (publickey)"), "{said}");
+}
+
+#[test]
+fn four_who_do_not_log_in_keep_a_fifth_out_and_are_put_out_themselves() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let mut idlers: Vec<_> = (0..4).map(|_| TcpStream::connect(door).unwrap()).collect();
+    for idler in &mut idlers {
+        // The banner shows that the connection is being served.
+        idler.read_exact(&mut [0; 4]).unwrap();
+    }
+    let mut fifth = TcpStream::connect(door).unwrap();
+    assert!(matches!(fifth.read(&mut [0; 4]), Ok(0) | Err(_)), "no banner for a fifth");
+    wait_count("turned away", &b.tunnel.counters().turned_away, 5);
+    let a = guest(&anna, b.key, door);
+    a.wait_up(b.key);
+}
+
+#[test]
+fn each_stream_can_be_opened_once_and_no_other() {
+    let (anna, bert) = two_identities();
+    let (_b, door) = with_door(&bert, &[anna.public()]);
+    block_on(async {
+        let rogue = Rogue::enter(door, &anna).await;
+        let _control = rogue.greet().await;
+        assert!(rogue.open("twocan-control").await.is_none());
+        assert!(rogue.open("sftp").await.is_none());
+        assert!(rogue.open("twocan-audio").await.is_some());
+    });
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn header(kind: PacketKind, length: u32) -> Vec<u8> {
+    let mut bytes = Header::of(&packet(kind, 0, b"x")).encode();
+    bytes[16..20].copy_from_slice(&length.to_be_bytes());
+    bytes.to_vec()
+}
+
+#[test]
+fn whatever_a_bad_guest_sends_ends_its_own_session_only() {
+    let (anna, bert) = two_identities();
+    let bad = Identity::generate();
+    let (b, door) = with_door(&bert, &[anna.public(), bad.public()]);
+    let a = guest(&anna, b.key, door);
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let garbage = b"GET / HTTP/1.0\r\n\r\nHost: 0123456789".to_vec();
+    let invite = Signal::Invite { call: 1 }.encode();
+    let attacks: Vec<(&str, Vec<u8>, bool)> = vec![
+        ("twocan-control", garbage.clone(), false),
+        ("twocan-control", 4097u32.to_be_bytes().to_vec(), false),
+        ("twocan-control", b"\0\0\0\x02{]".to_vec(), false),
+        ("twocan-control", invite[..7].to_vec(), true),
+        ("twocan-control", invite.repeat(200), false),
+        ("twocan-audio", garbage.clone(), false),
+        ("twocan-audio", header(PacketKind::Voice, 1276), false),
+        ("twocan-audio", header(PacketKind::Voice, u32::MAX), false),
+        ("twocan-audio", header(PacketKind::Voice, 100), true),
+        ("twocan-audio", header(PacketKind::Picture, 100), true),
+        ("twocan-video", garbage, false),
+        ("twocan-video", header(PacketKind::Picture, 512 * 1024 + 1), false),
+        ("twocan-video", header(PacketKind::Picture, 100), true),
+        ("twocan-video", header(PacketKind::Picture, 100)[..5].to_vec(), true),
+    ];
+    let counters = b.tunnel.counters().clone();
+    block_on(async {
+        for (number, (stream, bytes, then_eof)) in (1..).zip(attacks) {
+            let rogue = Rogue::enter(door, &bad).await;
+            let control = rogue.greet().await;
+            let channel = match stream {
+                "twocan-control" => control,
+                stream => rogue.open(stream).await.unwrap(),
+            };
+            channel.data_bytes(bytes).await.unwrap();
+            if then_eof {
+                channel.eof().await.unwrap();
+            }
+            // The session must be ended by the other end.
+            let mut channel = channel;
+            while channel.wait().await.is_some() {}
+            let counters = std::sync::Arc::clone(&counters);
+            let waited = tokio::task::spawn_blocking(move || {
+                wait_count("bad sessions", &counters.bad_sessions, number);
+            });
+            waited.await.unwrap();
+        }
+    });
+    // The good guest has noticed nothing.
+    a.say(b.key, Signal::Invite { call: 9 });
+    let heard = b.wait("the good guest's signal", |event| match event {
+        Event::Signal { peer, signal } if *peer == a.key => Some(signal.clone()),
+        Event::PeerDown { peer, .. } if *peer == a.key => panic!("the good guest was put out"),
+        _ => None,
+    });
+    assert_eq!(heard, Signal::Invite { call: 9 });
+}
+
+#[test]
+fn a_signal_before_hello_ends_the_session() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    block_on(async {
+        let rogue = Rogue::enter(door, &anna).await;
+        let mut control = rogue.open("twocan-control").await.unwrap();
+        control.data_bytes(Signal::Invite { call: 1 }.encode()).await.unwrap();
+        while control.wait().await.is_some() {}
+    });
+    wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 1);
+}
