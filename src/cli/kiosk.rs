@@ -59,7 +59,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let kind = match wanted {
         Wanted::Window => ScreenKind::Window,
         Wanted::Headless => ScreenKind::Headless,
-        Wanted::Auto if has_display() => ScreenKind::Window,
+        Wanted::Auto if super::has_display() => ScreenKind::Window,
         Wanted::Auto => ScreenKind::Headless,
     };
     let stop = signals::stop_on_signals()?;
@@ -86,12 +86,6 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 #[cfg(not(feature = "ui"))]
 pub fn run(_args: &Args, _globals: &Globals) -> anyhow::Result<ExitCode> {
     bail!("this twocan was built without a screen; `twocan call NAME` works")
-}
-
-#[cfg(feature = "ui")]
-fn has_display() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    cfg!(feature = "desktop") && (set("DISPLAY") || set("WAYLAND_DISPLAY"))
 }
 
 /// One call without a screen: wait for the contact, call, talk, hang up.

@@ -71,7 +71,7 @@ impl Globals {
     /// Log to stderr, at the level that was asked for; `RUST_LOG` says it in detail.
     pub fn start_logging(&self) {
         let level = match self.verbose {
-            0 => "warn,twocan=info",
+            0 => "warn,winit=error,twocan=info",
             1 => "info,twocan=debug",
             _ => "debug,twocan=trace",
         };
@@ -156,7 +156,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Camera(args)) => camera::run(args),
-        Some(Command::Viewer(args)) => viewer::run(args, None),
+        Some(Command::Viewer(args)) => viewer::run(args),
         Some(Command::Talk(args)) => talk::run(args),
         Some(Command::Listen(args)) => listen::run(args),
         Some(Command::Demo(args)) => demo::run(&args),
@@ -184,6 +184,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<ExitCode> {
 /// `value` as indented JSON on stdout.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
     print(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Whether a window can be opened here.
+fn has_display() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(feature = "desktop") && (set("DISPLAY") || set("WAYLAND_DISPLAY"))
 }
 
 /// Wait for the stop, or for the seconds given.

@@ -18,9 +18,16 @@ use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
 use crate::media::stats::Report;
 use crate::media::viewer::{Counters, OpenSink, Viewer};
 use crate::queue::Queue;
+use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 
-use super::signals;
+use super::{has_display, signals};
+#[cfg(feature = "ui")]
+use crate::ui;
+
+/// The window of a viewer alone, in pixels.
+#[cfg(feature = "ui")]
+const WINDOW: Size = Size::new(800, 600);
 
 /// Show pictures that come as JPEGs back to back, from `twocan camera` or `ffmpeg -f mjpeg`.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,8 +45,8 @@ pub struct Args {
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,
     /// `window`, `null` (counts and measures), a file to record into, or a folder (a name that
-    /// ends with a slash makes one).
-    #[arg(long, default_value = "null")]
+    /// ends with a slash makes one). `auto` is a window where there is a display, else `null`.
+    #[arg(long, default_value = "auto")]
     pub sink: String,
     /// The largest picture that is decoded.
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1920x1080")]
@@ -52,13 +59,43 @@ pub struct Args {
     pub stats: PathBuf,
 }
 
-/// Run it until Ctrl-C, SIGTERM or the seconds given. `window` opens the sink of `--sink window`,
-/// where this build has one.
+/// Run it until Ctrl-C, SIGTERM, the seconds given, or until its window is closed.
 ///
 /// # Errors
 /// The port is in use, the sink can't be opened, or the statistics can't be written.
-pub fn run(args: Args, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
+    if args.sink == "auto" {
+        args.sink = if has_display() { "window" } else { "null" }.to_owned();
+    }
+    if args.sink == "window" { in_window(args, stop) } else { view(args, &stop, None) }
+}
+
+/// The window has the main thread, so the rest has another one.
+#[cfg(feature = "ui")]
+fn in_window(args: Args, stop: Stop) -> anyhow::Result<ExitCode> {
+    let ui = ui::viewer_window(ui::ScreenKind::Window, WINDOW, || {
+        // The way every other end takes: the statistics are written.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::SIGTERM);
+    })?;
+    let handle = ui.handle();
+    let viewing = std::thread::Builder::new().name("viewing".to_owned()).spawn(move || {
+        let sinks = handle.clone();
+        let open: OpenSink = Box::new(move || Ok(Box::new(sinks.video_sink())));
+        let done = view(args, &stop, Some(open));
+        handle.quit();
+        done
+    })?;
+    ui.run()?;
+    viewing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(not(feature = "ui"))]
+fn in_window(_args: Args, _stop: Stop) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this build has no window: choose --sink null or a file")
+}
+
+fn view(args: Args, stop: &Stop, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
     let place = match (args.from, args.listen) {
         (Some(HostPort(from)), _) => Place::Dial(from),
         (None, Some(ListenAt(at))) => Place::Listen(at),
@@ -81,7 +118,7 @@ pub fn run(args: Args, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
         Viewer::new(open, Limits::of(args.limit), queue, None, shared, health)
     })?;
     supervisor.start("line", Restart::DEVICE, line)?;
-    super::run_until(&stop, args.seconds);
+    super::run_until(stop, args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
     // Let go by the queue, or still in it.
@@ -94,7 +131,7 @@ pub fn run(args: Args, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
 
 fn sink(name: &str, seen: &Arc<Mutex<Seen>>, window: Option<OpenSink>) -> anyhow::Result<OpenSink> {
     match name {
-        "window" => window.context("this build has no window: choose --sink null or a file"),
+        "window" => window.context("the window is gone"),
         "null" => {
             let seen = Arc::clone(seen);
             Ok(Box::new(move || Ok(Box::new(NullVideo::new(Arc::clone(&seen))))))
