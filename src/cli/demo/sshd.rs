@@ -20,6 +20,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub struct Relay {
     listener: Option<Child>,
     config: PathBuf,
+    authorized: PathBuf,
     log: PathBuf,
     /// On 127.0.0.1.
     pub port: u16,
@@ -62,7 +63,6 @@ impl Relay {
         let public = fs::read_to_string(folder.join("host_key.pub"))?;
         let host_key_line = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let authorized = folder.join("authorized_keys");
-        fs::write(&authorized, keys.join("\n") + "\n")?;
         let config = folder.join("sshd_config");
         let mut text = String::new();
         for (key, value) in [
@@ -86,13 +86,29 @@ impl Relay {
         let mut relay = Self {
             listener: None,
             config,
+            authorized,
             log: folder.join("sshd.log"),
             port,
             user: user_name()?,
             host_key: host_key_line,
         };
+        relay.authorize(keys)?;
         relay.listen()?;
         Ok(relay)
+    }
+
+    /// Let in `keys` (OpenSSH public key lines) and nobody else from now on.
+    ///
+    /// # Errors
+    /// The folder can't be written to.
+    pub fn authorize(&self, keys: &[String]) -> anyhow::Result<()> {
+        let path = &self.authorized;
+        fs::write(path, keys.join("\n") + "\n").with_context(|| format!("write {}", path.display()))
+    }
+
+    /// What the server and its sessions said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Start the listener (again, on the same port).
@@ -116,7 +132,7 @@ impl Relay {
         let deadline = Instant::now() + START_LIMIT;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if child.try_wait()?.is_some() || Instant::now() > deadline {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let log = self.log();
                 let last = log.lines().last().unwrap_or("no word").to_owned();
                 // It is gone or about to be; the log line is the news.
                 let _ = child.kill();
