@@ -48,9 +48,12 @@ impl Sshd {
 
     /// `kill -9` every session process, the listener stays. How many there were.
     pub fn kill_sessions(&self) -> usize {
-        let sessions = self.relay.session_processes().len();
-        self.relay.kill_sessions();
-        sessions
+        self.relay.kill_sessions()
+    }
+
+    /// Stop every session process: half-open connections, as when a link dies without a word.
+    pub fn freeze_sessions(&self) -> usize {
+        self.relay.freeze_sessions()
     }
 
     /// `kill -9` the listener and every session process.

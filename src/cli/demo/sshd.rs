@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const PROGRAM: &str = "/usr/sbin/sshd";
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -158,12 +160,24 @@ impl Relay {
         family.split_off(1)
     }
 
-    /// Kill every session at once (SIGKILL) and leave the listener alive.
-    pub fn kill_sessions(&self) {
-        for pid in self.session_processes() {
+    /// Kill every session at once (SIGKILL) and leave the listener alive. How many there were.
+    pub fn kill_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGKILL)
+    }
+
+    /// Stop every session (SIGSTOP): half-open connections, as when a link dies without a word. How
+    /// many there were.
+    pub fn freeze_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGSTOP)
+    }
+
+    fn signal_sessions(&self, signal: Signal) -> usize {
+        let sessions = self.session_processes();
+        for pid in &sessions {
             // One that ended by itself in between is as dead as was wanted.
-            let _ = kill(pid);
+            let _ = kill(Pid::from_raw(*pid), signal);
         }
+        sessions.len()
     }
 
     /// Kill the listener and every session.
@@ -180,10 +194,6 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn kill(pid: i32) -> nix::Result<()> {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
 }
 
 fn user_name() -> anyhow::Result<String> {
