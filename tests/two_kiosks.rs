@@ -1,5 +1,7 @@
 //! Two complete kiosks as two processes, a real sshd between them, and what happens to their calls.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use serde_json::Value;
