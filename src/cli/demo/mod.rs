@@ -184,9 +184,11 @@ fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
             fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string()
         }
     };
+    // Without a sound server each hears the file (or the bursts) at its own microphone.
+    let spoken = spoken(args)?;
     let cards = |kiosk: &str| match sound {
         true => (format!("mic_{kiosk}"), format!("spk_{kiosk}")),
-        false => (args.microphone.clone(), "null".to_owned()),
+        false => (spoken.clone(), "null".to_owned()),
     };
     Ok(Habits {
         camera,
