@@ -145,14 +145,12 @@ fn talk(
     out: &Path,
     env: &[(&str, String)],
 ) -> anyhow::Result<([Process; 2], Value)> {
+    // The ears open before and close after what is counted: the sound server may stumble over each.
+    let (seconds, settled) = (args.seconds.to_string(), SETTLED.as_secs().to_string());
+    let listen = ["--record", &seconds, "--from", &settled];
+    let ears = if env.is_empty() { None } else { Some(ears(&listen, env)?) };
     stop.sleep(SETTLED);
     let heard = Duration::from_secs(args.seconds) - SETTLED;
-    let ears = if env.is_empty() {
-        None
-    } else {
-        // A second less: opening the recordings takes its time, too.
-        Some(ears(&["--record", &(heard.as_secs() - 1).to_string()], env)?)
-    };
     let began = clock::now();
     let before = [kiosks[0].usage()?.0, kiosks[1].usage()?.0];
     stop.sleep(heard / 2);
