@@ -36,9 +36,6 @@ pub struct Contact {
     /// Whether they may ring here. Default true.
     #[serde(default = "yes")]
     pub may_ring: bool,
-    /// Whether their call is answered by itself. Default false.
-    #[serde(default)]
-    pub may_look_in: bool,
     /// The name of a file in `STATE/photos`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo: Option<String>,
@@ -49,7 +46,7 @@ fn yes() -> bool {
 }
 
 impl Contact {
-    /// Someone who is reached through the relay, may ring and may not look in.
+    /// Someone who is reached through the relay and may ring.
     pub fn new(name: &str, key: PeerKey) -> Self {
         Self {
             name: clean_name(name),
@@ -57,7 +54,6 @@ impl Contact {
             direct: Vec::new(),
             via_relay: true,
             may_ring: true,
-            may_look_in: false,
             photo: None,
         }
     }

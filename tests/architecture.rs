@@ -33,6 +33,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("turbojpeg", &["codec"]),
     ("opus", &["codec"]),
 ];
+/// The only place that opens device files.
+const DEVICE_FILES: &[&str] = &["device"];
 const UNSAFE: &[&str] = &["device", "ui/kms"];
 const LINES: usize = 500;
 
@@ -49,7 +51,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     let code = code(text);
     let module = path.split('/').next().unwrap_or(path).trim_end_matches(".rs");
     if module != "lib" {
-        for other in imports(&code) {
+        for other in imports(path, &code) {
             if !may_import(module, &other) {
                 found.push(format!("{path} imports {other}: {module} stands no higher"));
             }
@@ -68,6 +70,9 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     if words(&code).any(|word| word == "unsafe") && !inside(UNSAFE) {
         found.push(format!("{path} is unsafe, which only {UNSAFE:?} may be"));
     }
+    if words(&code).any(|word| word == DEVICE_FILE) && !inside(DEVICE_FILES) {
+        found.push(format!("{path} names a file in /dev/, which belongs to {DEVICE_FILES:?}"));
+    }
     found
 }
 
@@ -84,7 +89,11 @@ fn may_import(module: &str, other: &str) -> bool {
     }
 }
 
-/// `text` without comments, without what stands in quotes, and without `#[cfg(test)]` items.
+/// The word that [`code`] puts where a string begins with `/dev/`.
+const DEVICE_FILE: &str = "__a_device_file";
+
+/// `text` without comments, without what stands in quotes ([`DEVICE_FILE`] apart), and without
+/// `#[cfg(test)]` items.
 fn code(text: &str) -> String {
     without_tests(&without_words(text))
 }
@@ -109,9 +118,11 @@ fn without_words(text: &str) -> String {
             find(at, "*/")
         } else if raw.is_some_and(|raw| raw.get(hashes) == Some(&b'"')) {
             let start = find(at, "\"");
+            note_device_file(&bytes[start..], &mut out);
             find(start, &format!("\"{}", "#".repeat(hashes)))
         } else if rest[0] == b'"' {
             let mut end = at + 1;
+            note_device_file(&bytes[end..], &mut out);
             while end < bytes.len() && bytes[end] != b'"' {
                 end += if bytes[end] == b'\\' { 2 } else { 1 };
             }
@@ -127,6 +138,13 @@ fn without_words(text: &str) -> String {
         .max(at + 1);
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+fn note_device_file(string: &[u8], out: &mut Vec<u8>) {
+    if string.starts_with(b"/dev/") {
+        // Between blanks: a byte string's b stands before it.
+        out.extend_from_slice(format!(" {DEVICE_FILE} ").as_bytes());
+    }
 }
 
 fn without_tests(text: &str) -> String {
@@ -153,42 +171,94 @@ fn without_tests(text: &str) -> String {
     kept + rest
 }
 
-/// The modules behind `crate::` (or the library's name, in a binary), in braces or not.
-fn imports(code: &str) -> BTreeSet<String> {
+/// The modules behind `crate::` (or the library's name, in a binary) and behind a `super::` that
+/// leads to the root from the file at `path`, in braces or not.
+fn imports(path: &str, code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for root in ["crate::", "twocan::"] {
+    let file = module_depth(path);
+    for root in ["crate::", "twocan::", "self::", "super::"] {
         for (start, _) in code.match_indices(root) {
             let before = code[..start].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '$') {
                 continue;
             }
-            let rest = code[start + root.len()..].trim_start();
-            match rest.strip_prefix('{') {
-                None => found.extend(words(rest).next().map(str::to_owned)),
-                Some(list) => found.extend(first_words(list)),
-            }
+            let (depth, rest) = match root {
+                "crate::" | "twocan::" => (0, &code[start + root.len()..]),
+                // Itself a step of the way.
+                _ => (file + inline_depth(&code[..start]), &code[start..]),
+            };
+            reach(depth, rest, &mut found);
         }
     }
     found
 }
 
-/// `a::b, c::{d, e}}` → a, c.
-fn first_words(list: &str) -> Vec<String> {
-    let (mut depth, mut parts) = (0, vec![String::new()]);
-    for c in list.chars() {
-        match c {
-            '}' if depth == 0 => break,
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => parts.push(String::new()),
-            c if depth == 0 => parts.last_mut().unwrap().push(c),
-            _ => {}
-        }
+/// How many modules the file's is below the root: `frame.rs` 1, `media/talk.rs` 2, `media/mod.rs` 1.
+fn module_depth(path: &str) -> usize {
+    let path = path.trim_end_matches(".rs");
+    match path {
+        "lib" | "main" => 0,
+        _ if path.starts_with("bin/") => 0,
+        _ => path.trim_end_matches("/mod").split('/').count(),
     }
-    parts.iter().filter_map(|part| words(part).next().map(str::to_owned)).collect()
 }
 
-fn words(code: &str) -> impl Iterator<Item = &str> {
+/// How many `mod x {` are open at the end of `code`.
+fn inline_depth(code: &str) -> usize {
+    let (mut open, mut item) = (Vec::new(), 0);
+    for (place, c) in code.char_indices() {
+        match c {
+            '{' => open.push(words(&code[item..place]).rev().nth(1) == Some("mod")),
+            '}' => drop(open.pop()),
+            _ => {}
+        }
+        if matches!(c, '{' | '}' | ';') {
+            item = place + 1;
+        }
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
+}
+
+/// Follow `path`, which starts in the module `depth` below the root, and note where it leaves the
+/// root.
+fn reach(depth: usize, path: &str, found: &mut BTreeSet<String>) {
+    let path = path.trim_start();
+    if let Some(list) = path.strip_prefix('{') {
+        for part in parts(list) {
+            reach(depth, part, found);
+        }
+    } else if let Some(rest) = path.strip_prefix("self::") {
+        reach(depth, rest, found);
+    } else if let Some(rest) = path.strip_prefix("super::") {
+        reach(depth.saturating_sub(1), rest, found);
+    } else if depth == 0 && path.starts_with('*') {
+        found.insert("*".to_owned());
+    } else if depth == 0 {
+        found.extend(words(path).next().map(str::to_owned));
+    }
+}
+
+/// `a::b, c::{d, e}}` → `a::b`, `c::{d, e}`.
+fn parts(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (place, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            '}' | ',' if depth == 0 => {
+                parts.push(&list[start..place]);
+                start = place + 1;
+            }
+            _ => {}
+        }
+        if c == '}' && depth == 0 && start == place + 1 {
+            break;
+        }
+    }
+    parts
+}
+
+fn words(code: &str) -> impl DoubleEndedIterator<Item = &str> {
     code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }
 
@@ -270,6 +340,31 @@ fn an_import_upward_or_sideways_is_caught_however_it_is_written() {
     fine("media/talk.rs", "use crate::device::AudioSource;\nuse crate::queue::Queue;");
     fine("main.rs", "fn main() { twocan::cli::run() }");
     fine("contacts.rs", "use crate::store;");
+}
+
+#[test]
+fn an_import_by_way_of_super_is_caught_from_every_depth() {
+    caught("media/talk.rs", "use super::super::tunnel::Door;", "imports tunnel");
+    caught("media/mod.rs", "use super::tunnel;", "imports tunnel");
+    caught("media/jitter/more.rs", "use super::super::super::ui::Screen;", "imports ui");
+    caught("frame.rs", "fn f() { super::app::run() }", "imports app");
+    caught("wire/packet.rs", "use super::{signal::Signal, super::{stop, cli}};", "imports cli");
+    caught("media/talk.rs", "use self::super::super::call;", "imports call");
+    caught("media/mod.rs", "mod inner { use super::super::ui::Screen; }", "imports ui");
+    caught("wire/packet.rs", "use super::super::*;", "imports *");
+    fine("media/talk.rs", "use super::super::device::Card;\nuse super::jitter::Jitter;");
+    fine("media/jitter/more.rs", "use super::super::tunnel_like;");
+    fine("media/mod.rs", "mod inner { use super::tunnel; fn f() { if x {} super::ui() } }");
+    fine("device/v4l2/raw.rs", "pub(super) fn f() {}\nuse super::super::super::codec;");
+}
+
+#[test]
+fn a_device_file_named_outside_device_is_caught() {
+    caught("media/camera.rs", "const A: &str = \"/dev/video0\";", "/dev/");
+    caught("cli/bench/mod.rs", "fn f() { open(r#\"/dev/dri/card0\"#, b\"/dev/x\") }", "/dev/");
+    fine("device/v4l2.rs", "const A: &str = \"/dev/video0\";");
+    fine("config/value.rs", "const A: &str = \"such as \\\"/dev/video0\\\"\"; // \"/dev/video0\"");
+    fine("media/camera.rs", "#[cfg(test)]\nmod tests {\n    const A: &str = \"/dev/null\";\n}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ const SILENT_LIMIT: Duration = Duration::from_secs(4);
 /// Time stamps further than this from what was expected are taken as they are, in µs.
 const STAMP_JUMP: i64 = 20_000;
 const PERIOD_MICROS: i64 = 10_000;
+/// A card that fails again this often, each time right after it was brought back, is broken.
+const RECOVERIES: u32 = 4;
 
 struct Card {
     pcm: PCM,
@@ -34,12 +36,6 @@ struct Card {
     channels: usize,
     buffer: usize,
     xruns: u64,
-}
-
-/// What to do after an ALSA call failed.
-enum After {
-    /// It was an xrun or a suspend: recovered, try again.
-    Recovered,
 }
 
 impl Card {
@@ -72,7 +68,7 @@ impl Card {
     }
 
     /// Bring the card back after an xrun; anything else is the card's end.
-    fn recover(&mut self, error: alsa::Error, capture: bool) -> Result<After, DeviceError> {
+    fn recover(&mut self, error: alsa::Error, capture: bool) -> Result<(), DeviceError> {
         if !matches!(error.errno(), libc::EPIPE | libc::ESTRPIPE) {
             return Err(self.failed(plain(&error)));
         }
@@ -81,18 +77,23 @@ impl Card {
         if capture {
             self.pcm.start().map_err(|error| self.failed(plain(&error)))?;
         }
-        Ok(After::Recovered)
+        Ok(())
     }
 
-    /// Frames that can be read or written now.
-    fn available(&mut self, capture: bool) -> Result<usize, DeviceError> {
-        loop {
-            match self.pcm.avail_update() {
-                Ok(frames) => return Ok(usize::try_from(frames).unwrap_or(0)),
-                Err(error) => {
-                    let After::Recovered = self.recover(error, capture)?;
-                }
-            }
+    /// Frames that can be read or written now; 0 when it is time to stop.
+    fn available(
+        &mut self,
+        capture: bool,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<usize, DeviceError> {
+        let asked = insist(is_stopped, || match self.pcm.avail_update() {
+            Ok(frames) => Ok(Some(usize::try_from(frames).unwrap_or(0))),
+            Err(error) => self.recover(error, capture).map(|()| None),
+        })?;
+        match asked {
+            Insisted::Answer(frames) => Ok(frames),
+            Insisted::Stopped => Ok(0),
+            Insisted::InVain => Err(self.failed("it fails again as soon as it is recovered")),
         }
     }
 
@@ -103,7 +104,7 @@ impl Card {
             if stop.is_stopped() {
                 return Ok(false);
             }
-            if self.available(capture)? >= frames {
+            if self.available(capture, || stop.is_stopped())? >= frames {
                 return Ok(true);
             }
             if self.pcm.state() == State::Disconnected {
@@ -129,6 +130,31 @@ impl Card {
             let _ = self.pcm.revents(&fds);
         }
     }
+}
+
+/// What came of asking again and again.
+#[derive(Debug, PartialEq, Eq)]
+enum Insisted<T> {
+    Answer(T),
+    Stopped,
+    InVain,
+}
+
+/// Ask until there is an answer. `None` is "recovered, ask again": so often and no more, since a
+/// card that fails at once for ever would hold the thread here.
+fn insist<T>(
+    is_stopped: impl Fn() -> bool,
+    mut ask: impl FnMut() -> Result<Option<T>, DeviceError>,
+) -> Result<Insisted<T>, DeviceError> {
+    for _ in 0..=RECOVERIES {
+        if is_stopped() {
+            return Ok(Insisted::Stopped);
+        }
+        if let Some(answer) = ask()? {
+            return Ok(Insisted::Answer(answer));
+        }
+    }
+    Ok(Insisted::InVain)
 }
 
 /// The channels (1 or 2) and the buffer in frames that the card agreed to.
@@ -243,7 +269,7 @@ impl AudioSource for AlsaSource {
                 Ok(_) => return Err(self.card.failed("it gave less than it promised")),
                 Err(error) if error.errno() == libc::EAGAIN => self.expected = None,
                 Err(error) => {
-                    let After::Recovered = self.card.recover(error, true)?;
+                    self.card.recover(error, true)?;
                     self.expected = None;
                 }
             }
@@ -288,7 +314,7 @@ impl AlsaSink {
             Ok(frames) => Ok(frames.min(samples.len())),
             Err(error) if error.errno() == libc::EAGAIN => Ok(0),
             Err(error) => {
-                let After::Recovered = self.card.recover(error, false)?;
+                self.card.recover(error, false)?;
                 Ok(0)
             }
         }
@@ -313,7 +339,7 @@ impl AudioSink for AlsaSink {
     }
 
     fn queued(&mut self) -> Duration {
-        let free = self.card.available(false).unwrap_or(self.card.buffer);
+        let free = self.card.available(false, || false).unwrap_or(self.card.buffer);
         frames_time(self.card.buffer.saturating_sub(free) as i64)
     }
 
@@ -329,4 +355,45 @@ impl AudioSink for AlsaSink {
 fn frames_time(frames: i64) -> Duration {
     let frames = u64::try_from(frames).unwrap_or(0);
     Duration::from_micros(frames * 1_000_000 / u64::from(SAMPLE_RATE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_card_that_fails_as_often_as_it_is_recovered_is_given_up_after_a_few_times() {
+        let mut asked = 0;
+        let came = insist(
+            || false,
+            || {
+                asked += 1;
+                Ok(None::<usize>)
+            },
+        );
+        assert_eq!(came.unwrap(), Insisted::InVain);
+        assert_eq!(asked, RECOVERIES + 1);
+    }
+
+    #[test]
+    fn a_card_that_is_recovered_gives_its_answer() {
+        let mut answers = [None, None, Some(480)].into_iter();
+        let came = insist(|| false, || Ok(answers.next().flatten()));
+        assert_eq!(came.unwrap(), Insisted::Answer(480));
+    }
+
+    #[test]
+    fn between_two_recoveries_the_stop_is_looked_at() {
+        let asked = Cell::new(0);
+        let came = insist(
+            || asked.get() == 1,
+            || {
+                asked.set(asked.get() + 1);
+                Ok(None::<usize>)
+            },
+        );
+        assert_eq!((came.unwrap(), asked.get()), (Insisted::Stopped, 1));
+    }
 }
