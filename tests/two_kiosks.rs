@@ -240,3 +240,68 @@ fn a_kiosk_told_to_end_in_a_call_says_goodbye_and_ends_cleanly() {
     let ended = scene.bert.wait_for("the goodbye", LIMIT, is("ended")).unwrap();
     assert_eq!(ended["call"]["reason"], "shutting-down");
 }
+
+#[test]
+fn a_relay_that_does_not_let_us_in_is_said_in_plain_words() {
+    let (_folder, family) = a_family(&Habits::default());
+    family.relay.authorize(&[family.bert.identity.public().to_openssh("Bert")]).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    let status = anna
+        .wait_for("the refusal", LIMIT, |status| status["relay"]["state"] == "refused")
+        .unwrap();
+    assert_eq!(status["page"], "fault");
+    assert!(status["relay"]["sentence"].as_str().unwrap().contains("127.0.0.1"), "{status}");
+}
+
+#[test]
+fn a_contact_added_while_the_kiosk_runs_can_be_called_at_once_and_a_removed_one_no_more() {
+    let (_folder, family) = a_family(&Habits::default());
+    let twocan = |home: &Home, arguments: &[&str]| {
+        let done = home.command().unwrap().args(arguments).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    twocan(&family.bert, &["contact", "remove", "Anna"]);
+    let mut bert = family.bert.start(&HEADLESS, &[]).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    let connected = |status: &Value| status["relay"]["state"] == "connected";
+    bert.wait_for("the relay", LIMIT, connected).unwrap();
+    anna.wait_for("the relay", LIMIT, connected).unwrap();
+    assert_eq!(bert.status().unwrap()["contacts"], serde_json::json!([]));
+
+    let key = family.anna.identity.public().to_openssh("Anna");
+    twocan(&family.bert, &["contact", "add", "Anna", "--key", &key]);
+    bert.wait_for("Anna's tile", LIMIT, reachable).unwrap();
+    anna.wait_for("Bert's tile", LIMIT, reachable).unwrap();
+
+    twocan(&family.bert, &["contact", "remove", "Anna"]);
+    anna.wait_for("Bert to be gone", LIMIT, |status| !reachable(status)).unwrap();
+}
+
+#[test]
+fn the_loudness_set_by_touch_is_there_after_a_restart() {
+    let (_folder, family) = a_family(&Habits::default());
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    anna.wait_for("its start", LIMIT, |status| status["volume"] == 7).unwrap();
+    anna.ask(&Request::Volume { volume: 3 }).unwrap();
+    anna.stop(LIMIT).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    anna.wait_for("the loudness", LIMIT, |status| status["volume"] == 3).unwrap();
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_said_on_the_screen_and_the_talk_goes_on() {
+    let habits = Habits { camera: "/dev/video99".to_owned(), ..Habits::default() };
+    let mut scene = Scene::with(&habits);
+    scene.anna.wait_for("Bert's tile", LIMIT, reachable).unwrap();
+    scene.dial();
+    scene.bert.wait_for("the ring", LIMIT, is("incoming")).unwrap();
+    scene.bert.ask(&Request::Answer).unwrap();
+    scene.both("voice", |status| heard(status) > 10);
+    let trouble = |status: &Value| {
+        let workers = status["workers"].as_array().cloned().unwrap_or_default();
+        let camera = workers.into_iter().find(|worker| worker["name"] == "camera")?;
+        camera["trouble"].as_str().map(str::to_owned)
+    };
+    let status = scene.anna.wait_for("the sentence", LIMIT, |s| trouble(s).is_some()).unwrap();
+    assert!(trouble(&status).unwrap().contains("/dev/video99"), "{status}");
+}
