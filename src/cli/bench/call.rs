@@ -12,7 +12,7 @@ const CALLS: usize = 4;
 
 /// Measure.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
-    let (mut cpu, mut rss) = (Vec::new(), Vec::new());
+    let (mut cpu, mut rss, mut own) = (Vec::new(), Vec::new(), Vec::new());
     let (mut p50, mut p99, mut rate) = (Vec::new(), Vec::new(), Vec::new());
     let (mut answered, mut seen) = (Vec::new(), Vec::new());
     for run in 0..lab.runs {
@@ -48,6 +48,7 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
                     p99.push(figure(status, "/call/figures/video/age_ms/p99"));
                 }
                 rss.extend([lab::rss_mb(pids[0])?, lab::rss_mb(pids[1])?]);
+                own.extend([lab::own_mb(pids[0])?, lab::own_mb(pids[1])?]);
             }
             pair.hang_up()?;
         }
@@ -58,6 +59,7 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let rows = [
         row("CPU per end", "% of a core", &cpu, Some(5.0)),
         row("RSS per end", "MB", &rss, Some(12.0)),
+        row("of it, no file's", "MB", &own, None),
         row("picture age p50", "ms", &p50, None),
         row("picture age p99", "ms", &p99, None),
         row("sent per end", "Mbit/s", &rate, None),

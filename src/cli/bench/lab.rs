@@ -126,6 +126,14 @@ pub(super) fn rss_mb(pid: u32) -> anyhow::Result<f64> {
     Ok(crate::cli::demo::kiosk::usage(pid)?.1 as f64 / 1024.0)
 }
 
+/// Memory in MB that is a process's own: what is not a page of a file that others share.
+pub(super) fn own_mb(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    Ok(kb.context("read RssAnon")? / 1024.0)
+}
+
 /// Some processes' clocks at one moment.
 pub(super) struct Mark {
     at: Time,

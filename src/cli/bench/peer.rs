@@ -104,18 +104,18 @@ impl Peer {
         receive.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut sender = Part::start(send, &folder.join("sender.log"))?;
         let into = sender.pipes().0.context("a pipe to the sender")?;
-        lab::wait_for_listener(port)?;
-        let mut receiver = Part::start(receive, &folder.join("receiver.log"))?;
-        let out = receiver.pipes().1.context("a pipe from the receiver")?;
-
         let ages = Arc::new(Mutex::new(Ages::new()));
-        let pids = [sender.pid(), receiver.pid()];
         let (stopper, stop) = stop_pair();
         let pattern = TestPattern::new(SIZE, f64::from(FPS), 'A')?;
-        // Both threads end when the programs at the other ends of their pipes do.
+        // Both threads end when the programs at the other ends of their pipes do. The sender wants
+        // to see a picture before it listens.
         let feeder = std::thread::Builder::new()
             .name("feed".to_owned())
             .spawn(move || feed(pattern, into, &stop))?;
+        lab::wait_for_listener(port)?;
+        let mut receiver = Part::start(receive, &folder.join("receiver.log"))?;
+        let out = receiver.pipes().1.context("a pipe from the receiver")?;
+        let pids = [sender.pid(), receiver.pid()];
         let shared = Arc::clone(&ages);
         let eye = std::thread::Builder::new()
             .name("eye".to_owned())
@@ -132,7 +132,8 @@ impl Peer {
                 bail!("no picture came through {}", self.name());
             }
             let rss = [lab::rss_mb(pids[0])?, lab::rss_mb(pids[1])?];
-            Ok(Seen { cpu, frames: seconds * f64::from(FPS), p50: age.p50, p99: age.p99, rss })
+            let frames = (seconds * f64::from(FPS)).min(age.count as f64);
+            Ok(Seen { cpu, frames, p50: age.p50, p99: age.p99, rss })
         })();
         drop(stopper);
         drop(sender);
