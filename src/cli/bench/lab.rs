@@ -50,6 +50,18 @@ impl Lab {
         Ok(())
     }
 
+    /// One run that failed is told and left out (the rows' `n` shows it); the others count.
+    pub(super) fn or_left_out<T>(&self, run: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+        match run {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if self.stop.is_stopped() => Err(error),
+            Err(error) => {
+                eprintln!("bench: left out: {error:#}");
+                Ok(None)
+            }
+        }
+    }
+
     /// Say what is being done.
     pub(super) fn say(&self, what: &str, run: usize) {
         eprintln!("bench: {what}, {} of {}", run + 1, self.runs);

@@ -12,8 +12,8 @@ use crate::cli::demo::ears;
 use crate::cli::demo::family::Habits;
 use crate::cli::demo::pulse::Pulse;
 
-/// Of which ten bursts are heard each way.
-const HEARD: u64 = 11;
+/// Seconds, in which seven bursts are heard each way.
+const HEARD: u64 = 8;
 
 /// Sound in a packet, and the target for it, in ms.
 const FORMATS: [(&str, u32, f64); 2] =
