@@ -100,7 +100,9 @@ impl MediaPlan {
 
 /// Turn the card's own knob to `volume` where it has one; the volume that is left to our own gain.
 fn loudness(speaker: &str, volume: u8) -> u8 {
-    let Some(mixer) = AlsaMixer::open(speaker) else { return volume };
+    // Asking ALSA about what is no card loads its plugins for nothing.
+    let mixer = sound::is_card(speaker).then(|| AlsaMixer::open(speaker)).flatten();
+    let Some(mixer) = mixer else { return volume };
     match mixer.set_volume(volume) {
         Ok(()) => LOUDEST,
         Err(error) => {

@@ -217,9 +217,9 @@ fn picture(kiosk: &Kiosk, path: &Path) -> anyhow::Result<()> {
 }
 
 /// `twocan ear` as a child, ended with the value.
-struct Helper(Child);
+pub(in crate::cli) struct Helper(Child);
 
-fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
+pub(in crate::cli) fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
     let mut command = Command::new(kiosk::program()?);
     command.arg("ear").args(args).envs(env.iter().map(|(key, value)| (*key, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -228,7 +228,7 @@ fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
 
 impl Helper {
     /// What it prints when it has listened long enough.
-    fn measured(mut self) -> anyhow::Result<Value> {
+    pub(in crate::cli) fn measured(mut self) -> anyhow::Result<Value> {
         let out = self.0.stdout.take().context("the ears have no output")?;
         let text = std::io::read_to_string(out)?;
         serde_json::from_str(&text).context("the ears did not measure")
