@@ -45,13 +45,13 @@ pub fn open_sink(text: &str, buffer: Duration) -> Result<Box<dyn AudioSink>, Dev
     })
 }
 
-/// Whether `text` means a file.
-pub /// Whether `text` means a loudspeaker that ALSA knows, and not a file or nothing.
+/// Whether `text` means a loudspeaker that ALSA knows, and not a file or nothing.
 pub fn is_card(text: &str) -> bool {
     text != "null" && !is_wav(text)
 }
 
-fn is_wav(text: &str) -> bool {
+/// Whether `text` means a file.
+pub fn is_wav(text: &str) -> bool {
     Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"))
 }
 
