@@ -62,6 +62,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         Wanted::Auto if super::has_display() => ScreenKind::Window,
         Wanted::Auto => ScreenKind::Headless,
     };
+    if matches!(kind, ScreenKind::Window) && cfg!(feature = "desktop") && !super::has_display() {
+        bail!("there is no display here; `twocan kiosk --screen headless` draws for nobody");
+    }
     let stop = signals::stop_on_signals()?;
     let inbox = Inbox::default();
     let touched = inbox.clone();
