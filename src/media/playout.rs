@@ -103,11 +103,25 @@ impl Playout {
         self.since_cut += 1;
         let excess = self.jitter.excess();
         let cut = excess >= CUT_FROM && self.since_cut >= CUT_EVERY;
-        let wanted = if cut { shorten::NEEDED } else { PERIOD_SAMPLES };
-        while self.sound.len() < wanted {
+        if cut {
+            self.fill(shorten::NEEDED, now, &mut tap);
+            self.jitter.shortened(shorten(&mut self.sound));
+            self.since_cut = 0;
+        }
+        // A cut may have left less than a period.
+        self.fill(PERIOD_SAMPLES, now, &mut tap);
+        for (sample, next) in into.iter_mut().zip(self.sound.drain(..PERIOD_SAMPLES)) {
+            *sample = next;
+        }
+        self.jitter.pulled(self.sound.len());
+    }
+
+    /// Hold at least `samples` of sound.
+    fn fill(&mut self, samples: usize, now: Time, tap: &mut impl FnMut(Heard)) {
+        while self.sound.len() < samples {
             match self.jitter.next(self.sound.len(), now) {
-                Step::Decode(packet) => self.decode(packet, &mut tap),
-                Step::Conceal(samples) => self.conceal(samples, &mut tap),
+                Step::Decode(packet) => self.decode(packet, tap),
+                Step::Conceal(samples) => self.conceal(samples, tap),
                 Step::Quiet(samples) => {
                     self.sound.extend(std::iter::repeat_n(0, samples));
                     self.captured = None;
@@ -115,14 +129,6 @@ impl Playout {
                 }
             }
         }
-        if cut {
-            self.jitter.shortened(shorten(&mut self.sound));
-            self.since_cut = 0;
-        }
-        for (sample, next) in into.iter_mut().zip(self.sound.drain(..PERIOD_SAMPLES)) {
-            *sample = next;
-        }
-        self.jitter.pulled(self.sound.len());
     }
 
     /// Whether there is sound going on and no packet for its next 10 ms: worth waiting for, as long
@@ -221,6 +227,8 @@ mod tests {
         packets.collect()
     }
 
+    static TONE: std::sync::LazyLock<Vec<Packet>> = std::sync::LazyLock::new(|| tone_packets(400));
+
     #[test]
     fn a_tone_is_heard_without_a_hole_and_its_age_is_known() {
         let mut playout = Playout::new(Stamps::Captured).unwrap();
@@ -265,7 +273,47 @@ mod tests {
         assert!(tapped.iter().zip(&sent).all(|(got, sent)| *got == sent.payload));
     }
 
+    /// Quiet has no pitch, so the longest piece is cut out: less than a period may be left then.
+    #[test]
+    fn a_backlog_of_quiet_is_caught_up_without_a_hole() {
+        let mut encoder = VoiceEncoder::new(VoiceFormat::default()).unwrap();
+        let mut playout = Playout::new(Stamps::Captured).unwrap();
+        let mut into = [0; PERIOD_SAMPLES];
+        let mut waiting = Vec::new();
+        for n in 0..300 {
+            let mut payload = Vec::new();
+            encoder.encode(&[0; 960], &mut payload).unwrap();
+            waiting.push(packet(n, payload));
+            let now = Time::from_micros(u64::from(n) * 20_000 + 21_000);
+            // The line stands still for 300 ms, and then gives everything at once.
+            if !(50..65).contains(&n) {
+                waiting.drain(..).for_each(|packet| playout.push(packet, now));
+            }
+            playout.pull(&mut into, now, |_| {});
+            playout.pull(&mut into, now + Duration::from_millis(10), |_| {});
+        }
+        let age = Time::from_micros(300 * 20_000 + 21_000).since(playout.next_captured().unwrap());
+        assert!(age < Duration::from_millis(250), "it was 320 ms behind, and is {age:?}");
+    }
+
     proptest! {
+        #[test]
+        fn packets_that_come_in_any_rhythm_never_panic(
+            rhythm in proptest::collection::vec((0usize..12, 1usize..6), 1..80),
+        ) {
+            let mut playout = Playout::new(Stamps::Captured).unwrap();
+            let mut into = [0; PERIOD_SAMPLES];
+            let mut packets = TONE.iter().cloned();
+            let mut now = Time::from_micros(1_000);
+            for (pushes, pulls) in rhythm {
+                packets.by_ref().take(pushes).for_each(|packet| playout.push(packet, now));
+                for _ in 0..pulls {
+                    playout.pull(&mut into, now, |_| {});
+                    now = now + Duration::from_millis(10);
+                }
+            }
+        }
+
         #[test]
         fn garbage_packets_are_counted_and_never_panic(
             payloads in proptest::collection::vec(any::<Vec<u8>>(), 1..60),
