@@ -226,10 +226,11 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
     home.set_connected(strip.connected);
 }
 
-/// What makes two pages different ones to a finger: the kind, and whom it is about.
+/// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
+/// first tile, so that a double tap on an arrow turns one page of tiles.
 fn place(page: &Page) -> (PageKind, Option<PeerKey>) {
     match page {
-        Page::Home { .. } => (PageKind::Home, None),
+        Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
         Page::Incoming { person } => (PageKind::Incoming, Some(person.key)),
         Page::InCall { person, .. } => (PageKind::InCall, Some(person.key)),
