@@ -14,7 +14,7 @@ step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
 # The engine builds without Slint.
 step cargo check --locked --no-default-features
-# Making cargo-deny takes longer than everything else here on a small machine, so only CI does it.
+# Building cargo-deny takes many minutes on a small machine, so only CI does it.
 PATH="$PWD/target/tools/bin:$PATH"
 if [ "${CI:-}" = true ] && ! command -v cargo-deny >/dev/null; then
     step cargo install --locked --root target/tools cargo-deny@0.18.9
