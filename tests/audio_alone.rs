@@ -114,21 +114,23 @@ fn bursts_go_from_microphone_to_loudspeaker_through_two_processes_and_are_record
     recording_decodes(&sound.folder.path().join("listen/heard.opus"));
 }
 
+/// How long ffmpeg finds it.
+fn decoded_seconds(path: &Path) -> f64 {
+    let decoded = path.with_extension("raw");
+    let (from, to) = (path.to_str().unwrap(), decoded.to_str().unwrap());
+    ffmpeg(&["-i", from, "-f", "s16le", "-ar", "48000", "-ac", "1", to]);
+    std::fs::metadata(&decoded).unwrap().len() as f64 / 96_000.0
+}
+
 /// ffmpeg reads it, whole and cut.
 fn recording_decodes(recording: &Path) {
-    let seconds = |path: &Path| -> f64 {
-        let decoded = path.with_extension("raw");
-        let (from, to) = (path.to_str().unwrap(), decoded.to_str().unwrap());
-        ffmpeg(&["-i", from, "-f", "s16le", "-ar", "48000", "-ac", "1", to]);
-        std::fs::metadata(&decoded).unwrap().len() as f64 / 96_000.0
-    };
-    let whole = seconds(recording);
+    let whole = decoded_seconds(recording);
     assert!(whole > 4.0, "{whole} s recorded");
     let bytes = std::fs::read(recording).unwrap();
     for part in [0.9, 0.5] {
         let cut = recording.with_file_name("cut.opus");
         std::fs::write(&cut, &bytes[..(bytes.len() as f64 * part) as usize]).unwrap();
-        let left = seconds(&cut);
+        let left = decoded_seconds(&cut);
         assert!(left > whole * part - 1.6, "{left} of {whole} s at {part}");
     }
 }
@@ -148,31 +150,82 @@ fn a_device_that_is_not_there_is_one_sentence_and_a_failure() {
     }
 }
 
+/// `twocan` whose files may have `kib` KiB each: what comes after is refused, as on a full disk.
+fn with_little_room(kib: u32, folder: &Path, arguments: &[&str]) -> Running {
+    let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kib * 2);
+    let mut command = Command::new("sh");
+    command.args(["-c", &limit, "sh", env!("CARGO_BIN_EXE_twocan")]).args(arguments);
+    Running::start(command, folder)
+}
+
+/// Send a tone of `seconds` to the listener, to its end.
+fn tone(to: &str, seconds: &str, folder: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.args(["talk", "--to", to, "--device", "tone", "--bitrate", "96000"]);
+    command.args(["--seconds", seconds]);
+    let mut talk = Running::start(command, folder);
+    assert_eq!(talk.wait(), Some(0));
+    let figures = json(&talk);
+    assert_eq!((&figures["too_long"], &figures["failures"]), (&0.into(), &0.into()), "{figures}");
+    assert_eq!(figures["latency_ms"]["count"], figures["packets"], "{figures}");
+    assert!(figures["latency_ms"]["p50"].as_f64() >= Some(20.0), "a frame is 20 ms: {figures}");
+}
+
 #[test]
 fn a_full_disk_ends_the_recording_and_not_the_sound() {
-    let sound = Sound::start();
-    let disk = sound.folder.path().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=8k", "twocan-test", disk.to_str().unwrap()])
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        println!("skipped: no right to mount a small disk here");
-        return;
-    }
-    let record = format!("{}/", disk.display());
-    let mut listen = sound
-        .twocan("listen", &["listen", "--listen", "0", "--device", "null", "--record", &record]);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let arguments = ["listen", "--listen", "0", "--device", "null", "--record", "heard.opus"];
+    let mut listen = with_little_room(16, folders[0].path(), &arguments);
     let to = format!("127.0.0.1:{}", listen.says("waiting at 127.0.0.1:"));
-    let mut talk = sound.twocan("talk", &["talk", "--to", &to, "--device", "tone"]);
-    let sentence = listen.says("write recording");
-    let packets_then = listen.log().len();
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(listen.log().len(), packets_then, "said once: {}", listen.log());
-    assert_eq!(talk.terminate(), Some(0));
-    assert_eq!(listen.terminate(), Some(0));
-    let unmounted = Command::new("umount").arg(&disk).status();
+    tone(&to, "4", folders[1].path());
+    let sentence = listen.says("write recording heard.opus: ");
     assert!(sentence.contains("the sound goes on"), "{sentence}");
-    assert!(json(&listen)["gaps"].as_u64().unwrap() < 10, "{}", listen.log());
-    assert!(unmounted.unwrap().success());
+    assert_eq!(listen.terminate(), Some(1));
+    assert_eq!(listen.log().matches("write recording").count(), 1, "{}", listen.log());
+    let figures = json(&listen);
+    assert_eq!(figures["recording_failures"], 1, "{figures}");
+    assert!(figures["packets"].as_u64() > Some(150), "{figures}");
+    let room = std::fs::metadata(folders[0].path().join("heard.opus")).unwrap().len();
+    assert_eq!(room, 16 * 1024, "what there was room for is kept");
+}
+
+#[test]
+fn a_full_disk_under_a_wav_file_ends_the_command_and_keeps_what_was_heard() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let heard = folders[0].path().join("heard.wav");
+    twocan::device::wav::save(&heard, &[7; 480]).unwrap();
+    let arguments = ["listen", "--listen", "0", "--device", "heard.wav"];
+    let mut listen = with_little_room(100, folders[0].path(), &arguments);
+    assert_eq!(listen.wait(), Some(1));
+    let log = listen.log();
+    assert_eq!(log.matches("write sound file heard-2.wav: ").count(), 1, "{log}");
+    assert_eq!(json(&listen)["failures"], 1, "{log}");
+    assert_eq!(twocan::device::wav::load(&heard).unwrap(), [7; 480]);
+    let beside = twocan::device::wav::load(&folders[0].path().join("heard-2.wav")).unwrap();
+    assert!(beside.len() > 50_000, "{} samples", beside.len());
+    assert!(!folders[0].path().join("heard-3.wav").exists());
+}
+
+#[test]
+fn a_folder_gets_one_recording_for_each_of_two_peers() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.args(["listen", "--listen", "0", "--device", "null", "--record", "heard/"]);
+    let mut listen = Running::start(command, folders[0].path());
+    let to = format!("127.0.0.1:{}", listen.says("waiting at 127.0.0.1:"));
+    let heard = folders[0].path().join("heard");
+    tone(&to, "2", folders[1].path());
+    tone(&to, "4", folders[1].path());
+    assert_eq!(listen.terminate(), Some(0));
+    assert_eq!(json(&listen)["recording_failures"], 0);
+    let mut files: Vec<_> =
+        std::fs::read_dir(&heard).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The second of two in one second has a number.
+    files.sort_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+    let seconds: Vec<f64> = files.iter().map(|file| decoded_seconds(file)).collect();
+    assert_eq!(seconds.len(), 2, "{seconds:?}\n{}", listen.log());
+    // Each has its own: the silence between the peers is in neither.
+    for (seconds, said) in seconds.iter().zip([2.0, 4.0]) {
+        assert!((said - 1.0..said + 0.5).contains(seconds), "{seconds} s of {said}");
+    }
 }

@@ -42,6 +42,8 @@ fn struck(
         .arg(state)
         .args(arguments)
         .env("HOME", "/nonexistent")
+        // cargo's: the loader would look for every library in every one of its folders.
+        .env_remove("LD_LIBRARY_PATH")
         .output()
         .unwrap();
     let hit =

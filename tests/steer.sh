@@ -60,9 +60,11 @@ anna contact add Bert --key "$(key_of bert)" >/dev/null
 bert contact add Anna --key "$(key_of anna)" >/dev/null
 anna contact list | grep -q Bert || fail "Bert is not in Anna's list"
 { key_of anna; key_of bert; } >"$dir/relay/authorized"
-/usr/sbin/sshd -D -e -f "$dir/relay/config" 2>"$dir/relay/log" & pids+=($!)
-anna kiosk 2>"$dir/anna/log" & pids+=($!)
-bert kiosk 2>"$dir/bert/log" & pids+=($!)
+/usr/sbin/sshd -D -e -f "$dir/relay/config" >"$dir/relay/log" 2>&1 & pids+=($!)
+for who in anna bert; do
+	kiosk=("$twocan" --config "$dir/$who/twocan.toml" --state "$dir/$who/state" --runtime "$dir/$who/run")
+	"${kiosk[@]}" kiosk >"$dir/$who/log" 2>&1 & pids+=($!)
+done
 
 # the call
 until_true 40 has anna contacts.0.reachable True

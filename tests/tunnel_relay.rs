@@ -3,9 +3,6 @@
 
 mod common;
 
-use std::fs;
-use std::path::PathBuf;
-
 use common::kiosk::{Kiosk, close, packet, send_until_one_arrives, two_identities};
 use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
@@ -88,12 +85,10 @@ fn a_plain_login_needs_no_folder_in_the_config() {
     let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
     a.wait_up(b.key);
     b.wait_up(a.key);
-    drop((a, b));
-    let home = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().dir;
     for key in [anna.public(), bert.public()] {
         for lane in ["voice", "video"] {
-            let socket: PathBuf = home.join(".twocan").join(format!("{}-{lane}.sock", key.id16()));
-            let _ = fs::remove_file(socket);
+            let socket = sshd.home().join(".twocan").join(format!("{}-{lane}.sock", key.id16()));
+            assert!(socket.exists(), "{}", socket.display());
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Without a harness, since winit wants the main thread.
 
+#[path = "common/x_server.rs"]
+mod x_server;
+
 mod ui_common;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command as Process, Stdio};
+use std::process::Command as Process;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -16,41 +18,27 @@ use twocan::ui::panel::Panel;
 use twocan::ui::screen::Command;
 use twocan::ui::{ScreenKind, Ui, UiHandle};
 use ui_common::*;
+use x_server::XServer;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const AGAIN: &str = "TWOCAN_TEST_UI_WINDOW";
-
-/// An X server on a number of its own choice.
-fn x_server() -> Option<(Child, String)> {
-    let mut server = Process::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let mut number = String::new();
-    let output = server.stdout.take().expect("it was piped");
-    BufReader::new(output).read_line(&mut number).expect("Xvfb says its number");
-    Some((server, format!(":{}", number.trim())))
-}
 
 fn main() {
     if std::env::var_os(AGAIN).is_some() {
         return the_window_is_drawn_touched_and_closed();
     }
-    let Some((mut server, display)) = x_server() else {
+    let Some(server) = XServer::start("1024x768x24") else {
         println!("skipped: Xvfb is not installed");
         return;
     };
     let again = std::env::current_exe().expect("a test has a path");
     let ended = Process::new(again)
         .env(AGAIN, "1")
-        .env("DISPLAY", display)
+        .env("DISPLAY", &server.display)
         .env_remove("WAYLAND_DISPLAY")
         .env_remove("WAYLAND_SOCKET")
         .status();
-    server.kill().expect("Xvfb is ours to end");
-    server.wait().expect("Xvfb has ended");
+    drop(server);
     assert!(ended.expect("this test starts again").success(), "the window's story came true");
 }
 

@@ -122,7 +122,9 @@ fn ffmpeg_reads_thirty_pictures_with_rising_stamps_from_our_camera() {
     assert!(camera.ended().success());
     let stats = stats(folder.path(), "Stats-Video-Camera");
     assert!(stats["sent"].as_u64() >= Some(30), "{stats}");
-    assert_eq!(stats["peers"], 1);
+    assert_eq!((&stats["peers"], &stats["too_long"]), (&1.into(), &0.into()));
+    assert_eq!(stats["latency_ms"]["count"], stats["sent"], "{stats}");
+    assert!(stats["latency_ms"]["p50"].as_f64() > Some(0.0), "{stats}");
 }
 
 #[test]
@@ -178,6 +180,21 @@ fn our_viewer_shows_what_our_camera_takes_and_says_how_old_it_was() {
     assert!(stats["shown"].as_u64() > Some(0), "{stats}");
     assert_eq!(stats["stamped"], stats["shown"]);
     assert_eq!(stats["stamp_age_ms"]["count"], stats["shown"]);
+}
+
+#[test]
+fn a_full_disk_under_a_recording_ends_the_viewer_with_one_sentence_statistics_and_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = Twocan::start(folder.path(), &["camera", "--listen", "0"]);
+    let from = camera.address().to_string();
+    let arguments = ["viewer", "--from", &from, "--sink", "/dev/full"];
+    let mut viewer = Twocan::start(folder.path(), &arguments);
+    let cause = viewer.says("write recording /dev/full: ");
+    assert!(cause.starts_with("No space left on device"), "{cause}");
+    assert_eq!(viewer.ended().code(), Some(1));
+    assert!(viewer.log.iter().all(|line| !line.contains("write recording")), "said once");
+    let stats = stats(folder.path(), "Stats-Video-Viewer");
+    assert_eq!((&stats["failures"], &stats["shown"]), (&1.into(), &0.into()), "{stats}");
 }
 
 #[test]

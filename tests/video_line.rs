@@ -126,6 +126,47 @@ fn one_peer_after_another_is_heard() {
 }
 
 #[test]
+fn a_reader_that_leaves_while_there_is_nothing_to_send_makes_room_for_the_next() {
+    let (packets, traffic) = (Queue::newest_wins(10), Arc::new(Traffic::default()));
+    let line =
+        Outgoing::open(here(), Framing::Pictures, packets.clone(), Arc::clone(&traffic)).unwrap();
+    let at = line.address().unwrap();
+    let mut supervisor = Supervisor::new();
+    let health = supervisor.start("line", SOON, line).unwrap();
+    for peers in 1..=3 {
+        let peer = TcpStream::connect(at).unwrap();
+        until("it is served", || traffic.peers.load(Ordering::SeqCst) == peers);
+        drop(peer);
+    }
+    let mut peer = TcpStream::connect(at).unwrap();
+    until("the last one is served", || traffic.peers.load(Ordering::SeqCst) == 4);
+    peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    // The queue is emptied for a new peer: send again until something arrives.
+    until("a picture arrives", || {
+        packets.send(packet(picture(1, 500))).unwrap();
+        peer.read_exact(&mut [0; 500]).is_ok()
+    });
+    assert_eq!(health.failures(), 0);
+    assert_eq!(traffic.ages().count, traffic.packets.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_dialler_with_nothing_to_send_notices_that_its_peer_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let (packets, traffic) = (Queue::newest_wins(10), Arc::new(Traffic::default()));
+    let place = Place::Dial(at.to_string());
+    let line = Outgoing::open(place, Framing::Voice, packets, traffic).unwrap();
+    let mut supervisor = Supervisor::new();
+    let health = supervisor.start("line", SOON, line).unwrap();
+    for _ in 0..3 {
+        drop(listener.accept().unwrap());
+    }
+    until("it says so", || health.failures() >= 3);
+    assert_eq!(health.trouble().unwrap(), format!("{at} closed the line"));
+}
+
+#[test]
 fn peers_that_send_garbage_or_endless_pictures_are_let_go_and_the_next_is_heard() {
     let line = receive(Framing::Pictures);
     let endless = [&[0xff, 0xd8, 0xff, 0xda, 0, 2][..], &[1; 600_000]].concat();

@@ -9,10 +9,11 @@
 //! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
 //! the call goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::eye::{self, Eye, StampReader};
 use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::device::alsa_mixer::{AlsaMixer, LOUDEST};
 use crate::device::open::CameraName;
 use crate::device::sound;
-use crate::figures::Ages;
+use crate::figures::Percentiles;
 use crate::frame::{Packet, Size};
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
@@ -99,7 +100,9 @@ impl MediaPlan {
 
 /// Turn the card's own knob to `volume` where it has one; the volume that is left to our own gain.
 fn loudness(speaker: &str, volume: u8) -> u8 {
-    let Some(mixer) = AlsaMixer::open(speaker) else { return volume };
+    // Asking ALSA about what is no card loads its plugins for nothing.
+    let mixer = sound::is_card(speaker).then(|| AlsaMixer::open(speaker)).flatten();
+    let Some(mixer) = mixer else { return volume };
     match mixer.set_volume(volume) {
         Ok(()) => LOUDEST,
         Err(error) => {
@@ -107,16 +110,6 @@ fn loudness(speaker: &str, volume: u8) -> u8 {
             volume
         }
     }
-}
-
-/// What reached the eye.
-#[derive(Default)]
-struct Eye {
-    shown: u64,
-    first: Option<Time>,
-    last: Option<Time>,
-    whole: Ages,
-    settled: Ages,
 }
 
 /// The workers of one call, and what they counted.
@@ -131,7 +124,7 @@ pub(super) struct CallMedia {
     talk: Arc<TalkStats>,
     viewer: Arc<viewer::Counters>,
     listen: Arc<ListenStats>,
-    eye: Arc<Mutex<Eye>>,
+    eye: Arc<Eye>,
     sending: Team,
     receiving: Team,
     own_view: Team,
@@ -208,17 +201,13 @@ impl CallMedia {
     }
 
     fn start_receiving(&mut self) {
-        let eye = Arc::clone(&self.eye);
-        let shown: crate::ui::face::Shown = Arc::new(move |captured, now| {
-            let mut eye = lock(&eye);
-            eye.shown += 1;
-            eye.first.get_or_insert(now);
-            eye.last = Some(now);
-            eye.whole.record(now.since(captured));
-            eye.settled.record(now.since(captured));
+        let (eye, face) = (Arc::clone(&self.eye), Arc::clone(&self.face));
+        // Whoever looks at a test pattern is a test; nobody else pays for reading stamps.
+        let stamped = matches!(self.plan.camera, CameraName::Pattern(_));
+        let open: viewer::OpenSink = Box::new(move || {
+            let sink = face.remote(eye::shown(&eye));
+            Ok(if stamped { Box::new(StampReader::new(sink, &eye)) } else { sink })
         });
-        let face = Arc::clone(&self.face);
-        let open: viewer::OpenSink = Box::new(move || Ok(face.remote(Arc::clone(&shown))));
         let (pictures, acks) = (self.ports.pictures_in.clone(), self.ports.acks_out.clone());
         let counters = Arc::clone(&self.viewer);
         self.receiving.start("viewer", |health| {
@@ -313,7 +302,7 @@ impl CallMedia {
         let (before_captured, before_skipped) =
             std::mem::replace(&mut self.thin_mark, (captured, skipped));
         News {
-            picture: lock(&self.eye).last,
+            picture: self.eye.last(),
             thin: (skipped - before_skipped) * 5 > captured - before_captured,
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
@@ -323,12 +312,12 @@ impl CallMedia {
 
     /// When the first remote picture was shown.
     pub(super) fn first_picture(&self) -> Option<Time> {
-        lock(&self.eye).first
+        self.eye.first()
     }
 
     /// Begin to count anew: the figures that matter are those of a call that has settled.
     pub(super) fn settle(&mut self, now: Time) {
-        lock(&self.eye).settled.clear();
+        self.eye.settle();
         self.baseline = Some(Figures { since_us: now.micros(), ..self.counted() });
     }
 
@@ -336,21 +325,21 @@ impl CallMedia {
     pub(super) fn figures(&self) -> Figures {
         let Some(baseline) = &self.baseline else { return self.whole_call() };
         let mut figures = self.counted().since(baseline);
-        figures.video.age_ms = lock(&self.eye).settled.percentiles();
+        (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.since_settled();
         figures
     }
 
     /// What was counted in all of the call.
     pub(super) fn whole_call(&self) -> Figures {
         let mut figures = self.counted();
-        figures.video.age_ms = lock(&self.eye).whole.percentiles();
+        (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.whole_call();
         figures
     }
 
     fn counted(&self) -> Figures {
         let (camera, viewer) = (&self.camera, &self.viewer);
         let (talk, listen) = (&self.talk, &self.listen);
-        let shown = lock(&self.eye).shown;
+        let shown = self.eye.count();
         Figures {
             since_us: self.started.micros(),
             video: VideoFigures {
@@ -364,7 +353,8 @@ impl CallMedia {
                     + count(&viewer.shown).saturating_sub(shown),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
-                age_ms: Ages::new().percentiles(),
+                age_ms: Percentiles::default(),
+                stamp_age_ms: Percentiles::default(),
             },
             audio: AudioFigures {
                 sent: count(&talk.packets),
@@ -408,10 +398,6 @@ fn fitted(size: Size, limit: Size) -> Size {
 
 fn limits() -> Limits {
     Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
-}
-
-fn lock(eye: &Mutex<Eye>) -> MutexGuard<'_, Eye> {
-    eye.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn count(counter: &AtomicU64) -> u64 {

@@ -14,6 +14,7 @@
 mod contacts;
 pub mod control;
 pub mod core;
+mod eye;
 pub mod facts;
 mod media;
 mod photo;

@@ -17,7 +17,7 @@ use crate::media::stats::Report;
 use crate::queue::Queue;
 use crate::supervisor::{Restart, Supervisor};
 
-use super::signals;
+use super::{alone, signals};
 
 /// Send pictures to whoever connects, or to a host; JPEGs back to back, for `ffplay -f mjpeg` too.
 #[derive(Clone, Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let packets = packets.clone();
         Camera::new(open, settings, Gate::Open, packets, Arc::clone(&counters), health)
     })?;
-    super::run_until(&stop, args.seconds);
+    alone::wait(&[&stop], args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
     let path = report(&args.device, took, &counters, &traffic, &packets, health.failures())
@@ -110,6 +110,7 @@ fn report(
         .row("pictures captured", "captured", captured, "")
         .row("pictures encoded", "encoded", counters.sent.load(Ordering::Relaxed), "")
         .row("pictures sent", "sent", traffic.packets.load(Ordering::Relaxed), "")
+        .row("too long to send", "too_long", traffic.too_long.load(Ordering::Relaxed), "")
         .row("dropped for newer ones", "dropped", packets.displaced(), "")
         .row("refused (size, torn)", "refused", counters.refused.load(Ordering::Relaxed), "")
         .row("camera failures", "failures", failures, "")
@@ -117,4 +118,5 @@ fn report(
         .row("captured", "fps", rate, "per second")
         .row("bytes sent", "bytes", bytes, "")
         .row("rate", "kbit_s", bytes as f64 * 8e-3 / seconds.max(1e-3), "kbit/s")
+        .percentiles("capture to sent", "latency_ms", traffic.ages())
 }

@@ -31,8 +31,8 @@ impl Args {
 /// `twocan call`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CallArgs {
-    /// The contact's name
-    pub name: String,
+    /// The contact's name; without it wait to be called, one call after another
+    pub name: Option<String>,
     /// Hang up after so many seconds of talk
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -62,6 +62,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         Wanted::Auto if super::has_display() => ScreenKind::Window,
         Wanted::Auto => ScreenKind::Headless,
     };
+    if matches!(kind, ScreenKind::Window) && cfg!(feature = "desktop") && !super::has_display() {
+        bail!("there is no display here; `twocan kiosk --screen headless` draws for nobody");
+    }
     let stop = signals::stop_on_signals()?;
     let inbox = Inbox::default();
     let touched = inbox.clone();
@@ -90,7 +93,8 @@ pub fn run(_args: &Args, _globals: &Globals) -> anyhow::Result<ExitCode> {
     bail!("this twocan was built without a screen; `twocan call NAME` works")
 }
 
-/// One call without a screen: wait for the contact, call, talk, hang up.
+/// One call without a screen: wait for the contact, call, talk, hang up. Without a name: be there
+/// for whoever calls, until Ctrl-C (`kiosk.auto_answer` of the configuration, or `twocan answer`).
 ///
 /// # Errors
 /// There is no such contact, or the call did not come about: a sentence.
@@ -99,12 +103,14 @@ pub fn call(args: &CallArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
     let config = paths.load_config()?;
     let stop = signals::stop_on_signals()?;
     let app = app::start(&config, &paths, Arc::new(Faceless), Inbox::default(), stop.clone())?;
-    app.ask(Request::Dial { name: args.name.clone() }).map_err(anyhow::Error::msg)?;
+    if let Some(name) = &args.name {
+        app.ask(Request::Dial { name: name.clone() }).map_err(anyhow::Error::msg)?;
+    }
     let mut talking = Talk::default();
     while !stop.sleep(LOOK) {
         let Ok(answer) = app.ask(Request::Status) else { break };
         let status = answer.status.unwrap_or_default();
-        if talking.look(&status["call"], &args.name)? {
+        if talking.look(&status["call"], args.name.as_deref())? {
             break;
         }
         let enough = args.seconds.is_some_and(|seconds| talking.seconds() >= seconds);
@@ -126,12 +132,18 @@ struct Talk {
 }
 
 impl Talk {
-    /// Tell what is new in `call`; true when it is over.
-    fn look(&mut self, call: &serde_json::Value, name: &str) -> anyhow::Result<bool> {
+    /// Tell what is new in `call`; true when the one to `name` is over.
+    fn look(&mut self, call: &serde_json::Value, name: Option<&str>) -> anyhow::Result<bool> {
         let state = call["state"].as_str().unwrap_or_default().to_owned();
         if state == self.state {
             return Ok(false);
         }
+        let Some(name) = name else {
+            self.answered = call["answered_us"].as_u64().map(Time::from_micros);
+            println!("{}: {state}", call["peer"].as_str().unwrap_or("nobody"));
+            self.state = state;
+            return Ok(false);
+        };
         self.answered = self.answered.or(call["answered_us"].as_u64().map(Time::from_micros));
         let over = matches!(state.as_str(), "ended" | "idle");
         if over && self.answered.is_none() {

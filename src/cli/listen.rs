@@ -10,21 +10,24 @@ use anyhow::Context;
 
 use crate::clock;
 use crate::device::alsa_mixer::AlsaMixer;
-use crate::device::sound::{DESKTOP_BUFFER, open_sink};
+use crate::device::sound::{DESKTOP_BUFFER, is_wav, open_sink};
 use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
 use crate::media::listen::{Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
 use crate::media::record::Recorder;
 use crate::media::stats::Report;
 use crate::queue::Queue;
+use crate::stop::stop_pair;
 use crate::supervisor::{Restart, Supervisor};
 
+use super::alone::{self, Last};
 use super::signals;
 
 /// Play the sound of who connects, or of a host; one length byte, then one Opus packet.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// An ALSA name (`default`, `hw:CARD=Headset`), a WAV file to write, or `null`.
+    /// An ALSA name (`default`, `hw:CARD=Headset`), a new WAV file, or `null`. When a file can't be
+    /// written any more the command ends, with code 1.
     #[arg(long, default_value = "default")]
     pub device: String,
     /// Connect to HOST:PORT and play what comes from there.
@@ -39,7 +42,8 @@ pub struct Args {
     /// (127.0.0.1).
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,
-    /// Write what is heard as Ogg Opus, to a file or to a new file in a folder.
+    /// Write what is heard as Ogg Opus: all of it to a file, or to a folder with a new file for each
+    /// peer. When it fails the sound goes on, and the command ends with code 1.
     #[arg(long, value_name = "FILE|FOLDER")]
     pub record: Option<PathBuf>,
     /// 0 (silent) to 10; without it the card's volume stays as it is.
@@ -59,7 +63,8 @@ pub struct Args {
 /// Packets that may wait for the worker: 2 s; it takes them every 10 ms.
 const WAITING: usize = 100;
 
-/// Run it until Ctrl-C, SIGTERM or the seconds given.
+/// Run it until Ctrl-C, SIGTERM, the seconds given, or until its WAV file can't be written. Code 1:
+/// something could not be recorded.
 ///
 /// # Errors
 /// The loudspeaker or the recording can't be opened, the port is in use, or the statistics can't be
@@ -81,10 +86,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let began = clock::now();
     let mut supervisor = Supervisor::new();
+    let mut recording_failures = Arc::default();
     let tape = match &args.record {
         Some(place) => {
-            let (tape, recorder) = Recorder::create(place)?;
-            tracing::info!("recording to {}", recorder.path().display());
+            let (tape, recorder) = Recorder::create(place, Arc::clone(&traffic.sessions))?;
+            recording_failures = recorder.failures();
             supervisor.start("record", Restart::Never, recorder)?;
             Some(tape)
         }
@@ -93,22 +99,25 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let device = args.device.clone();
     let open = Box::new(move || first.take().map_or_else(|| open_sink(&device, buffer), Ok));
     let playout = Playout::new(Stamps::Arrival)?;
-    let health = supervisor.start_with("listen", Restart::DEVICE, |health| {
-        Listen::new(open, packets.clone(), playout, tape, Arc::clone(&stats), health)
+    let is_file = is_wav(&args.device);
+    let (stopper, ended) = stop_pair();
+    let stopper = Arc::new(stopper);
+    let health = supervisor.start_with("listen", alone::restart(is_file), |health| {
+        let listen = Listen::new(open, packets.clone(), playout, tape, Arc::clone(&stats), health);
+        Last::new(listen, &stopper)
     })?;
     supervisor.start("line", Restart::DEVICE, line)?;
-    super::run_until(&stop, args.seconds);
+    alone::wait(&[&stop, &ended], args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
-    let report = report(&args.device, took, &stats, &traffic).row(
-        "loudspeaker failures",
-        "failures",
-        health.failures(),
-        "",
-    );
+    let unrecorded = recording_failures.load(Ordering::Relaxed);
+    let report = report(&args.device, took, &stats, &traffic)
+        .row("loudspeaker failures", "failures", health.failures(), "")
+        .row("recording failures", "recording_failures", unrecorded, "");
     let path = report.write(&args.stats)?;
     tracing::info!("statistics are in {}", path.display());
-    Ok(ExitCode::SUCCESS)
+    let is_whole = unrecorded == 0 && !(is_file && health.failures() > 0);
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// By the card's own knob, or where it has none by arithmetic.

@@ -7,15 +7,14 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, Paths, PathsError};
-use crate::stop::Stop;
 use crate::wire::control::Request;
 
+mod alone;
 pub mod bench;
 pub mod calls;
 pub mod camera;
@@ -190,16 +189,4 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCo
 fn has_display() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     cfg!(feature = "desktop") && (set("DISPLAY") || set("WAYLAND_DISPLAY"))
-}
-
-/// Wait for the stop, or for the seconds given.
-fn run_until(stop: &Stop, seconds: Option<u64>) {
-    const A_DAY: Duration = Duration::from_secs(86_400);
-    let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    loop {
-        let left = deadline.map_or(A_DAY, |at| at.saturating_duration_since(Instant::now()));
-        if left.is_zero() || stop.sleep(left.min(A_DAY)) {
-            return;
-        }
-    }
 }

@@ -17,7 +17,7 @@ use crate::media::talk::{Talk, TalkStats};
 use crate::queue::Queue;
 use crate::supervisor::{Restart, Supervisor};
 
-use super::signals;
+use super::{alone, signals};
 
 /// Send what a microphone hears; one length byte, then one Opus packet of that many bytes.
 #[derive(Clone, Debug, clap::Args)]
@@ -87,7 +87,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let open = Box::new(move || first.take().map_or_else(|| open_source(&device), Ok));
         Talk::new(open, format, packets.clone(), Arc::clone(&stats), health)
     })?;
-    super::run_until(&stop, args.seconds);
+    alone::wait(&[&stop], args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
     let report = report(&args.device, format, took, &stats, &traffic)
@@ -116,8 +116,10 @@ fn report(
         .row("bitrate asked for", "bitrate", format.bitrate, "bit/s")
         .row("packets made", "made", made, "")
         .row("packets sent", "packets", traffic.packets.load(Ordering::Relaxed), "")
+        .row("too long to send", "too_long", traffic.too_long.load(Ordering::Relaxed), "")
         .row("peers", "peers", traffic.peers.load(Ordering::Relaxed), "")
         .row("bytes sent", "bytes", bytes, "")
         .row("rate", "kbit_s", bytes as f64 * 8e-3 / seconds, "kbit/s")
         .row("xruns", "xruns", stats.overruns.load(Ordering::Relaxed), "")
+        .percentiles("capture to sent", "latency_ms", traffic.ages())
 }

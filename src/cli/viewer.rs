@@ -18,9 +18,10 @@ use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
 use crate::media::stats::Report;
 use crate::media::viewer::{Counters, OpenSink, Viewer};
 use crate::queue::Queue;
-use crate::stop::Stop;
+use crate::stop::{Stop, Stopper, stop_pair};
 use crate::supervisor::{Restart, Supervisor};
 
+use super::alone::{self, Last};
 use super::{has_display, signals};
 #[cfg(feature = "ui")]
 use crate::ui;
@@ -45,7 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,
     /// `window`, `null` (counts and measures), a file to record into, or a folder (a name that
-    /// ends with a slash makes one). `auto` is a window where there is a display, else `null`.
+    /// ends with a slash makes one). `auto` is a window where there is a display, else `null`. When
+    /// a file can't be written any more the command ends, with code 1.
     #[arg(long, default_value = "auto")]
     pub sink: String,
     /// The largest picture that is decoded.
@@ -59,7 +61,8 @@ pub struct Args {
     pub stats: PathBuf,
 }
 
-/// Run it until Ctrl-C, SIGTERM, the seconds given, or until its window is closed.
+/// Run it until Ctrl-C, SIGTERM, the seconds given, until its window is closed, or until its file
+/// can't be written (code 1).
 ///
 /// # Errors
 /// The port is in use, the sink can't be opened, or the statistics can't be written.
@@ -68,21 +71,27 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     if args.sink == "auto" {
         args.sink = if has_display() { "window" } else { "null" }.to_owned();
     }
-    if args.sink == "window" { in_window(args, stop) } else { view(args, &stop, None) }
+    let (stopper, ended) = stop_pair();
+    let end = End { stopper: Arc::new(stopper), ended };
+    if args.sink == "window" { in_window(args, stop, end) } else { view(args, &stop, end, None) }
+}
+
+/// The run's own end, and who brings it about.
+struct End {
+    stopper: Arc<Stopper>,
+    ended: Stop,
 }
 
 /// The window has the main thread, so the rest has another one.
 #[cfg(feature = "ui")]
-fn in_window(args: Args, stop: Stop) -> anyhow::Result<ExitCode> {
-    let ui = ui::viewer_window(ui::ScreenKind::Window, WINDOW, || {
-        // The way every other end takes: the statistics are written.
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::SIGTERM);
-    })?;
+fn in_window(args: Args, stop: Stop, end: End) -> anyhow::Result<ExitCode> {
+    let closed = Arc::clone(&end.stopper);
+    let ui = ui::viewer_window(ui::ScreenKind::Window, WINDOW, move || closed.stop())?;
     let handle = ui.handle();
     let viewing = std::thread::Builder::new().name("viewing".to_owned()).spawn(move || {
         let sinks = handle.clone();
         let open: OpenSink = Box::new(move || Ok(Box::new(sinks.video_sink())));
-        let done = view(args, &stop, Some(open));
+        let done = view(args, &stop, end, Some(open));
         handle.quit();
         done
     })?;
@@ -91,11 +100,11 @@ fn in_window(args: Args, stop: Stop) -> anyhow::Result<ExitCode> {
 }
 
 #[cfg(not(feature = "ui"))]
-fn in_window(_args: Args, _stop: Stop) -> anyhow::Result<ExitCode> {
+fn in_window(_args: Args, _stop: Stop, _end: End) -> anyhow::Result<ExitCode> {
     anyhow::bail!("this build has no window: choose --sink null or a file")
 }
 
-fn view(args: Args, stop: &Stop, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
+fn view(args: Args, stop: &Stop, end: End, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
     let place = Place::of(args.from, args.listen).context("either --from or --listen is needed")?;
     let (counters, traffic) = (Arc::new(Counters::default()), Arc::new(Traffic::default()));
     let seen = Arc::new(Mutex::new(Seen::default()));
@@ -110,19 +119,25 @@ fn view(args: Args, stop: &Stop, window: Option<OpenSink>) -> anyhow::Result<Exi
     let mut supervisor = Supervisor::new();
     let shared = Arc::clone(&counters);
     let queue = packets.clone();
-    supervisor.start_with("viewer", Restart::DEVICE, |health| {
-        Viewer::new(open, Limits::of(args.limit), queue, None, shared, health)
+    let is_file = !matches!(args.sink.as_str(), "window" | "null");
+    let health = supervisor.start_with("viewer", alone::restart(is_file), |health| {
+        let viewer = Viewer::new(open, Limits::of(args.limit), queue, None, shared, health);
+        Last::new(viewer, &end.stopper)
     })?;
     supervisor.start("line", Restart::DEVICE, line)?;
-    super::run_until(stop, args.seconds);
+    alone::wait(&[stop, &end.ended], args.seconds);
     supervisor.stop();
     let took = clock::now().since(began);
     // Let go by the queue, or still in it.
     let unseen = packets.displaced() + packets.len() as u64;
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let path = report(took, &counters, &traffic, unseen, &seen).write(&args.stats)?;
+    let report = report(took, &counters, &traffic, unseen, &seen)
+        .row("sink", "sink", args.sink.as_str(), "")
+        .row("sink failures", "failures", health.failures(), "");
+    let path = report.write(&args.stats)?;
     tracing::info!("statistics are in {}", path.display());
-    Ok(ExitCode::SUCCESS)
+    let is_whole = !(is_file && health.failures() > 0);
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn sink(name: &str, seen: &Arc<Mutex<Seen>>, window: Option<OpenSink>) -> anyhow::Result<OpenSink> {

@@ -240,7 +240,8 @@ text!(
 /// Where pictures come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CameraSource {
-    /// The first camera that works, else the pattern.
+    /// The first `/dev/video*` that captures. Where there is none the camera fails with a sentence:
+    /// nobody sees a test pattern by surprise.
     #[default]
     Auto,
     /// The test pattern.

@@ -62,7 +62,7 @@ pub trait VideoSink: Send {
     fn format(&self) -> PixelFormat;
 
     /// A buffer of exactly `bytes` for one picture of `size`, to be filled and then pushed. A second
-    /// lease without a push takes the first one back.
+    /// lease without a push takes the first one back; of the same size it still holds what was in it.
     fn lease(&mut self, size: Size, bytes: usize) -> &mut [u8];
 
     /// Show what was leased last: it replaces a picture that still waits to be shown.

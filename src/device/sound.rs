@@ -3,7 +3,7 @@
 //! | text | source | sink |
 //! |---|---|---|
 //! | `default`, `hw:CARD=Headset`, any ALSA name, or `alsa:NAME` | microphone | loudspeaker |
-//! | `PATH.wav` | the file, looped | a new file |
+//! | `PATH.wav` | the file, looped | a new file, `PATH-2.wav` if there is one |
 //! | `tone`, `bursts`, `silence` | generated | |
 //! | `null` | silence | counted and gone |
 
@@ -45,7 +45,13 @@ pub fn open_sink(text: &str, buffer: Duration) -> Result<Box<dyn AudioSink>, Dev
     })
 }
 
-fn is_wav(text: &str) -> bool {
+/// Whether `text` means a loudspeaker that ALSA knows, and not a file or nothing.
+pub fn is_card(text: &str) -> bool {
+    text != "null" && !is_wav(text)
+}
+
+/// Whether `text` means a file.
+pub fn is_wav(text: &str) -> bool {
     Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"))
 }
 

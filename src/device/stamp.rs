@@ -46,14 +46,27 @@ pub fn burn(luma: &mut [u8], size: Size, stamp: Stamp) -> bool {
 
 /// The stamp in the luma plane (rows packed) of a picture of `size`, if it has one.
 pub fn read(luma: &[u8], size: Size) -> Option<Stamp> {
-    let block = block_of(size).filter(|_| luma.len() >= size.pixels())?;
+    read_by(size, luma.len(), |at| luma[at])
+}
+
+/// The stamp in a picture of `size` whose pixels are red, green, blue.
+pub fn read_rgb(rgb: &[u8], size: Size) -> Option<Stamp> {
+    read_by(size, rgb.len() / 3, |at| {
+        let [red, green, blue] = [0, 1, 2].map(|part| u32::from(rgb[at * 3 + part]));
+        // BT.601; the parts of 256 sum up to 256.
+        ((77 * red + 150 * green + 29 * blue) >> 8) as u8
+    })
+}
+
+fn read_by(size: Size, pixels: usize, luma: impl Fn(usize) -> u8) -> Option<Stamp> {
+    let block = block_of(size).filter(|_| pixels >= size.pixels())?;
     let width = size.width as usize;
     let mut bytes = [0u8; BYTES];
     for bit in 0..COLUMNS * ROWS {
         let (row, column) = (bit / COLUMNS, bit % COLUMNS);
         let middle = (row * block + block / 2) * width + column * block + block / 2;
         let around = [middle - width - 1, middle - width, middle - 1, middle];
-        let sum: u32 = around.iter().map(|at| u32::from(luma[*at])).sum();
+        let sum: u32 = around.iter().map(|at| u32::from(luma(*at))).sum();
         bytes[bit / 8] |= u8::from(sum >= 4 * 128) << (7 - bit % 8);
     }
     let [c0, c1, c2, c3, t0, t1, t2, t3, t4, t5, t6, t7, ..] = bytes;
@@ -115,6 +128,11 @@ mod tests {
                     &mut data
                 }).unwrap();
                 prop_assert_eq!(read(&data, size), Some(stamp));
+                Decoder::new(Limits::of(size)).unwrap().decode(jpeg, PixelFormat::Rgb8, |_, bytes| {
+                    data.resize(bytes, 0);
+                    &mut data
+                }).unwrap();
+                prop_assert_eq!(read_rgb(&data, size), Some(stamp));
             }
         }
 

@@ -2,12 +2,13 @@
 //!
 //! Reading takes 16 bit PCM of any rate and number of channels; it is folded to mono and brought
 //! to 48 kHz once, when the file is opened, by a windowed sinc. Writing keeps the sizes in the
-//! header true once a second, so a file that was cut off still plays.
+//! header true once a second, so a file that was cut off still plays; it never replaces a file that
+//! is there, so that a sink opened again after a failure goes on beside what was written before.
 
 use std::f64::consts::PI;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::null_audio::{Metronome, Void};
@@ -18,6 +19,8 @@ use crate::stop::Stop;
 
 /// The largest file that is read, in bytes: 10 minutes of 48 kHz stereo.
 const FILE_LIMIT: u64 = 120_000_000;
+/// Files of one name and different numbers, after which no further one is made.
+const FILES_LIMIT: u32 = 10_000;
 /// Samples on each side of the sinc.
 const HALF_TAPS: i64 = 16;
 
@@ -182,6 +185,21 @@ pub fn save(path: &Path, samples: &[i16]) -> std::io::Result<()> {
     std::fs::write(path, bytes)
 }
 
+/// A new file at `path`, or with the first number that is free behind its name.
+fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    let mut candidate = path.to_owned();
+    for number in 2..FILES_LIMIT {
+        match File::create_new(&candidate) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|file| (candidate, file)),
+        }
+        candidate = path.with_file_name(format!("{stem}-{number}.{extension}"));
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
 /// A loudspeaker that writes what it would play into a WAV file, at the pace of a card.
 pub struct WavSink {
     file: File,
@@ -191,20 +209,27 @@ pub struct WavSink {
 }
 
 impl WavSink {
-    /// Make (or replace) the file; the sink's buffer holds `buffer` of sound.
+    /// Make the file, or `NAME-2.wav` and so on where there is one already; the sink's buffer holds
+    /// `buffer` of sound.
     ///
     /// # Errors
     /// The file can't be made.
     pub fn create(path: &Path, buffer: Duration) -> Result<Self, DeviceError> {
-        let name = path.display().to_string();
-        let failed = |error: std::io::Error| DeviceError {
+        let failed = |error: io::Error| DeviceError {
             deed: "create sound file",
-            device: name.clone(),
+            device: path.display().to_string(),
             cause: error.to_string(),
         };
-        let mut file = File::create(path).map_err(failed)?;
-        file.write_all(&header(0)).map_err(failed)?;
-        Ok(Self { file, path: name, samples: 0, void: Void::new(buffer) })
+        let (made, mut file) = create_beside(path).map_err(failed)?;
+        if let Err(error) = file.write_all(&header(0)) {
+            // Nothing is in it, and the next try would find it in its way.
+            let _ = std::fs::remove_file(&made);
+            return Err(failed(error));
+        }
+        if made != path {
+            tracing::info!("{} is kept: sound goes to {}", path.display(), made.display());
+        }
+        Ok(Self { file, path: made.display().to_string(), samples: 0, void: Void::new(buffer) })
     }
 
     fn put(&mut self, period: &[i16]) -> std::io::Result<()> {
@@ -284,6 +309,20 @@ mod tests {
         let samples: Vec<i16> = (-500..500).collect();
         save(&path, &samples).unwrap();
         assert_eq!(load(&path).unwrap(), samples);
+    }
+
+    #[test]
+    fn a_sink_that_is_opened_again_goes_on_beside_what_it_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let (_stopper, stop) = crate::stop::stop_pair();
+        for level in [1, 2, 3] {
+            let mut sink = WavSink::create(&path, Duration::from_millis(30)).unwrap();
+            assert!(sink.write(&[level; PERIOD_SAMPLES], &stop).unwrap());
+        }
+        for (name, level) in [("a.wav", 1), ("a-2.wav", 2), ("a-3.wav", 3)] {
+            assert_eq!(load(&folder.path().join(name)).unwrap(), [level; PERIOD_SAMPLES]);
+        }
     }
 
     #[test]

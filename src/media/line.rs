@@ -14,13 +14,15 @@ mod socket;
 use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes, BytesMut};
 use nix::poll::PollFlags;
 
-use crate::clock;
+use super::sessions::Sessions;
+use crate::clock::{self, Time};
+use crate::figures::{Ages, Percentiles};
 use crate::frame::{Packet, PacketKind};
 use crate::queue::{Queue, Received};
 use crate::stop::Stop;
@@ -158,6 +160,23 @@ pub struct Traffic {
     pub refused: AtomicU64,
     /// Packets too long for the framing, left out.
     pub too_long: AtomicU64,
+    /// Where in what came in each peer's packets begin.
+    pub sessions: Arc<Sessions>,
+    ages: Mutex<Ages>,
+}
+
+impl Traffic {
+    /// From the capture of a packet that was sent until the socket had all of it.
+    pub fn ages(&self) -> Percentiles {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).percentiles()
+    }
+
+    fn sent(&self, bytes: usize, captured: Time) {
+        self.packets.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let age = clock::now().since(captured);
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).record(age);
+    }
 }
 
 /// Sends the packets of a queue to one peer after another.
@@ -202,21 +221,21 @@ impl Outgoing {
         let mut frame = BytesMut::new();
         while line.ready(PollFlags::POLLOUT, stop)? {
             let Received::Item(packet) = self.packets.receive(stop, None) else { return Ok(()) };
-            frame.clear();
-            if self.framing == Framing::Voice {
+            let bytes = if self.framing == Framing::Voice {
                 let Ok(length) = u8::try_from(packet.payload.len()) else {
                     self.traffic.too_long.fetch_add(1, Ordering::Relaxed);
                     continue;
                 };
+                frame.clear();
                 frame.extend_from_slice(&[length]);
                 frame.extend_from_slice(&packet.payload);
-                line.write_all(&frame, stop)?;
+                &frame[..]
             } else {
-                line.write_all(&packet.payload, stop)?;
+                &packet.payload[..]
+            };
+            if line.write_all(bytes, stop)? {
+                self.traffic.sent(bytes.len(), packet.captured);
             }
-            let length = packet.payload.len() + usize::from(self.framing == Framing::Voice);
-            self.traffic.packets.fetch_add(1, Ordering::Relaxed);
-            self.traffic.bytes.fetch_add(length as u64, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -224,7 +243,10 @@ impl Outgoing {
 
 impl Worker for Outgoing {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        self.door.serve(&self.traffic, stop, |line| self.serve(line, stop))
+        self.door.serve(&self.traffic, stop, |line| {
+            // Between two packets nothing is written: that the peer has left has to wake the queue.
+            line.while_there(stop, |stop| self.serve(line, stop))
+        })
     }
 }
 
@@ -254,6 +276,7 @@ impl Worker for Incoming {
         door.serve(traffic, stop, |line| {
             let mut cutter = Cutter::new(*framing);
             let mut bytes = vec![0; 64 * 1024];
+            let mut is_first = true;
             while line.ready(PollFlags::POLLIN, stop)? {
                 let length = line.read(&mut bytes)?;
                 if length == 0 {
@@ -273,6 +296,9 @@ impl Worker for Incoming {
                         after_gap: false,
                         payload,
                     };
+                    if std::mem::take(&mut is_first) {
+                        traffic.sessions.begins_at(*sequence);
+                    }
                     *sequence = sequence.wrapping_add(1);
                     if packets.send(packet).is_err() {
                         return Ok(());

@@ -16,6 +16,7 @@ pub mod pace;
 pub mod playout;
 pub mod record;
 pub mod ring;
+pub mod sessions;
 pub mod shorten;
 pub mod stats;
 pub mod talk;

@@ -24,8 +24,15 @@ const CUT_FROM: usize = 240;
 /// What the sound of a moment was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// One Opus packet of that many samples.
-    Packet(Bytes, usize),
+    /// One Opus packet.
+    Packet {
+        /// As it came.
+        payload: Bytes,
+        /// Samples in it.
+        samples: usize,
+        /// Its number in the stream.
+        sequence: u32,
+    },
     /// That many samples without a packet.
     Missing(usize),
 }
@@ -147,7 +154,8 @@ impl Playout {
                 let length = sound.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
                 self.captured = Some(packet.captured + Duration::from_micros(length));
                 self.sound.extend(sound);
-                tap(Heard::Packet(packet.payload, sound.len()));
+                let (samples, sequence) = (sound.len(), packet.sequence);
+                tap(Heard::Packet { payload: packet.payload, samples, sequence });
             }
             Err(_) => {
                 self.refused += 1;
@@ -247,7 +255,7 @@ mod tests {
             playout.push(packet, now);
             for _ in 0..2 {
                 playout.pull(&mut into, now, |heard| {
-                    if let Heard::Packet(payload, _) = heard {
+                    if let Heard::Packet { payload, .. } = heard {
                         tapped.push(payload);
                     }
                 });

@@ -4,18 +4,23 @@
 //! listen ─> Tape (bounded queue) ─> Recorder worker ─> FILE.opus, a page a second
 //! ```
 //! The recorder has its own thread, so a slow disk never delays the sound, and a full one ends the
-//! recording with one sentence while the sound goes on. Every page is written at once and synced
-//! every few seconds: after a power cut the file plays up to there. Time without packets is kept
-//! by empty Opus frames, which players fill by hiding the loss (RFC 7845, 4.1).
+//! file with one sentence while the sound goes on. Into a folder each peer's session gets a file of
+//! its own. Every page is written at once and synced every few seconds: after a power cut the file
+//! plays up to there. Time without packets, up to the next one, is kept by empty Opus frames, which
+//! players fill by hiding the loss (RFC 7845, 4.1).
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use nix::unistd::AccessFlags;
 use ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
 use super::playout::Heard;
+use super::sessions::Sessions;
 use crate::clock;
 use crate::frame::SAMPLE_RATE;
 use crate::queue::{Queue, Received};
@@ -60,9 +65,9 @@ pub enum RecordError {
 pub struct Tape(Queue<Heard>);
 
 impl Tape {
-    /// Add what was heard next; nothing happens when the recording has failed.
+    /// Add what was heard next.
     pub fn put(&self, heard: Heard) {
-        // A closed queue is a recording that has ended, which its worker has said.
+        // A closed queue is a recording that has ended.
         let _ = self.0.send(heard);
     }
 }
@@ -73,79 +78,154 @@ impl Drop for Tape {
     }
 }
 
-/// The worker that writes the file; start it with `Restart::Never`, and stop it after the listen
-/// worker (start it before).
+/// The worker that writes the files; stop it after the listen worker (start it before).
+///
+/// A file that can't be written is ended, said once and counted. In a folder the next session tries
+/// again, in a file of its own.
 pub struct Recorder {
     heard: Queue<Heard>,
-    writer: OggOpus<File>,
-    path: PathBuf,
+    /// `None`: all goes into the one file that was opened at the start.
+    folder: Option<PathBuf>,
+    sessions: Arc<Sessions>,
+    file: Option<Recording>,
+    has_failed: bool,
+    failures: Arc<AtomicU64>,
 }
 
 impl Recorder {
-    /// Record to the file `place`, or to a new file named by date and time if it is a folder (or
-    /// ends in `/`).
+    /// Record to the file `place`; or, if it is a folder (or ends in `/`), each of the `sessions` to
+    /// a new file named by the date and time it began.
     ///
     /// # Errors
-    /// See [`RecordError::Create`].
-    pub fn create(place: &Path) -> Result<(Tape, Self), RecordError> {
-        let (path, file) = open(place)?;
-        let serial = std::process::id() ^ (clock::now().micros() as u32);
-        let failed = |source| RecordError::Write { path: path.clone(), source };
-        let writer = OggOpus::new(file, serial).map_err(failed)?;
+    /// The file can't be made, or no file can be made in the folder.
+    pub fn create(place: &Path, sessions: Arc<Sessions>) -> Result<(Tape, Self), RecordError> {
+        let failed = |source| RecordError::Create { path: place.to_owned(), source };
+        let is_folder = place.is_dir() || place.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let (folder, file) = if is_folder {
+            std::fs::create_dir_all(place).map_err(failed)?;
+            let access = nix::unistd::access(place, AccessFlags::W_OK | AccessFlags::X_OK);
+            access.map_err(|errno| failed(errno.into()))?;
+            (Some(place.to_owned()), None)
+        } else {
+            let file = File::create(place).map_err(failed)?;
+            (None, Some(Recording::begin(place.to_owned(), file)?))
+        };
         let heard = Queue::newest_wins(TAPE_LENGTH);
-        Ok((Tape(heard.clone()), Self { heard, writer, path }))
+        let tape = Tape(heard.clone());
+        let failures = Arc::default();
+        Ok((tape, Self { heard, folder, sessions, file, has_failed: false, failures }))
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Recordings that could not be made or went wrong so far; the count outlives the worker.
+    pub fn failures(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.failures)
     }
 
-    fn record(&mut self, stop: &Stop) -> io::Result<()> {
-        let mut pages_synced = 0;
-        while let Received::Item(heard) = self.heard.receive(stop, None) {
-            self.writer.put(heard)?;
-            if self.writer.pages >= pages_synced + PAGES_PER_SYNC {
-                pages_synced = self.writer.pages;
-                self.writer.out.sync_data()?;
+    fn take(&mut self, heard: Heard) {
+        if let Heard::Packet { sequence, .. } = heard
+            && self.sessions.has_begun_by(sequence)
+            && self.folder.is_some()
+        {
+            self.end_file();
+            self.has_failed = false;
+        }
+        if !self.has_failed {
+            let written = self.write(heard);
+            self.note(written);
+        }
+    }
+
+    fn write(&mut self, heard: Heard) -> Result<(), RecordError> {
+        let file = match (&mut self.file, &self.folder, &heard) {
+            (Some(file), ..) => file,
+            (file, Some(folder), Heard::Packet { .. }) => {
+                let (path, new) = create_in(folder)?;
+                let begun = Recording::begin(path.clone(), new).inspect_err(|_| {
+                    // Nothing is in it.
+                    let _ = std::fs::remove_file(path);
+                });
+                file.insert(begun?)
             }
+            _ => return Ok(()),
+        };
+        file.put(heard)
+    }
+
+    fn end_file(&mut self) {
+        let ended = self.file.take().map_or(Ok(()), Recording::end);
+        self.note(ended);
+    }
+
+    fn note(&mut self, done: Result<(), RecordError>) {
+        if let Err(error) = done {
+            tracing::warn!("record: {error}");
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.has_failed = true;
+            self.file = None;
         }
-        while let Some(heard) = self.heard.try_receive() {
-            self.writer.put(heard)?;
-        }
-        self.writer.finish()?;
-        self.writer.out.sync_all()
     }
 }
 
 impl Worker for Recorder {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let recorded = self.record(stop);
-        self.heard.close();
-        self.heard.clear();
-        Ok(recorded.map_err(|source| RecordError::Write { path: self.path.clone(), source })?)
+        while let Received::Item(heard) = self.heard.receive(stop, None) {
+            self.take(heard);
+        }
+        while let Some(heard) = self.heard.try_receive() {
+            self.take(heard);
+        }
+        self.end_file();
+        Ok(())
     }
 }
 
-fn open(place: &Path) -> Result<(PathBuf, File), RecordError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RecordError::Create { path, source }
-    };
-    let is_folder = place.is_dir() || place.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if !is_folder {
-        return Ok((place.to_owned(), File::create(place).map_err(failed(place))?));
+/// One file that is being written.
+struct Recording {
+    path: PathBuf,
+    writer: OggOpus<File>,
+    pages_synced: u32,
+}
+
+impl Recording {
+    fn begin(path: PathBuf, file: File) -> Result<Self, RecordError> {
+        let serial = std::process::id() ^ (clock::now().micros() as u32);
+        match OggOpus::new(file, serial) {
+            Ok(writer) => {
+                tracing::info!("recording to {}", path.display());
+                Ok(Self { path, writer, pages_synced: 0 })
+            }
+            Err(source) => Err(RecordError::Write { path, source }),
+        }
     }
-    std::fs::create_dir_all(place).map_err(failed(place))?;
+
+    fn put(&mut self, heard: Heard) -> Result<(), RecordError> {
+        let written = self.writer.put(heard).and_then(|()| {
+            if self.writer.pages < self.pages_synced + PAGES_PER_SYNC {
+                return Ok(());
+            }
+            self.pages_synced = self.writer.pages;
+            self.writer.out.sync_data()
+        });
+        written.map_err(|source| RecordError::Write { path: self.path.clone(), source })
+    }
+
+    fn end(mut self) -> Result<(), RecordError> {
+        let ended = self.writer.finish().and_then(|()| self.writer.out.sync_all());
+        ended.map_err(|source| RecordError::Write { path: self.path, source })
+    }
+}
+
+/// A new file in `folder`, named by date and time.
+fn create_in(folder: &Path) -> Result<(PathBuf, File), RecordError> {
     let name = date_time(clock::unix_seconds());
     let mut tries = 1;
     loop {
         let suffix = if tries == 1 { String::new() } else { format!("-{tries}") };
-        let path = place.join(format!("{name}{suffix}.opus"));
+        let path = folder.join(format!("{name}{suffix}.opus"));
         match File::create_new(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tries += 1,
-            Err(error) => return Err(failed(&path)(error)),
+            Err(source) => return Err(RecordError::Create { path, source }),
         }
     }
 }
@@ -175,7 +255,7 @@ struct OggOpus<W: Write> {
     held: Option<(Bytes, u64)>,
     samples: u64,
     page_from: u64,
-    /// Samples without a packet that are not yet a whole empty frame.
+    /// Samples without a packet since the last one.
     missing: usize,
     pages: u32,
 }
@@ -210,18 +290,16 @@ impl<W: Write> OggOpus<W> {
 
     fn put(&mut self, heard: Heard) -> io::Result<()> {
         match heard {
-            Heard::Packet(payload, samples) => {
-                self.missing = 0;
+            Heard::Packet { payload, samples, .. } => {
+                for _ in 0..std::mem::take(&mut self.missing) / EMPTY_FRAME {
+                    self.packet(Bytes::from_static(&EMPTY_PACKET), EMPTY_FRAME)?;
+                }
                 self.packet(payload, samples)
             }
-            // Nothing is recorded before the first word.
+            // Nothing is recorded before the first word, nor what may be the silence after the last.
             Heard::Missing(_) if self.samples == 0 => Ok(()),
             Heard::Missing(samples) => {
                 self.missing += samples;
-                while self.missing >= EMPTY_FRAME {
-                    self.missing -= EMPTY_FRAME;
-                    self.packet(Bytes::from_static(&EMPTY_PACKET), EMPTY_FRAME)?;
-                }
                 Ok(())
             }
         }
@@ -261,11 +339,15 @@ impl<W: Write> OggOpus<W> {
 mod tests {
     use super::*;
 
+    fn packet(payload: Bytes) -> Heard {
+        Heard::Packet { payload, samples: 960, sequence: 0 }
+    }
+
     fn pages(frames: u8) -> Vec<u8> {
         let mut writer = OggOpus::new(Vec::new(), 7).unwrap();
         for n in 0..frames {
             let payload = Bytes::from(vec![9 << 3, n, n, n]);
-            writer.put(Heard::Packet(payload, 960)).unwrap();
+            writer.put(packet(payload)).unwrap();
         }
         writer.finish().unwrap();
         writer.out
@@ -308,23 +390,87 @@ mod tests {
     fn time_without_packets_stays_time() {
         let mut writer = OggOpus::new(Vec::new(), 7).unwrap();
         writer.put(Heard::Missing(48_000)).unwrap();
-        writer.put(Heard::Packet(Bytes::from_static(&[72, 1]), 960)).unwrap();
+        writer.put(packet(Bytes::from_static(&[72, 1]))).unwrap();
         for _ in 0..50 {
             writer.put(Heard::Missing(480)).unwrap();
         }
-        writer.put(Heard::Packet(Bytes::from_static(&[72, 2]), 960)).unwrap();
+        writer.put(packet(Bytes::from_static(&[72, 2]))).unwrap();
         writer.finish().unwrap();
         let packets = read_back(&writer.out);
         assert_eq!(packets.last().unwrap().1, 27 * 960);
         assert_eq!(packets.iter().filter(|packet| packet.0 == EMPTY_PACKET).count(), 25);
     }
 
+    /// The second byte of every packet, file by file.
+    fn payloads(folder: &Path) -> Vec<Vec<u8>> {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let words = |path: PathBuf| {
+            let packets = read_back(&std::fs::read(path).unwrap());
+            packets[2..].iter().map(|packet| packet.0[1]).collect()
+        };
+        let mut payloads: Vec<_> = files.map(words).collect();
+        payloads.sort();
+        payloads
+    }
+
+    /// What a run records of two peers, of whom the second begins with packet 2.
+    fn record_two_peers(place: &Path) -> u64 {
+        let sessions = Arc::new(Sessions::default());
+        let (tape, mut recorder) = Recorder::create(place, Arc::clone(&sessions)).unwrap();
+        let failures = recorder.failures();
+        sessions.begins_at(0);
+        sessions.begins_at(2);
+        for sequence in 0..4u8 {
+            tape.put(Heard::Missing(100));
+            let payload = Bytes::from(vec![72, sequence]);
+            tape.put(Heard::Packet { payload, samples: 960, sequence: sequence.into() });
+        }
+        drop(tape);
+        let (_stopper, stop) = crate::stop::stop_pair();
+        recorder.run_once(&stop).unwrap();
+        failures.load(Ordering::Relaxed)
+    }
+
     #[test]
     fn a_folder_gets_a_new_file_for_each_session() {
         let folder = tempfile::tempdir().unwrap();
-        let (one, _) = open(folder.path()).unwrap();
-        let (two, _) = open(folder.path()).unwrap();
-        assert!(one != two && one.exists() && two.exists());
+        assert_eq!(record_two_peers(folder.path()), 0);
+        assert_eq!(payloads(folder.path()), [[0, 1], [2, 3]]);
+        assert_eq!(record_two_peers(folder.path()), 0);
+        assert_eq!(payloads(folder.path()).len(), 4);
+    }
+
+    #[test]
+    fn a_file_gets_the_whole_run() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(record_two_peers(&folder.path().join("run.opus")), 0);
+        assert_eq!(payloads(folder.path()), [[0, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn a_recording_that_cannot_be_made_is_an_error_at_once() {
+        for place in ["/dev/full", "/dev/full/", "/proc/nowhere/"] {
+            let error = Recorder::create(Path::new(place), Arc::default()).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(&format!("recording {place}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_failed_file_is_counted_and_the_next_session_tries_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("gone");
+        std::fs::create_dir(&place).unwrap();
+        let sessions = Arc::new(Sessions::default());
+        let (_tape, mut recorder) = Recorder::create(&place, Arc::clone(&sessions)).unwrap();
+        std::fs::remove_dir(&place).unwrap();
+        for sequence in [0, 1] {
+            sessions.begins_at(2 * sequence);
+            for packet in [2 * sequence, 2 * sequence + 1] {
+                let payload = Bytes::from_static(&[72, 1]);
+                recorder.take(Heard::Packet { payload, samples: 960, sequence: packet });
+            }
+        }
+        assert_eq!(recorder.failures().load(Ordering::Relaxed), 2, "one for each session");
     }
 
     #[test]

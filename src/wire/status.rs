@@ -107,6 +107,9 @@ pub struct VideoFigures {
     pub bytes_received: u64,
     /// Capture there to shown here.
     pub age_ms: Percentiles,
+    /// The same by the stamps that were burned into their pictures. Only a kiosk whose own camera
+    /// is the test pattern looks for them; right where both share a clock.
+    pub stamp_age_ms: Percentiles,
 }
 
 /// Sound, ours out and theirs in.

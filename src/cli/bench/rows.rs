@@ -66,6 +66,18 @@ impl Row {
         let (peer, theirs, ratio) = (None, None, None);
         Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, ok })
     }
+
+    /// The same with what `peer` needed for it in the same run; unchanged when nothing was measured
+    /// of it.
+    #[must_use]
+    pub fn beside(mut self, peer: &'static str, values: &[f64]) -> Self {
+        if let Some(theirs) = Spread::of(values) {
+            self.peer = Some(peer);
+            self.theirs = Some(theirs);
+            self.ratio = Some(theirs.median / self.ours.median).filter(|ratio| ratio.is_finite());
+        }
+        self
+    }
 }
 
 /// What a whole run leaves.
@@ -88,6 +100,9 @@ pub struct Host {
     pub kernel: String,
     /// `debug` or `release`.
     pub build: &'static str,
+    /// Processes that wanted a processor before the run, averaged over a minute: 0 on a quiet
+    /// machine.
+    pub load: f64,
 }
 
 impl Host {
@@ -97,7 +112,10 @@ impl Host {
         let model = info.lines().find_map(|line| line.strip_prefix("model name"));
         let cpu = model.map_or("unknown", |line| line.trim_start_matches([' ', '\t', ':']));
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().and_then(|load| load.parse().ok());
         Self {
+            load: load.unwrap_or_default(),
             cpu: cpu.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: kernel.trim().to_owned(),
@@ -109,8 +127,10 @@ impl Host {
 impl Bench {
     /// The table for people.
     pub fn markdown(&self) -> String {
-        let Host { cpu, cores, kernel, build } = &self.host;
-        let mut text = format!("{cpu}, {cores} cores, Linux {kernel}, {build} build\n\n");
+        let Host { cpu, cores, kernel, build, load } = &self.host;
+        let mut text = format!(
+            "{cpu}, {cores} cores, Linux {kernel}, {build} build, load {load:.2} before the run\n\n"
+        );
         text += "| scenario | metric | ours (min–max, n) | peer | theirs | ratio | target | ok |\n";
         text += "|---|---|---|---|---|---|---|---|\n";
         let number =
@@ -152,5 +172,12 @@ mod tests {
         assert_eq!(row.ok, Some(false));
         let bench = Bench { host: Host::this(), rows: vec![row] };
         assert!(bench.markdown().contains("| video | age p50 | 2.00 ms (1.00–3.00, 3) |"));
+    }
+
+    #[test]
+    fn a_peer_that_needs_twice_as_much_has_the_ratio_two() {
+        let row = Row::ours("video", "age p50", "ms", &[1.0, 2.0, 3.0], None).unwrap();
+        assert_eq!(row.clone().beside("other", &[4.0]).ratio, Some(2.0));
+        assert_eq!(row.clone().beside("not installed", &[]), row);
     }
 }

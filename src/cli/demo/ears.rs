@@ -11,20 +11,23 @@ use serde_json::{Value, json};
 
 use super::ear::{self, MouthToEar};
 use crate::cli::{print_json, signals};
+use crate::clock;
 use crate::device::{DeviceError, sound};
 use crate::frame::PERIOD_SAMPLES;
 use crate::stop::{Stop, stop_pair};
 
 /// `twocan ear`.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
 pub struct Args {
     /// Speak into both microphones: `bursts` or a WAV file
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", required_unless_present = "record")]
     feed: Option<String>,
     /// Listen for so many seconds and print how long sound takes each way
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "feed")]
     record: Option<u64>,
+    /// Of these seconds, leave out so many at the start
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "feed")]
+    from: u64,
 }
 
 /// Speak, or listen and print.
@@ -40,7 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         (None, seconds) => {
             let seconds = Duration::from_secs(seconds.unwrap_or(0));
-            print_json(&listen(seconds, &stop)?)
+            print_json(&listen(seconds, Duration::from_secs(args.from), &stop)?)
         }
     }
 }
@@ -64,8 +67,9 @@ fn speak(source: &str, stop: &Stop) -> Result<(), DeviceError> {
     })
 }
 
-fn listen(time: Duration, stop: &Stop) -> anyhow::Result<Value> {
+fn listen(time: Duration, skipped: Duration, stop: &Stop) -> anyhow::Result<Value> {
     let (stopper, over) = stop_pair();
+    let counted = clock::now() + skipped;
     let measured = std::thread::scope(|scope| {
         let both = [("mic_a", "from_spk_b"), ("mic_b", "from_spk_a")].map(|(mouth, ear)| {
             let over = over.clone();
@@ -77,7 +81,8 @@ fn listen(time: Duration, stop: &Stop) -> anyhow::Result<Value> {
         both.map(|thread| match thread {
             Ok(thread) => {
                 let pair = thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
-                pair.map(|[mouth, ear]| measure(&mouth, &ear)).context("listen")
+                pair.map(|[mouth, ear]| measure(&mouth.since(counted), &ear.since(counted)))
+                    .context("listen")
             }
             Err(error) => Err(error).context("start a thread"),
         })

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -85,13 +86,21 @@ impl Home {
     }
 }
 
-/// The `twocan` program: this one, or what a test says with `TWOCAN_PROGRAM`.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Say where the `twocan` program is: for tests, which are programs of their own. Said twice, the
+/// first one counts.
+pub fn set_program(path: impl Into<PathBuf>) {
+    PROGRAM.get_or_init(|| path.into());
+}
+
+/// The `twocan` program: this one, or what [`set_program`] said.
 ///
 /// # Errors
 /// The running program can't be found on disk.
 pub fn program() -> anyhow::Result<PathBuf> {
-    match std::env::var_os("TWOCAN_PROGRAM") {
-        Some(program) => Ok(PathBuf::from(program)),
+    match PROGRAM.get() {
+        Some(program) => Ok(program.clone()),
         None => std::env::current_exe().context("find this program"),
     }
 }

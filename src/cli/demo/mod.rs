@@ -145,14 +145,12 @@ fn talk(
     out: &Path,
     env: &[(&str, String)],
 ) -> anyhow::Result<([Process; 2], Value)> {
+    // The ears open before and close after what is counted: the sound server may stumble over each.
+    let (seconds, settled) = (args.seconds.to_string(), SETTLED.as_secs().to_string());
+    let listen = ["--record", &seconds, "--from", &settled];
+    let ears = if env.is_empty() { None } else { Some(ears(&listen, env)?) };
     stop.sleep(SETTLED);
     let heard = Duration::from_secs(args.seconds) - SETTLED;
-    let ears = if env.is_empty() {
-        None
-    } else {
-        // A second less: opening the recordings takes its time, too.
-        Some(ears(&["--record", &(heard.as_secs() - 1).to_string()], env)?)
-    };
     let began = clock::now();
     let before = [kiosks[0].usage()?.0, kiosks[1].usage()?.0];
     stop.sleep(heard / 2);
@@ -184,9 +182,11 @@ fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
             fs::canonicalize(path).with_context(|| format!("find {path}"))?.display().to_string()
         }
     };
+    // Without a sound server each hears the file (or the bursts) at its own microphone.
+    let spoken = spoken(args)?;
     let cards = |kiosk: &str| match sound {
         true => (format!("mic_{kiosk}"), format!("spk_{kiosk}")),
-        false => (args.microphone.clone(), "null".to_owned()),
+        false => (spoken.clone(), "null".to_owned()),
     };
     Ok(Habits {
         camera,
@@ -217,9 +217,9 @@ fn picture(kiosk: &Kiosk, path: &Path) -> anyhow::Result<()> {
 }
 
 /// `twocan ear` as a child, ended with the value.
-struct Helper(Child);
+pub(in crate::cli) struct Helper(Child);
 
-fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
+pub(in crate::cli) fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
     let mut command = Command::new(kiosk::program()?);
     command.arg("ear").args(args).envs(env.iter().map(|(key, value)| (*key, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -228,7 +228,7 @@ fn ears(args: &[&str], env: &[(&str, String)]) -> anyhow::Result<Helper> {
 
 impl Helper {
     /// What it prints when it has listened long enough.
-    fn measured(mut self) -> anyhow::Result<Value> {
+    pub(in crate::cli) fn measured(mut self) -> anyhow::Result<Value> {
         let out = self.0.stdout.take().context("the ears have no output")?;
         let text = std::io::read_to_string(out)?;
         serde_json::from_str(&text).context("the ears did not measure")

@@ -43,12 +43,17 @@ pub fn report(a: &Process, b: &Process, ears: &Value) -> Value {
 fn direction(from: &Process, to: &Process, ear: &Value) -> Value {
     let (sent, got) = (&from.status["call"]["figures"], &to.status["call"]["figures"]);
     let age = &got["video"]["age_ms"];
+    // Real pictures have no stamp.
+    let stamp = &got["video"]["stamp_age_ms"];
+    let stamped = stamp["count"].as_u64().is_some_and(|count| count > 0);
+    let percentiles = |of: &Value| json!({ "p50": of["p50"], "p95": of["p95"], "p99": of["p99"] });
     json!({
         "video": {
             "captured": sent["video"]["captured"],
             "shown": got["video"]["shown"],
             "dropped": got["video"]["dropped"],
-            "age_ms": { "p50": age["p50"], "p95": age["p95"], "p99": age["p99"] },
+            "age_ms": percentiles(age),
+            "stamp_age_ms": stamped.then(|| percentiles(stamp)),
         },
         "audio": {
             "packets": got["audio"]["packets"],
@@ -86,6 +91,8 @@ pub fn table(report: &Value) -> String {
         let [ab, ba] = both.map(|way| number(&way["video"]["age_ms"][age]));
         row(&format!("picture age {age}, ms"), ab, ba);
     }
+    let [by_stamp_ab, by_stamp_ba] = both.map(|way| number(&way["video"]["stamp_age_ms"]["p95"]));
+    row("the same by its stamp p95, ms", by_stamp_ab, by_stamp_ba);
     row("voice packets", count(&ab["audio"]["packets"]), count(&ba["audio"]["packets"]));
     row("voice gaps", count(&ab["audio"]["gaps"]), count(&ba["audio"]["gaps"]));
     let [ab, ba] = both.map(|way| number(&way["audio"]["mouth_to_ear_ms"]));

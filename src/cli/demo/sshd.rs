@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const PROGRAM: &str = "/usr/sbin/sshd";
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -20,6 +22,7 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub struct Relay {
     listener: Option<Child>,
     config: PathBuf,
+    authorized: PathBuf,
     log: PathBuf,
     /// On 127.0.0.1.
     pub port: u16,
@@ -62,7 +65,6 @@ impl Relay {
         let public = fs::read_to_string(folder.join("host_key.pub"))?;
         let host_key_line = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let authorized = folder.join("authorized_keys");
-        fs::write(&authorized, keys.join("\n") + "\n")?;
         let config = folder.join("sshd_config");
         let mut text = String::new();
         for (key, value) in [
@@ -86,13 +88,29 @@ impl Relay {
         let mut relay = Self {
             listener: None,
             config,
+            authorized,
             log: folder.join("sshd.log"),
             port,
             user: user_name()?,
             host_key: host_key_line,
         };
+        relay.authorize(keys)?;
         relay.listen()?;
         Ok(relay)
+    }
+
+    /// Let in `keys` (OpenSSH public key lines) and nobody else from now on.
+    ///
+    /// # Errors
+    /// The folder can't be written to.
+    pub fn authorize(&self, keys: &[String]) -> anyhow::Result<()> {
+        let path = &self.authorized;
+        fs::write(path, keys.join("\n") + "\n").with_context(|| format!("write {}", path.display()))
+    }
+
+    /// What the server and its sessions said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Start the listener (again, on the same port).
@@ -116,7 +134,7 @@ impl Relay {
         let deadline = Instant::now() + START_LIMIT;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if child.try_wait()?.is_some() || Instant::now() > deadline {
-                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let log = self.log();
                 let last = log.lines().last().unwrap_or("no word").to_owned();
                 // It is gone or about to be; the log line is the news.
                 let _ = child.kill();
@@ -142,12 +160,24 @@ impl Relay {
         family.split_off(1)
     }
 
-    /// Kill every session at once (SIGKILL) and leave the listener alive.
-    pub fn kill_sessions(&self) {
-        for pid in self.session_processes() {
+    /// Kill every session at once (SIGKILL) and leave the listener alive. How many there were.
+    pub fn kill_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGKILL)
+    }
+
+    /// Stop every session (SIGSTOP): half-open connections, as when a link dies without a word. How
+    /// many there were.
+    pub fn freeze_sessions(&self) -> usize {
+        self.signal_sessions(Signal::SIGSTOP)
+    }
+
+    fn signal_sessions(&self, signal: Signal) -> usize {
+        let sessions = self.session_processes();
+        for pid in &sessions {
             // One that ended by itself in between is as dead as was wanted.
-            let _ = kill(pid);
+            let _ = kill(Pid::from_raw(*pid), signal);
         }
+        sessions.len()
     }
 
     /// Kill the listener and every session.
@@ -164,10 +194,6 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn kill(pid: i32) -> nix::Result<()> {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
 }
 
 fn user_name() -> anyhow::Result<String> {

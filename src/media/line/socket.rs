@@ -1,15 +1,19 @@
 //! The sockets under the line: one peer after another, each without a blocking call but the wait
 //! for socket or stop.
+//!
+//! Two waits need a thread of their own, for they have no descriptor: the system's resolver (which
+//! may take half a minute and hears no stop), and a queue beside a socket whose peer may leave.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use crate::stop::Stop;
+use crate::stop::{Stop, stop_pair};
 use crate::supervisor::{WorkerError, in_full};
 
 use super::{LineError, Place, Traffic};
@@ -97,7 +101,11 @@ impl Door {
 /// Connect to the first address of `place` that answers; `None` at the stop.
 fn dial(place: &str, stop: &Stop) -> io::Result<Option<(TcpStream, SocketAddr)>> {
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in place.to_socket_addrs()? {
+    let Some(addresses) = resolve(place, stop, |place| Ok(place.to_socket_addrs()?.collect()))?
+    else {
+        return Ok(None);
+    };
+    for address in addresses {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
             socket2::Type::STREAM,
@@ -119,6 +127,31 @@ fn dial(place: &str, stop: &Stop) -> io::Result<Option<(TcpStream, SocketAddr)>>
         }
     }
     Err(failed)
+}
+
+/// The addresses of `place` as `ask` finds them, in a thread that is left behind at the stop (then
+/// `None`): the process ends without it.
+fn resolve(
+    place: &str,
+    stop: &Stop,
+    ask: impl FnOnce(&str) -> io::Result<Vec<SocketAddr>> + Send + 'static,
+) -> io::Result<Option<Vec<SocketAddr>>> {
+    if let Ok(address) = place.parse() {
+        return Ok(Some(vec![address]));
+    }
+    let (answered, answer) = stop_pair();
+    let (found, addresses) = mpsc::channel();
+    let place = place.to_owned();
+    std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+        // Nobody waits any more: it was the stop.
+        let _ = found.send(ask(&place));
+        drop(answered);
+    })?;
+    if !ready(&answer, PollFlags::POLLIN, stop)? {
+        return Ok(None);
+    }
+    let failed = || io::Error::other("the resolver panicked");
+    addresses.try_recv().map_err(|_| failed())?.map(Some)
 }
 
 /// One connection, never blocking but in [`Line::ready`].
@@ -160,21 +193,72 @@ impl Line {
         }
     }
 
-    /// Write all of it, or part of it at the stop.
-    pub(super) fn write_all(&self, mut bytes: &[u8], stop: &Stop) -> Result<(), LineError> {
+    /// Do `work` until it is done, or the stop it is given comes: at `stop`, or when the peer has
+    /// left.
+    pub(super) fn while_there(
+        &self,
+        stop: &Stop,
+        work: impl FnOnce(&Stop) -> Result<(), LineError>,
+    ) -> Result<(), LineError> {
+        let (no_more, until_no_more) = stop_pair();
+        let (done, until_done) = stop_pair();
+        std::thread::scope(|scope| {
+            let watch = std::thread::Builder::new().name("line-watch".to_owned());
+            let watching = watch.spawn_scoped(scope, || {
+                let left = self.has_left(stop, &until_done);
+                drop(no_more);
+                left
+            });
+            let watching = watching.map_err(|source| self.broken(source))?;
+            let worked = work(&until_no_more);
+            drop(done);
+            match watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+                Some(left) if !stop.is_stopped() => Err(left),
+                _ => worked,
+            }
+        })
+    }
+
+    /// Wait until the peer has closed its side, which no longer reads then (`Some`), or until one of
+    /// the stops.
+    fn has_left(&self, stop: &Stop, done: &Stop) -> Option<LineError> {
+        // Closing by both sides, and failures, are told unasked.
+        let peer_left = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
+        loop {
+            let mut fds = [
+                PollFd::new(self.stream.as_fd(), peer_left),
+                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+                PollFd::new(done.as_fd(), PollFlags::POLLIN),
+            ];
+            match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Some(self.broken(error.into())),
+                Ok(_) if stop.is_stopped() || done.is_stopped() => return None,
+                Ok(_) => {
+                    return Some(match self.stream.take_error() {
+                        Ok(Some(source)) | Err(source) => self.broken(source),
+                        Ok(None) => LineError::Closed(self.peer.clone()),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Write all of it (then true), or part of it at the stop.
+    pub(super) fn write_all(&self, mut bytes: &[u8], stop: &Stop) -> Result<bool, LineError> {
         while !bytes.is_empty() {
             match (&self.stream).write(bytes) {
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !self.ready(PollFlags::POLLOUT, stop)? {
-                        return Ok(());
+                        return Ok(false);
                     }
                 }
                 Err(source) => return Err(self.broken(source)),
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -187,5 +271,42 @@ fn ready(fd: &impl AsFd, what: PollFlags, stop: &Stop) -> io::Result<bool> {
             Err(error) => return Err(error.into()),
             Ok(_) => return Ok(!stop.is_stopped()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_heard_while_the_resolver_still_asks() {
+        let (stopper, stop) = stop_pair();
+        let (asked, is_asked) = mpsc::channel();
+        let (never, forever) = mpsc::channel::<()>();
+        let dialler = std::thread::Builder::new()
+            .spawn(move || {
+                resolve("somewhere:5010", &stop, move |place| {
+                    asked.send(place.to_owned()).unwrap();
+                    let _ = forever.recv();
+                    Ok(Vec::new())
+                })
+            })
+            .unwrap();
+        assert_eq!(is_asked.recv().unwrap(), "somewhere:5010");
+        stopper.stop();
+        assert!(dialler.join().unwrap().unwrap().is_none());
+        drop(never);
+    }
+
+    #[test]
+    fn names_are_resolved_and_addresses_need_no_resolver() {
+        let (_stopper, stop) = stop_pair();
+        let here = "127.0.0.1:5010".parse::<SocketAddr>().unwrap();
+        let found = resolve("127.0.0.1:5010", &stop, |_| panic!("nobody is asked")).unwrap();
+        assert_eq!(found, Some(vec![here]));
+        let found = resolve("here:5010", &stop, move |_| Ok(vec![here])).unwrap();
+        assert_eq!(found, Some(vec![here]));
+        let error = resolve("here:5010", &stop, |_| Err(io::Error::other("no such host")));
+        assert_eq!(error.unwrap_err().to_string(), "no such host");
     }
 }

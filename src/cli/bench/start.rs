@@ -1,0 +1,82 @@
+//! Scenario `start`: how soon a kiosk is there, and what it costs while nobody calls.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::lab::{self, LIMIT, Lab, Mark};
+use super::pair::figure;
+use super::rows::Row;
+use crate::cli::demo::family::{Family, Habits};
+use crate::cli::demo::kiosk::{Kiosk, program};
+use crate::clock::{self, Time};
+
+/// From the home page's last change to the measurement of idleness, and its length.
+const CALM: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(10);
+const OFTEN: Duration = Duration::from_micros(300);
+
+/// Measure: Anna's kiosk with a headless screen, with Bert within reach.
+pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
+    let (mut ready, mut drawn) = (Vec::new(), Vec::new());
+    let (mut cpu, mut rss, mut wakes) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..lab.runs {
+        lab.say("start", run);
+        let family = Family::make(&lab.folder("start")?, &Habits::default())?;
+        let mut bert = family.bert.start(&["call"], &[])?;
+        bert.wait_for("the relay", LIMIT, |status| status["relay"]["state"] == "connected")?;
+        let mut anna = family.anna.start(&["kiosk", "--screen", "headless"], &[])?;
+        let began = anna.started;
+        ready.push(answers(&anna)?.since(began).as_secs_f64() * 1e3);
+        let status =
+            anna.wait_for("the first frame", LIMIT, |status| status["first_frame_us"].is_u64())?;
+        let frame = Time::from_micros(figure(&status, "/first_frame_us") as u64);
+        drawn.push(frame.since(began).as_secs_f64() * 1e3);
+        anna.wait_for("Bert at home", LIMIT, |status| status["contacts"][0]["reachable"] == true)?;
+        lab.wait(CALM)?;
+        let (before, switches) = (Mark::of(&[anna.pid()])?, wake_ups(anna.pid())?);
+        lab.wait(IDLE)?;
+        let (seconds, used) = before.until(&Mark::of(&[anna.pid()])?);
+        cpu.push(100.0 * used / seconds);
+        wakes.push((wake_ups(anna.pid())? - switches) / seconds);
+        rss.push(lab::rss_mb(anna.pid())?);
+        anna.stop(LIMIT)?;
+        bert.stop(LIMIT)?;
+    }
+    let size = std::fs::metadata(program()?)?.len() as f64 / 1e6;
+    let row =
+        |metric, unit, values: &[f64], target| Row::ours("start", metric, unit, values, target);
+    let rows = [
+        row("start to control socket answers", "ms", &ready, Some(20.0)),
+        row("start to first frame", "ms", &drawn, Some(150.0)),
+        row("idle CPU", "% of a core", &cpu, Some(0.2)),
+        row("idle wake-ups", "per second", &wakes, None),
+        row("RSS of the kiosk", "MB", &rss, Some(45.0)),
+        row("binary", "MB", &[size], None),
+    ];
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// The moment at which it first answers.
+fn answers(kiosk: &Kiosk) -> anyhow::Result<Time> {
+    let deadline = Instant::now() + LIMIT;
+    while kiosk.status().is_err() {
+        if Instant::now() > deadline {
+            bail!("the kiosk does not answer: {}", kiosk.last_words());
+        }
+        std::thread::sleep(OFTEN);
+    }
+    Ok(clock::now())
+}
+
+/// How often the threads of a process went to sleep by themselves so far.
+fn wake_ups(pid: u32) -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // One that ended meanwhile wakes no more.
+        let Ok(status) = std::fs::read_to_string(task?.path().join("status")) else { continue };
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.context("read /proc/PID/task")?.trim().parse::<f64>()?;
+    }
+    Ok(sum)
+}
