@@ -15,7 +15,7 @@ use crate::clock::Time;
 
 /// Samples per second of all sound inside twocan: mono, signed 16 bit.
 pub const SAMPLE_RATE: u32 = 48_000;
-/// Samples in the 10 ms that one device period and one [`Sound`] hold.
+/// Samples in the 10 ms that one device period and one `read` of a microphone hold.
 pub const PERIOD_SAMPLES: usize = 480;
 
 /// Width and height of a picture in pixels.

@@ -32,38 +32,38 @@ fn push(sink: &mut impl VideoSink, size: Size, color: [u8; 3], captured: Time) {
     sink.push(captured).expect("the screen is there");
 }
 
+/// Black on the left, white on the right; above, slanting stripes and circles, for people to see.
+fn push_pattern(sink: &mut impl VideoSink, size: Size) {
+    let room = sink.lease(size, size.pixels() * 3);
+    for (n, pixel) in room.chunks_exact_mut(3).enumerate() {
+        let (x, y) = (n as u32 % size.width, n as u32 / size.width);
+        let (dx, dy) = (x.abs_diff(480), y.abs_diff(110));
+        let ring = (dx * dx + dy * dy).isqrt();
+        let white = match (x < size.width / 2, y < 220) {
+            (left, false) => !left,
+            (true, true) => (x + y / 4) % 12 < 6,
+            (false, true) => ring % 10 < 5,
+        };
+        pixel.fill(if white { 255 } else { 0 });
+    }
+    sink.push(clock::now()).expect("the screen is there");
+}
+
 /// One process has one event loop: the whole story is one test.
 #[test]
 fn a_headless_kiosk_draws_what_is_published_feels_taps_shows_pictures_and_rests_in_between() {
     let (command, commands) = mpsc::channel();
-    let mut ui = Ui::new(ScreenKind::Headless, Panel::SEVEN_INCH, move |said| {
+    let ui = Ui::new(ScreenKind::Headless, Panel::SEVEN_INCH, move |said| {
         let _ = command.send(said);
     })
     .expect("a headless screen needs nothing");
-    let (first, first_frame) = mpsc::channel();
-    ui.on_first_frame(move |now| {
-        let _ = first.send(now);
-    });
-    let handle = ui.handle();
-    let story = std::thread::Builder::new()
-        .name("story".to_owned())
-        .spawn(move || {
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                first_frame.recv_timeout(LIMIT).expect("the first frame is drawn");
-                tell(&handle, &commands);
-            }));
-            handle.quit();
-            ended
-        })
-        .expect("a thread starts");
     let late = ui.handle();
-    ui.run().expect("the loop ends when it is told to");
+    run_beside(ui, move |handle| tell(handle, &commands));
     // Whoever comes late is told, and need not wait.
     assert!(late.screenshot().is_err());
     let mut sink = late.video_sink();
     sink.lease(Size::new(2, 2), 12);
     assert!(sink.push(clock::now()).is_err());
-    story.join().expect("the story was told").expect("the story came true");
 }
 
 fn tell(handle: &UiHandle, commands: &mpsc::Receiver<Command>) {
@@ -113,13 +113,27 @@ fn tell(handle: &UiHandle, commands: &mpsc::Receiver<Command>) {
         shot.pixel(20, 390) == Some([10, 200, 30]) && shot.pixel(600, 60) == Some([200, 10, 30])
     });
 
+    // It is drawn in the screen's own pixels, mixed of those it came with: the room is 680x412.
+    // How much room there is, the screen tells with the picture before.
+    let mut pushed = 1;
+    wait_until("the picture is scaled smoothly", || {
+        push_pattern(&mut sink, Size::new(640, 360));
+        pushed += 1;
+        let shot = handle.screenshot().expect("the loop answers");
+        shot.pixel(339, 300) == Some([7; 3]) && shot.pixel(340, 300) == Some([247; 3])
+    });
+    let shot = handle.screenshot().expect("the loop answers");
+    assert_eq!(shot.pixel(338, 300), Some([0; 3]));
+    assert_eq!(shot.pixel(341, 300), Some([255; 3]));
+    shot.write_png(&pages_folder().join("scaled.png")).expect("the file can be written");
+
     // Newest wins: every picture pushed is either shown or replaced, and the last one is shown.
     for n in 0..200_u8 {
         push(&mut sink, Size::new(640, 360), [n, 0, 0], clock::now());
     }
     wait_until("all pictures are accounted for", || {
         let stats = handle.picture_stats();
-        stats.shown + stats.replaced == 201
+        stats.shown + stats.replaced == pushed + 200
     });
     assert_eq!(handle.screenshot().expect("drawn").pixel(20, 390), Some([199, 0, 0]));
 

@@ -70,6 +70,39 @@ fn the_second_tap_of_a_double_tap_does_nothing_to_the_page_that_came() {
 }
 
 #[test]
+fn a_double_tap_on_an_arrow_turns_one_page_of_tiles() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let page = |first: u8, earlier, later| {
+        let tiles = (first..first + 6)
+            .map(|number| tile(person(number, &format!("Person {number}")), true, None))
+            .collect();
+        screen(Page::Home { tiles, earlier, later })
+    };
+    stage.show(page(1, false, true));
+    stage.tap("More");
+    assert_eq!(stage.heard(), [Command::LaterTiles]);
+    stage.adapters.publish(page(7, true, true));
+    stage.pass(Duration::from_millis(300));
+    stage.tap("More");
+    assert_eq!(stage.heard(), []);
+    stage.pass(Duration::from_millis(350));
+    stage.tap("More");
+    assert_eq!(stage.heard(), [Command::LaterTiles]);
+}
+
+#[test]
+fn a_tile_that_says_something_else_does_not_make_the_finger_wait() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(two_people());
+    stage.adapters.publish(home(vec![
+        tile(person(1, "Anna"), false, Some("called 14:10")),
+        tile(person(2, "Grandma Rose"), true, None),
+    ]));
+    stage.tap("Grandma Rose");
+    assert_eq!(stage.heard(), [Command::Dial(key(2))]);
+}
+
+#[test]
 fn a_change_within_a_page_does_not_make_the_finger_wait() {
     let stage = Stage::new(Panel::SEVEN_INCH);
     stage.show(in_call());

@@ -44,29 +44,12 @@ fn main() {
 
 fn the_window_is_drawn_touched_and_closed() {
     let (command, commands) = mpsc::channel();
-    let mut ui = Ui::new(ScreenKind::Window, Panel::SEVEN_INCH.square(), move |said| {
+    let ui = Ui::new(ScreenKind::Window, Panel::SEVEN_INCH.square(), move |said| {
         let _ = command.send(said);
     })
     .expect("there is an X server");
-    let (first, first_frame) = mpsc::channel();
-    ui.on_first_frame(move |now| {
-        let _ = first.send(now);
-    });
-    let handle = ui.handle();
-    handle.publish(two_people());
-    let story = std::thread::Builder::new()
-        .name("story".to_owned())
-        .spawn(move || {
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                first_frame.recv_timeout(LIMIT).expect("the first frame is drawn");
-                tell(&handle, &commands);
-            }));
-            handle.quit();
-            ended
-        })
-        .expect("a thread starts");
-    ui.run().expect("the loop ends when it is told to");
-    story.join().expect("the story was told").expect("the story came true");
+    ui.handle().publish(two_people());
+    run_beside(ui, move |handle| tell(handle, &commands));
 }
 
 fn tell(handle: &UiHandle, commands: &mpsc::Receiver<Command>) {

@@ -6,7 +6,7 @@
 //!   media, time ────────────┘        │           └─> records
 //!                                    └──> screen::derive(&core) ─> ui
 //! ```
-//! It owns the call machine; the [`super::run`] loop owns everything with a thread or a descriptor.
+//! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
 use std::time::Duration;
 

@@ -63,11 +63,7 @@ const ANY_SIZE: Size = Size::new(4096, 4096);
 /// The camera can't be opened, the port is in use, or the statistics can't be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
-    let place = match (args.to, args.listen) {
-        (Some(HostPort(to)), _) => Place::Dial(to),
-        (None, Some(ListenAt(at))) => Place::Listen(at),
-        (None, None) => anyhow::bail!("either --to or --listen is needed"),
-    };
+    let place = Place::of(args.to, args.listen).context("either --to or --listen is needed")?;
     let (name, size, fps) = (args.device.clone(), args.size, f64::from(args.fps));
     // Opened here the first time, so that a wrong name is an error at once.
     let mut first = Some(name.open(size, fps)?);

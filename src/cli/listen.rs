@@ -38,7 +38,7 @@ pub struct Args {
         required_unless_present = "listen"
     )]
     pub from: Option<HostPort>,
-    /// Wait for who wants to be heard, at [ADDRESS:]PORT; without an address only on this machine
+    /// Wait for who wants to be heard, at `[ADDRESS:]PORT`; without an address only on this machine
     /// (127.0.0.1).
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,
@@ -71,11 +71,7 @@ const WAITING: usize = 100;
 /// written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
-    let place = match (args.from, args.listen) {
-        (Some(HostPort(from)), _) => Place::Dial(from),
-        (None, Some(ListenAt(at))) => Place::Listen(at),
-        (None, None) => anyhow::bail!("either --from or --listen is needed"),
-    };
+    let place = Place::of(args.from, args.listen).context("either --from or --listen is needed")?;
     let buffer = Duration::from_millis(args.buffer_ms);
     // Opened here the first time, so that a wrong name is an error at once.
     let mut first = Some(open_sink(&args.device, buffer)?);

@@ -33,7 +33,7 @@ pub struct Args {
         required_unless_present = "listen"
     )]
     pub to: Option<HostPort>,
-    /// Wait for who wants to hear, at [ADDRESS:]PORT; without an address only on this machine
+    /// Wait for who wants to hear, at `[ADDRESS:]PORT`; without an address only on this machine
     /// (127.0.0.1).
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     pub listen: Option<ListenAt>,
@@ -68,11 +68,7 @@ const WAITING: usize = 10;
 /// The microphone can't be opened, the port is in use, or the statistics can't be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
-    let place = match (args.to, args.listen) {
-        (Some(HostPort(to)), _) => Place::Dial(to),
-        (None, Some(ListenAt(at))) => Place::Listen(at),
-        (None, None) => anyhow::bail!("either --to or --listen is needed"),
-    };
+    let place = Place::of(args.to, args.listen).context("either --to or --listen is needed")?;
     // Opened here the first time, so that a wrong name is an error at once.
     let mut first = Some(open_source(&args.device)?);
     let (stats, traffic) = (Arc::new(TalkStats::default()), Arc::new(Traffic::default()));

@@ -105,11 +105,7 @@ fn in_window(_args: Args, _stop: Stop, _end: End) -> anyhow::Result<ExitCode> {
 }
 
 fn view(args: Args, stop: &Stop, end: End, window: Option<OpenSink>) -> anyhow::Result<ExitCode> {
-    let place = match (args.from, args.listen) {
-        (Some(HostPort(from)), _) => Place::Dial(from),
-        (None, Some(ListenAt(at))) => Place::Listen(at),
-        (None, None) => anyhow::bail!("either --from or --listen is needed"),
-    };
+    let place = Place::of(args.from, args.listen).context("either --from or --listen is needed")?;
     let (counters, traffic) = (Arc::new(Counters::default()), Arc::new(Traffic::default()));
     let seen = Arc::new(Mutex::new(Seen::default()));
     let open = sink(&args.sink, &seen, window)?;

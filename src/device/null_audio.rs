@@ -2,7 +2,7 @@
 //!
 //! The pace is kept by absolute deadlines: a late wake-up is made up for by the next period, so
 //! an hour has as many samples as it should. The other drivers without a card keep time with
-//! [`Metronome`] and [`Void`] too.
+//! `Metronome` and `Void` too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

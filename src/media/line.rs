@@ -50,6 +50,17 @@ pub enum Place {
     Dial(String),
 }
 
+impl Place {
+    /// As a command line names it; where it says both, the peer is dialled.
+    pub fn of(dial: Option<HostPort>, listen: Option<ListenAt>) -> Option<Self> {
+        match (dial, listen) {
+            (Some(HostPort(place)), _) => Some(Self::Dial(place)),
+            (None, Some(ListenAt(at))) => Some(Self::Listen(at)),
+            (None, None) => None,
+        }
+    }
+}
+
 /// `HOST:PORT`, as a command line names a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort(pub String);

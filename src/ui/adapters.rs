@@ -13,10 +13,11 @@ use super::pages::{
     KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, PictureAdapter, TileView,
 };
 use super::panel::Panel;
+use super::scale::Room;
 use super::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
-use crate::frame::PixelFormat;
+use crate::frame::{PixelFormat, Size};
 use crate::identity::PeerKey;
 
 /// As many tiles as a page has room for.
@@ -202,10 +203,34 @@ impl Adapters {
     }
 
     /// Show a moving picture; an empty image takes it away.
-    pub(super) fn show_picture(&self, own: bool, image: Image) {
-        let Some(window) = self.window.upgrade() else { return };
-        let pictures = window.global::<PictureAdapter>();
-        if own { pictures.set_own(image) } else { pictures.set_remote(image) }
+    pub(super) fn show_picture(&self, own: bool, image: Image, ratio: f32) -> Room {
+        let Some(window) = self.window.upgrade() else { return Room::default() };
+        if own {
+            window.global::<PictureAdapter>().set_own(image);
+            return Room::default();
+        }
+        show_remote(
+            &window.global::<PictureAdapter>(),
+            &window.global::<PanelAdapter>(),
+            image,
+            ratio,
+        )
+    }
+}
+
+/// Show the other's picture, which came with this `ratio`; the room there is for the next one.
+pub(super) fn show_remote(
+    pictures: &PictureAdapter,
+    panel: &PanelAdapter,
+    image: Image,
+    ratio: f32,
+) -> Room {
+    pictures.set_remote_ratio(ratio);
+    pictures.set_remote(image);
+    let pixels = |length: i32| u32::try_from(length).unwrap_or(0);
+    Room {
+        size: Size::new(pixels(pictures.get_room_width()), pixels(pictures.get_room_height())),
+        pixel_aspect: panel.get_pixel_aspect(),
     }
 }
 
@@ -226,10 +251,11 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
     home.set_connected(strip.connected);
 }
 
-/// What makes two pages different ones to a finger: the kind, and whom it is about.
+/// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
+/// first tile, so that a double tap on an arrow turns one page of tiles.
 fn place(page: &Page) -> (PageKind, Option<PeerKey>) {
     match page {
-        Page::Home { .. } => (PageKind::Home, None),
+        Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
         Page::Incoming { person } => (PageKind::Incoming, Some(person.key)),
         Page::InCall { person, .. } => (PageKind::InCall, Some(person.key)),

@@ -9,10 +9,11 @@ use std::time::Duration;
 use slint::platform::{PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, Image, LogicalPosition};
 
-use super::adapters::Adapters;
+use super::adapters::{self, Adapters};
 use super::headless::Headless;
 use super::mailbox::Mailbox;
-use super::pages::{KioskWindow, PictureAdapter, PictureWindow};
+use super::pages::{KioskWindow, PictureWindow};
+use super::scale::Room;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
 use super::video::{OnShown, PictureSink, PictureStats, Place, Way};
@@ -55,15 +56,17 @@ fn local() -> Option<Rc<Local>> {
     LOCAL.with(|slot| slot.borrow().clone())
 }
 
-pub(super) fn show_picture(place: Place, image: Image) {
+/// Show a picture whose width over height was `ratio`; where it is drawn, if it is worth scaling.
+pub(super) fn show_picture(place: Place, image: Image, ratio: f32) -> Room {
     match local().as_deref() {
         Some(Local { shown: Shown::Kiosk(_, adapters), .. }) => {
-            adapters.show_picture(place == Place::SelfView, image);
+            adapters.show_picture(place == Place::SelfView, image, ratio)
         }
         Some(Local { shown: Shown::Viewer(window), .. }) => {
-            window.global::<PictureAdapter>().set_remote(image);
+            let (pictures, panel) = (window.global(), window.global());
+            adapters::show_remote(&pictures, &panel, image, ratio)
         }
-        None => {}
+        None => Room::default(),
     }
 }
 

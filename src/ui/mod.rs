@@ -23,6 +23,8 @@ mod headless;
 #[cfg(feature = "ui")]
 mod mailbox;
 #[cfg(feature = "ui")]
+mod scale;
+#[cfg(feature = "ui")]
 mod snapshot;
 #[cfg(feature = "ui")]
 mod video;

@@ -1,10 +1,11 @@
 //! Moving pictures into a page: filled by a worker, shown by the event loop, newest wins.
 //!
 //! ```text
-//! worker: lease -> fill Rgb8 -> push ──> one slot ──wake-up──> event loop: Image -> property
-//!            ▲                    └ replaced: counted               │
-//!            └──────────────── spare buffers ◀── the one before ────┘
+//! worker: lease -> fill Rgb8 -> push: scale ──> one slot ──wake-up──> event loop: Image -> property
+//!                                ▲        └ replaced: counted              │
+//!                                └─ spare buffers ◀── the one before, room ┘
 //! ```
+//! The other's picture is scaled in the worker to the room that the event loop last found for it.
 //! A [`slint::Image`] cannot cross threads, its pixel buffer can. Buffers go round, so a call
 //! allocates nothing once it runs.
 
@@ -16,6 +17,7 @@ use slint::{Image, Rgb8Pixel, SharedPixelBuffer};
 
 use super::handle;
 use super::mailbox::Mailbox;
+use super::scale::{Room, Scaler, ratio};
 use crate::clock::{self, Time};
 use crate::device::{DeviceError, VideoSink};
 use crate::frame::{PixelFormat, Size};
@@ -50,6 +52,8 @@ pub struct PictureStats {
 struct Waiting {
     buffer: Buffer,
     captured: Time,
+    /// Before it was scaled.
+    ratio: f32,
 }
 
 struct Shared {
@@ -61,6 +65,7 @@ struct Shared {
 /// What the event loop and the workers both know.
 struct Tally {
     spare: Mutex<Vec<Buffer>>,
+    room: Mutex<Room>,
     shown: AtomicU64,
     replaced: AtomicU64,
     on_shown: Mutex<Option<OnShown>>,
@@ -72,6 +77,14 @@ impl Tally {
         if spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
         }
+    }
+
+    /// One of `size`, with any pixels.
+    fn buffer(&self, size: Size) -> Buffer {
+        let spare = lock(&self.spare).pop();
+        spare
+            .filter(|spare| fits(spare, size))
+            .unwrap_or_else(|| Buffer::new(size.width, size.height))
     }
 
     fn replaced(&self) {
@@ -87,6 +100,10 @@ impl Tally {
     }
 }
 
+fn fits(buffer: &Buffer, size: Size) -> bool {
+    buffer.width() == size.width && buffer.height() == size.height
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -99,6 +116,7 @@ impl Way {
     pub(super) fn to(place: Place) -> Self {
         let tally = Arc::new(Tally {
             spare: Mutex::default(),
+            room: Mutex::default(),
             shown: AtomicU64::new(0),
             replaced: AtomicU64::new(0),
             on_shown: Mutex::default(),
@@ -109,7 +127,7 @@ impl Way {
     }
 
     pub(super) fn sink(&self) -> PictureSink {
-        PictureSink { way: self.clone(), leased: None }
+        PictureSink { way: self.clone(), leased: None, kept: None, scaler: Scaler::default() }
     }
 
     pub(super) fn stats(&self) -> PictureStats {
@@ -152,11 +170,11 @@ fn arrive(place: Place, tally: &Arc<Tally>, waiting: Option<Waiting>) {
         if let Some((tally, _)) = on_show.undrawn.take() {
             tally.replaced();
         }
-        let image = match &waiting {
-            Some(waiting) => Image::from_rgb8(waiting.buffer.clone()),
-            None => Image::default(),
+        let (image, ratio) = match &waiting {
+            Some(waiting) => (Image::from_rgb8(waiting.buffer.clone()), waiting.ratio),
+            None => (Image::default(), 0.0),
         };
-        handle::show_picture(place, image);
+        *lock(&tally.room) = handle::show_picture(place, image, ratio);
         let captured = waiting.as_ref().map(|waiting| waiting.captured);
         if let Some(old) = std::mem::replace(&mut on_show.buffer, waiting.map(|w| w.buffer)) {
             tally.recycle(old);
@@ -184,9 +202,24 @@ pub(super) fn drawn(now: Time) {
 pub struct PictureSink {
     way: Way,
     leased: Option<Buffer>,
+    /// What was leased before and has been scaled into another buffer.
+    kept: Option<Buffer>,
+    scaler: Scaler,
 }
 
 impl PictureSink {
+    /// `buffer` in the pixels it will be drawn on.
+    fn scaled(&mut self, mut buffer: Buffer) -> Buffer {
+        let tally = &self.way.0.tally;
+        let from = Size::new(buffer.width(), buffer.height());
+        let room = *lock(&tally.room);
+        let Some(to) = room.scaled(from) else { return buffer };
+        let mut target = tally.buffer(to);
+        self.scaler.scale(buffer.make_mut_bytes(), from, target.make_mut_bytes(), to);
+        self.kept = Some(buffer);
+        target
+    }
+
     /// What became of the pictures pushed to this place so far, by any sink.
     pub fn stats(&self) -> PictureStats {
         self.way.stats()
@@ -199,9 +232,9 @@ impl VideoSink for PictureSink {
     }
 
     fn lease(&mut self, size: Size, bytes: usize) -> &mut [u8] {
-        let fits = |buffer: &Buffer| buffer.width() == size.width && buffer.height() == size.height;
-        let spare = self.leased.take().or_else(|| lock(&self.way.0.tally.spare).pop());
-        let buffer = spare.filter(fits).unwrap_or_else(|| Buffer::new(size.width, size.height));
+        let kept = self.leased.take().or_else(|| self.kept.take());
+        let kept = kept.filter(|kept| fits(kept, size));
+        let buffer = kept.unwrap_or_else(|| self.way.0.tally.buffer(size));
         let room = self.leased.insert(buffer).make_mut_bytes();
         debug_assert_eq!(room.len(), bytes, "RGB pixels of {size}");
         room
@@ -209,9 +242,11 @@ impl VideoSink for PictureSink {
 
     fn push(&mut self, captured: Time) -> Result<(), DeviceError> {
         let Some(buffer) = self.leased.take() else { return Ok(()) };
+        let ratio = ratio(Size::new(buffer.width(), buffer.height()));
+        let buffer = self.scaled(buffer);
         let shared = &self.way.0;
         let replaced =
-            shared.mailbox.post(Some(Waiting { buffer, captured })).map_err(|ended| {
+            shared.mailbox.post(Some(Waiting { buffer, captured, ratio })).map_err(|ended| {
                 DeviceError {
                     deed: "show a picture on",
                     device: format!("{:?}", shared.place),

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use i_slint_backend_testing::{
@@ -15,11 +15,11 @@ use slint::{ComponentHandle, LogicalPosition, PhysicalSize};
 use twocan::clock::Time;
 use twocan::frame::{Picture, PixelFormat, Size};
 use twocan::identity::PeerKey;
-use twocan::ui::Snapshot;
 use twocan::ui::adapters::Adapters;
 use twocan::ui::pages::KioskWindow;
 use twocan::ui::panel::Panel;
 use twocan::ui::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
+use twocan::ui::{Snapshot, Ui, UiHandle};
 
 pub const PANELS: [(&str, Panel); 2] =
     [("800x480", Panel::SEVEN_INCH), ("720x1280", Panel::PORTRAIT)];
@@ -246,6 +246,29 @@ impl Stage {
     pub fn heard(&self) -> Vec<Command> {
         self.commands.take()
     }
+}
+
+/// Run `ui` in this thread while another tells `story`, from the first frame on.
+pub fn run_beside(mut ui: Ui, story: impl FnOnce(&UiHandle) + Send + 'static) {
+    let (first, first_frame) = mpsc::channel();
+    ui.on_first_frame(move |now| {
+        let _ = first.send(now);
+    });
+    let handle = ui.handle();
+    let story = std::thread::Builder::new()
+        .name("story".to_owned())
+        .spawn(move || {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let limit = Duration::from_secs(30);
+                first_frame.recv_timeout(limit).expect("the first frame is drawn");
+                story(&handle);
+            }));
+            handle.quit();
+            ended
+        })
+        .expect("a thread starts");
+    ui.run().expect("the loop ends when it is told to");
+    story.join().expect("the story was told").expect("the story came true");
 }
 
 pub fn middle(element: &ElementHandle) -> LogicalPosition {
