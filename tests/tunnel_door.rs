@@ -259,6 +259,76 @@ fn whatever_a_bad_guest_sends_ends_its_own_session_only() {
 }
 
 #[test]
+fn data_on_a_channel_without_a_subsystem_ends_the_session_that_sent_it() {
+    let (anna, bert) = two_identities();
+    let bad = Identity::generate();
+    let (b, door) = with_door(&bert, &[anna.public(), bad.public()]);
+    let a = guest(&anna, b.key, door);
+    a.wait_up(b.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    for number in 1..=6 {
+        // Over the five sessions that a contact may have: each must leave its place.
+        block_on(async {
+            let rogue = Rogue::enter(door, &bad).await;
+            rogue.flood_a_bare_channel().await;
+        });
+        wait_count("bad sessions", &b.tunnel.counters().bad_sessions, number);
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    }
+    assert!(!a.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. })));
+}
+
+#[test]
+fn a_channel_that_never_says_what_it_is_ends_its_session() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    block_on(async {
+        let rogue = Rogue::enter(door, &anna).await;
+        let _control = rogue.greet().await;
+        let mut idle = rogue.channel().await;
+        while idle.wait().await.is_some() {}
+    });
+    wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 1);
+}
+
+#[test]
+fn each_request_for_more_than_a_stream_is_refused_and_counted() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let refused = &b.tunnel.counters().refused_requests;
+    let kinds = ["terminal", "shell", "command", "environment", "agent", "X11"];
+    block_on(async {
+        for (number, kind) in (1..).zip(kinds) {
+            let rogue = Rogue::enter(door, &anna).await;
+            let channel = rogue.channel().await;
+            match kind {
+                "terminal" => channel.request_pty(true, "vt100", 80, 24, 0, 0, &[]).await.unwrap(),
+                "shell" => channel.request_shell(true).await.unwrap(),
+                "command" => channel.exec(true, "id").await.unwrap(),
+                "environment" => channel.set_env(true, "LANG", "C").await.unwrap(),
+                "agent" => channel.agent_forward(true).await.unwrap(),
+                _ => channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap(),
+            }
+            assert!(Rogue::is_refused(channel).await, "{kind}");
+            assert_eq!(refused.load(Ordering::Relaxed), number, "{kind}");
+        }
+        let before = kinds.len() as u64;
+        let rogue = Rogue::enter(door, &anna).await;
+        let session = rogue.session();
+        let tcp = session.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1).await;
+        assert!(tcp.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 1);
+        assert!(session.channel_open_direct_streamlocal("/run/systemd/private").await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 2);
+        assert!(session.tcpip_forward("127.0.0.1", 0).await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 3);
+        assert!(session.streamlocal_forward("/tmp/twocan-no.sock").await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 4);
+    });
+}
+
+#[test]
 fn a_signal_before_hello_ends_the_session() {
     let (anna, bert) = two_identities();
     let (b, door) = with_door(&bert, &[anna.public()]);

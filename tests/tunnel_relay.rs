@@ -6,11 +6,14 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
-use common::kiosk::{Kiosk, close, packet, send_until_one_arrives, two_identities};
+use common::kiosk::{
+    Kiosk, at_relay, close, config, packet, send_until_one_arrives, two_identities, wait_count,
+};
+use common::rogue::Rogue;
 use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
-use twocan::tunnel::{Command, RelayConfig, RelayStatus};
+use twocan::tunnel::{Command, Event, RelayConfig, RelayStatus, TunnelConfig};
 use twocan::wire::signal::Signal;
 
 /// Anna dials (her key is the smaller one), Bert is dialled; both are up.
@@ -65,6 +68,39 @@ fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
 }
 
 #[test]
+fn a_contact_that_floods_a_bare_channel_through_the_relay_silences_nobody_else() {
+    let (anna, bert) = two_identities();
+    let bad = Identity::generate();
+    let sshd = Sshd::start(&[anna.public(), bert.public(), bad.public()]);
+    let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
+    let b = Kiosk::start(TunnelConfig {
+        relay: Some(sshd.relay()),
+        contacts: vec![at_relay(anna.public()), at_relay(bad.public())],
+        ..config(&bert, "Bert")
+    });
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    for number in 1..=3 {
+        for lane in ["voice", "video"] {
+            let socket = sshd.sockets().join(format!("{}-{lane}.sock", b.key.id16()));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let socket = socket.to_str().unwrap();
+                let rogue = Rogue::enter_through(&sshd.relay(), socket, &bad).await;
+                rogue.flood_a_bare_channel().await;
+            });
+        }
+        wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 2 * number);
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    }
+    assert!(!a.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. })));
+}
+
+#[test]
 fn the_link_stays_when_media_end() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
@@ -76,7 +112,7 @@ fn the_link_stays_when_media_end() {
     b.tunnel.send(Command::Detach { peer: a.key });
     a.say(b.key, Signal::Ringing { call: 1 });
     assert_eq!(b.wait_signal(), Signal::Ringing { call: 1 });
-    assert!(!a.events.try_iter().any(|e| matches!(e, twocan::tunnel::Event::PeerDown { .. })));
+    assert!(!a.events.try_iter().any(|e| matches!(e, Event::PeerDown { .. })));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! One host key is accepted and nothing is learnt. The server may open no channel to us, but the
 //! relay one: connections to our own socket there, which lead to our door.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +19,14 @@ use super::cut::{Cut, severable};
 use super::door::Door;
 use super::error::TunnelError;
 use super::options::{self, Lane};
+use super::pipe::pipe;
 use super::streams::{Stream, Writer};
 
 /// A SYN into a dead network is repeated ever less often; a new attempt is the quicker way back.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long a session that was cut may take to notice.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// What the relay may open to us, once we know where our socket is.
 pub(super) struct Forward {
@@ -60,14 +65,20 @@ pub(super) struct Pinned {
 /// Waits for the end of a session.
 pub(super) struct Ended {
     gone: oneshot::Receiver<()>,
+    cut: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     reason: Arc<Mutex<Option<String>>>,
 }
 
 impl Ended {
     /// Why it ended, when it has.
     pub(super) async fn wait(self) -> String {
+        let mut gone = self.gone;
         // Only ever an error: the sender is dropped, never used.
-        let _ = self.gone.await;
+        tokio::select! {
+            _ = &mut gone => {}
+            // Cut is ended, though the session hang.
+            () = self.cut => drop(tokio::time::timeout(LAST_BREATH, gone).await),
+        }
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
         reason.unwrap_or_else(|| "the connection was closed".to_owned())
     }
@@ -121,7 +132,10 @@ where
         seen,
     };
     match client::connect_stream(config, stream, handler).await {
-        Ok(handle) => Ok(Connection { handle, cut, ended: Ended { gone, reason } }),
+        Ok(handle) => {
+            let ended = Ended { gone, cut: Box::pin(cut.done()), reason };
+            Ok(Connection { handle, cut, ended })
+        }
         Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }) => {
             Err(changed(format!("of other kinds only ({})", theirs.join(", "))))
         }
@@ -204,7 +218,7 @@ impl Handler for Pinned {
         if forward.path.get().is_some_and(|path| path == socket_path) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
-            tokio::spawn(door.serve(channel.into_stream(), Some(forward.lane)));
+            tokio::spawn(door.serve(pipe(channel.into_stream()), Some(forward.lane)));
         }
         Ok(())
     }

@@ -17,10 +17,11 @@ use ssh_key::PrivateKey;
 
 use super::RelayConfig;
 use super::client::{self, Connection, Ended, Forward, Greeting, Pinned, handshake_error};
-use super::cut::Cut;
+use super::cut::{Cut, Severable};
 use super::door::Door;
 use super::error::TunnelError;
 use super::options::Lane;
+use super::pipe::{Pipe, pipe};
 use crate::identity::PeerKey;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
@@ -41,11 +42,14 @@ pub(super) struct Outer {
     cut: Cut,
 }
 
+/// What an inner session runs on.
+type Transport = Severable<Pipe<ChannelStream<Msg>>>;
+
 impl Outer {
     /// A connection to `peer`'s socket on the relay.
-    pub(super) async fn open(&self, peer: PeerKey) -> Result<ChannelStream<Msg>, russh::Error> {
+    pub(super) async fn open(&self, peer: PeerKey) -> Result<Transport, russh::Error> {
         let path = socket_path(&self.folder, peer, self.lane);
-        Ok(self.handle.channel_open_direct_streamlocal(path).await?.into_stream())
+        Ok(pipe(self.handle.channel_open_direct_streamlocal(path).await?.into_stream()))
     }
 
     /// Whether the relay still answers; if not, the session is ended.
