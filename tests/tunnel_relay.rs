@@ -134,6 +134,99 @@ fn a_plain_login_needs_no_folder_in_the_config() {
     }
 }
 
+/// Two kiosks that are told no folder find each other at such a relay, and pictures flow.
+fn meet_without_folder(more: &str) {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start_with(&[anna.public(), bert.public()], more);
+    let relay = || RelayConfig { folder: None, ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay(), bert.public());
+    let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+}
+
+#[test]
+fn a_relay_that_forwards_no_sockets_is_used_by_ports() {
+    meet_without_folder("AllowStreamLocalForwarding no");
+}
+
+#[test]
+fn a_relay_that_runs_no_command_is_used_by_ports() {
+    meet_without_folder("ForceCommand /bin/false");
+}
+
+#[test]
+fn a_relay_that_forwards_nothing_is_named_with_what_it_refused() {
+    let (anna, bert) = two_identities();
+    let more = "ForceCommand /bin/false\nAllowTcpForwarding no";
+    let sshd = Sshd::start_with(&[anna.public()], more);
+    let relay = RelayConfig { folder: None, ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay, bert.public());
+    let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
+    let RelayStatus::Backoff { sentence, .. } = status else { unreachable!() };
+    for part in ["relay 127.0.0.1", "refused to listen on 127.0.0.1:", "`folder` in [relay]"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+/// Stop the sshd sessions that listen on a video socket; how many there were.
+fn freeze_video_sessions(sshd: &Sshd) -> usize {
+    let folder = sshd.sockets().display().to_string();
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let inodes: Vec<String> = sockets
+        .lines()
+        .filter(|line| line.contains(&folder) && line.ends_with("-video.sock"))
+        .filter_map(|line| Some(format!("socket:[{}]", line.split_whitespace().nth(6)?)))
+        .collect();
+    let holds = |pid: i32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+    };
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.ok()?.file_name().to_str()?.parse::<i32>().ok().filter(|pid| holds(*pid))
+    });
+    let pids: Vec<i32> = pids.collect();
+    for pid in &pids {
+        let pid = nix::unistd::Pid::from_raw(*pid);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    }
+    pids.len()
+}
+
+#[test]
+fn a_half_open_video_lane_is_noticed_by_itself_and_the_voice_goes_on() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    // Nothing is sent: each side must show life by itself.
+    for ports in [&from, &to] {
+        let (_stopper, stop) = twocan::stop::stop_pair();
+        let came = ports.pictures_in.receive(&stop, Some(common::kiosk::LIMIT));
+        let twocan::queue::Received::Item(came) = came else { panic!("no sign of life") };
+        assert_eq!(came.kind, PacketKind::Same);
+    }
+    assert!(freeze_video_sessions(&sshd) >= 2, "the video session of each");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
+    for kiosk in [&a, &b] {
+        let down = kiosk.events.try_iter().any(|e| matches!(e, Event::PeerDown { .. }));
+        assert!(!down, "the voice lane was not touched");
+    }
+}
+
 #[test]
 fn another_host_key_blocks_with_a_sentence_that_names_host_and_keys() {
     let (anna, bert) = two_identities();

@@ -84,7 +84,8 @@ impl Runtime {
     fn dial(&self, key: PeerKey, lane: Lane) -> Option<Dial> {
         let peer = self.peers.get(&key)?.config.clone();
         let outer = self.outers[lane as usize].outer.clone();
-        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer })
+        let relay_may_come = self.relay.is_some();
+        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer, relay_may_come })
     }
 
     fn tell_outer(&mut self, lane: Lane) {
