@@ -86,6 +86,30 @@ fn an_unknown_key_is_refused_with_file_line_section_and_what_there_is() {
 }
 
 #[test]
+fn a_host_key_that_our_side_cannot_check_is_refused_in_words() {
+    let relay = |key: &str| format!("[relay]\nhost = 'h'\nuser = 'u'\nhost_key = '{key}'\n");
+    let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBCA6PjB4E6WZhZfDnrnEOxtEBOdimAAkwfd7kjdyy0PuSKWSLUvDmKKVRQ15+7OnBZiSme5jZynMep9dhPKRwU0=";
+    assert!(parse(&relay(ecdsa)).is_ok());
+    let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDMt2HI7V235u2uLDRvLFKlueDlWw7S/80dZSSDX6mttYmvBWZwmv0oLl8JyMr2kROxuURsgM3qDP2Oo7HfWgvyjgI+syeEGFDUBb/B2Az1l9ThmXlw4USoLLOCeWO1ZUBD7vy+EQc2FIwTSoZ9DAtspFfxyzR8Xn+j2wDfLS7wpQ==";
+    let error = parse(&relay(rsa)).unwrap_err().to_string();
+    assert!(error.contains("expected a public key of the kind ssh-ed25519 or ecdsa"), "{error}");
+    assert!(error.contains("not ssh-rsa"), "{error}");
+}
+
+#[test]
+fn the_relays_folder_is_a_path_from_its_root() {
+    let relay = |folder: &str| {
+        format!(
+            "[relay]\nhost = 'h'\nuser = 'u'\nfolder = '{folder}'\nhost_key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKY85C8pt/4DyxBux8o8q4/JdkryLChW7h8WcnOM24n'\n"
+        )
+    };
+    let folder = parse(&relay("/srv/twocan")).unwrap().relay.unwrap().folder;
+    assert_eq!(folder.unwrap().as_str(), "/srv/twocan");
+    let error = parse(&relay("srv/twocan")).unwrap_err().to_string();
+    assert!(error.contains("expected a path from the root"), "{error}");
+}
+
+#[test]
 fn a_wrong_value_is_refused_with_what_was_expected() {
     refused(
         "[camera]\n\nfps = 90",

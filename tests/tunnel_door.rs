@@ -13,6 +13,7 @@ use common::kiosk::{
     Kiosk, at_door, config, packet, send_until_one_arrives, two_identities, wait_count,
 };
 use common::rogue::Rogue;
+use common::sshd::Sshd;
 use ssh_key::LineEnding;
 use twocan::frame::PacketKind;
 use twocan::identity::{Identity, PeerKey};
@@ -42,11 +43,10 @@ fn guest(identity: &Identity, host: PeerKey, door: SocketAddr) -> Kiosk {
     Kiosk::start(TunnelConfig { contacts, ..config(identity, "Guest") })
 }
 
-#[test]
-fn a_direct_door_needs_no_relay() {
-    let (anna, bert) = two_identities();
-    let (b, door) = with_door(&bert, &[anna.public()]);
-    let a = guest(&anna, b.key, door);
+/// Only `host` has a door, and does not know where the guest is.
+fn one_way(guest_is: &Identity, host_is: &Identity) {
+    let (b, door) = with_door(host_is, &[guest_is.public()]);
+    let a = guest(guest_is, b.key, door);
     assert_eq!((a.wait_up(b.key), b.wait_up(a.key)), ("Host".to_owned(), "Guest".to_owned()));
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
@@ -54,6 +54,77 @@ fn a_direct_door_needs_no_relay() {
     send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
     a.say(b.key, Signal::Invite { call: 1 });
     assert_eq!(b.wait_signal(), Signal::Invite { call: 1 });
+}
+
+#[test]
+fn a_direct_door_needs_no_relay() {
+    let (anna, bert) = two_identities();
+    one_way(&anna, &bert);
+}
+
+#[test]
+fn a_direct_door_of_the_smaller_key_is_entered_too() {
+    let (anna, bert) = two_identities();
+    one_way(&bert, &anna);
+}
+
+#[test]
+fn a_door_that_opens_later_or_again_is_found_by_the_larger_key() {
+    let (anna, bert) = two_identities();
+    // A port that is free, to begin with and then again.
+    let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let a = guest(&bert, anna.public(), door);
+    a.wait_down(anna.public());
+    for _ in 0..2 {
+        let contacts = vec![nowhere(bert.public())];
+        let host = TunnelConfig { door: Some(door), contacts, ..config(&anna, "Host") };
+        let host = Kiosk::start(host);
+        a.wait_up(anna.public());
+        host.wait_up(bert.public());
+        drop(host);
+        a.wait_down(anna.public());
+    }
+}
+
+#[test]
+fn two_doors_that_know_each_other_settle_on_one_session() {
+    let (anna, bert) = two_identities();
+    let doors = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let kiosk = |own: usize, identity: &Identity, peer: PeerKey| {
+        let contacts = vec![at_door(peer, doors[1 - own])];
+        let config = config(identity, "Both");
+        Kiosk::start(TunnelConfig { door: Some(doors[own]), contacts, ..config })
+    };
+    let b = kiosk(1, &bert, anna.public());
+    let a = kiosk(0, &anna, bert.public());
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    for _ in 0..50 {
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    }
+    // What crossed at the start has settled: from now on nothing is replaced.
+    while a.events.try_recv().is_ok() {}
+    while b.events.try_recv().is_ok() {}
+    for _ in 0..200 {
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    }
+    let down = |kiosk: &Kiosk| kiosk.events.try_iter().any(|e| matches!(e, Event::PeerDown { .. }));
+    assert!(!down(&a) && !down(&b));
+}
+
+#[test]
+fn a_contact_that_moved_is_found_at_its_new_address() {
+    let (anna, bert) = two_identities();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let a = guest(&anna, b.key, nobody);
+    a.wait_down(b.key);
+    a.tunnel.send(Command::SetContacts(vec![at_door(b.key, door)]));
+    a.wait_up(b.key);
 }
 
 #[test]
@@ -78,6 +149,21 @@ fn a_door_with_another_key_is_blocked_and_not_entered() {
     for part in [bert.public().fingerprint(), c.key.fingerprint(), door.to_string()] {
         assert!(sentence.contains(&part), "{sentence}");
     }
+}
+
+#[test]
+fn another_key_at_the_direct_address_is_told_when_the_relay_does_not_lead_there_either() {
+    let (anna, bert) = two_identities();
+    let (c, door) = with_door(&Identity::generate(), &[anna.public()]);
+    let sshd = Sshd::start(&[anna.public()]);
+    let contact = PeerConfig { via_relay: true, ..at_door(bert.public(), door) };
+    let (relay, contacts) = (Some(sshd.relay()), vec![contact]);
+    let a = Kiosk::start(TunnelConfig { relay, contacts, ..config(&anna, "Guest") });
+    let sentence = a.wait("PeerBlocked", |event| match event {
+        Event::PeerBlocked { sentence, .. } => Some(sentence.clone()),
+        _ => None,
+    });
+    assert!(sentence.contains(&c.key.fingerprint()), "{sentence}");
 }
 
 #[test]
@@ -256,6 +342,76 @@ fn whatever_a_bad_guest_sends_ends_its_own_session_only() {
         _ => None,
     });
     assert_eq!(heard, Signal::Invite { call: 9 });
+}
+
+#[test]
+fn data_on_a_channel_without_a_subsystem_ends_the_session_that_sent_it() {
+    let (anna, bert) = two_identities();
+    let bad = Identity::generate();
+    let (b, door) = with_door(&bert, &[anna.public(), bad.public()]);
+    let a = guest(&anna, b.key, door);
+    a.wait_up(b.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    for number in 1..=6 {
+        // Over the five sessions that a contact may have: each must leave its place.
+        block_on(async {
+            let rogue = Rogue::enter(door, &bad).await;
+            rogue.flood_a_bare_channel().await;
+        });
+        wait_count("bad sessions", &b.tunnel.counters().bad_sessions, number);
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    }
+    assert!(!a.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. })));
+}
+
+#[test]
+fn a_channel_that_never_says_what_it_is_ends_its_session() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    block_on(async {
+        let rogue = Rogue::enter(door, &anna).await;
+        let _control = rogue.greet().await;
+        let mut idle = rogue.channel().await;
+        while idle.wait().await.is_some() {}
+    });
+    wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 1);
+}
+
+#[test]
+fn each_request_for_more_than_a_stream_is_refused_and_counted() {
+    let (anna, bert) = two_identities();
+    let (b, door) = with_door(&bert, &[anna.public()]);
+    let refused = &b.tunnel.counters().refused_requests;
+    let kinds = ["terminal", "shell", "command", "environment", "agent", "X11"];
+    block_on(async {
+        for (number, kind) in (1..).zip(kinds) {
+            let rogue = Rogue::enter(door, &anna).await;
+            let channel = rogue.channel().await;
+            match kind {
+                "terminal" => channel.request_pty(true, "vt100", 80, 24, 0, 0, &[]).await.unwrap(),
+                "shell" => channel.request_shell(true).await.unwrap(),
+                "command" => channel.exec(true, "id").await.unwrap(),
+                "environment" => channel.set_env(true, "LANG", "C").await.unwrap(),
+                "agent" => channel.agent_forward(true).await.unwrap(),
+                _ => channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap(),
+            }
+            assert!(Rogue::is_refused(channel).await, "{kind}");
+            assert_eq!(refused.load(Ordering::Relaxed), number, "{kind}");
+        }
+        let before = kinds.len() as u64;
+        let rogue = Rogue::enter(door, &anna).await;
+        let session = rogue.session();
+        let tcp = session.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1).await;
+        assert!(tcp.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 1);
+        assert!(session.channel_open_direct_streamlocal("/run/systemd/private").await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 2);
+        assert!(session.tcpip_forward("127.0.0.1", 0).await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 3);
+        assert!(session.streamlocal_forward("/tmp/twocan-no.sock").await.is_err());
+        assert_eq!(refused.load(Ordering::Relaxed), before + 4);
+    });
 }
 
 #[test]

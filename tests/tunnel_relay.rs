@@ -3,11 +3,16 @@
 
 mod common;
 
-use common::kiosk::{Kiosk, close, packet, send_until_one_arrives, two_identities};
+use std::fs;
+
+use common::kiosk::{
+    Kiosk, at_relay, close, config, packet, send_until_one_arrives, two_identities, wait_count,
+};
+use common::rogue::Rogue;
 use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
-use twocan::tunnel::{Command, RelayConfig, RelayStatus};
+use twocan::tunnel::{Command, Event, RelayConfig, RelayStatus, TunnelConfig};
 use twocan::wire::signal::Signal;
 
 /// Anna dials (her key is the smaller one), Bert is dialled; both are up.
@@ -62,6 +67,39 @@ fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
 }
 
 #[test]
+fn a_contact_that_floods_a_bare_channel_through_the_relay_silences_nobody_else() {
+    let (anna, bert) = two_identities();
+    let bad = Identity::generate();
+    let sshd = Sshd::start(&[anna.public(), bert.public(), bad.public()]);
+    let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
+    let b = Kiosk::start(TunnelConfig {
+        relay: Some(sshd.relay()),
+        contacts: vec![at_relay(anna.public()), at_relay(bad.public())],
+        ..config(&bert, "Bert")
+    });
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    for number in 1..=3 {
+        for lane in ["voice", "video"] {
+            let socket = sshd.sockets().join(format!("{}-{lane}.sock", b.key.id16()));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let socket = socket.to_str().unwrap();
+                let rogue = Rogue::enter_through(&sshd.relay(), socket, &bad).await;
+                rogue.flood_a_bare_channel().await;
+            });
+        }
+        wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 2 * number);
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    }
+    assert!(!a.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. })));
+}
+
+#[test]
 fn the_link_stays_when_media_end() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
@@ -73,7 +111,7 @@ fn the_link_stays_when_media_end() {
     b.tunnel.send(Command::Detach { peer: a.key });
     a.say(b.key, Signal::Ringing { call: 1 });
     assert_eq!(b.wait_signal(), Signal::Ringing { call: 1 });
-    assert!(!a.events.try_iter().any(|e| matches!(e, twocan::tunnel::Event::PeerDown { .. })));
+    assert!(!a.events.try_iter().any(|e| matches!(e, Event::PeerDown { .. })));
 }
 
 #[test]
@@ -90,6 +128,99 @@ fn a_plain_login_needs_no_folder_in_the_config() {
             let socket = sshd.home().join(".twocan").join(format!("{}-{lane}.sock", key.id16()));
             assert!(socket.exists(), "{}", socket.display());
         }
+    }
+}
+
+/// Two kiosks that are told no folder find each other at such a relay, and pictures flow.
+fn meet_without_folder(more: &str) {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start_with(&[anna.public(), bert.public()], more);
+    let relay = || RelayConfig { folder: None, ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay(), bert.public());
+    let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
+    a.wait_up(b.key);
+    b.wait_up(a.key);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+}
+
+#[test]
+fn a_relay_that_forwards_no_sockets_is_used_by_ports() {
+    meet_without_folder("AllowStreamLocalForwarding no");
+}
+
+#[test]
+fn a_relay_that_runs_no_command_is_used_by_ports() {
+    meet_without_folder("ForceCommand /bin/false");
+}
+
+#[test]
+fn a_relay_that_forwards_nothing_is_named_with_what_it_refused() {
+    let (anna, bert) = two_identities();
+    let more = "ForceCommand /bin/false\nAllowTcpForwarding no";
+    let sshd = Sshd::start_with(&[anna.public()], more);
+    let relay = RelayConfig { folder: None, ..sshd.relay() };
+    let a = Kiosk::at_relay(&anna, "Anna", relay, bert.public());
+    let status = a.wait_relay(|status| matches!(status, RelayStatus::Backoff { .. }));
+    let RelayStatus::Backoff { sentence, .. } = status else { unreachable!() };
+    for part in ["relay 127.0.0.1", "refused to listen on 127.0.0.1:", "`folder` in [relay]"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+/// Stop the sshd sessions that listen on a video socket; how many there were.
+fn freeze_video_sessions(sshd: &Sshd) -> usize {
+    let folder = sshd.sockets().display().to_string();
+    let sockets = fs::read_to_string("/proc/net/unix").unwrap();
+    let inodes: Vec<String> = sockets
+        .lines()
+        .filter(|line| line.contains(&folder) && line.ends_with("-video.sock"))
+        .filter_map(|line| Some(format!("socket:[{}]", line.split_whitespace().nth(6)?)))
+        .collect();
+    let holds = |pid: i32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| inodes.iter().any(|inode| link.as_os_str() == inode.as_str()))
+    };
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry.ok()?.file_name().to_str()?.parse::<i32>().ok().filter(|pid| holds(*pid))
+    });
+    let pids: Vec<i32> = pids.collect();
+    for pid in &pids {
+        let pid = nix::unistd::Pid::from_raw(*pid);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    }
+    pids.len()
+}
+
+#[test]
+fn a_half_open_video_lane_is_noticed_by_itself_and_the_voice_goes_on() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let voice = |n| packet(PacketKind::Voice, n, b"opus");
+    let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    // Nothing is sent: each side must show life by itself.
+    for ports in [&from, &to] {
+        let (_stopper, stop) = twocan::stop::stop_pair();
+        let came = ports.pictures_in.receive(&stop, Some(common::kiosk::LIMIT));
+        let twocan::queue::Received::Item(came) = came else { panic!("no sign of life") };
+        assert_eq!(came.kind, PacketKind::Same);
+    }
+    assert!(freeze_video_sessions(&sshd) >= 2, "the video session of each");
+    send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
+    send_until_one_arrives(&to.pictures_out, &from.pictures_in, picture);
+    send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
+    for kiosk in [&a, &b] {
+        let down = kiosk.events.try_iter().any(|e| matches!(e, Event::PeerDown { .. }));
+        assert!(!down, "the voice lane was not touched");
     }
 }
 

@@ -248,7 +248,7 @@ fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> 
             port: relay.port.get(),
             user: relay.user.as_str().to_owned(),
             host_key: relay.host_key.0.clone(),
-            folder: None,
+            folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
         }),
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts),

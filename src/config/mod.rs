@@ -18,7 +18,7 @@ pub use paths::{Paths, PathsError};
 pub use sections::{Call, Camera, Door, Kiosk, Microphone, Relay, Speaker};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
-    RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
+    RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
 };
 
 /// The largest file that is read, in bytes.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
-    RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
+    RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
 };
 use crate::address::Host;
 use crate::frame::Size;
@@ -118,6 +118,9 @@ pub struct Relay {
     pub user: User,
     /// The key the relay must prove. No default: nothing is trusted at first sight.
     pub host_key: HostKey,
+    /// The folder there for the sockets of all kiosks. Default: the relay is asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<RelayFolder>,
 }
 
 /// A listening socket for contacts that reach us directly.

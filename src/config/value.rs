@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
-use ssh_key::PublicKey;
+use ssh_key::{Algorithm, PublicKey};
 
 use crate::address::Host;
 use crate::frame::Size;
@@ -21,6 +21,9 @@ trait Text: Sized {
     fn parse(text: &str) -> Option<Self>;
 }
 
+/// Characters of a wrong text that its sentence repeats.
+const SHOWN: usize = 60;
+
 struct TextVisitor<T>(PhantomData<T>);
 
 impl<T: Text> Visitor<'_> for TextVisitor<T> {
@@ -31,7 +34,14 @@ impl<T: Text> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        T::parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        T::parse(text).ok_or_else(|| {
+            // A key may be longer than the sentence: what was expected must still find room.
+            let mut shown: String = text.chars().take(SHOWN).collect();
+            if shown.len() < text.len() {
+                shown.push('…');
+            }
+            E::invalid_value(Unexpected::Str(&shown), &self)
+        })
     }
 }
 
@@ -325,7 +335,29 @@ text!(User, "a login name in quotes, without blanks", |text| {
         .then(|| User(text.to_owned()))
 });
 
-/// The key a relay must prove: pinned, of any algorithm.
+/// The folder on the relay for the sockets of all kiosks: a path from its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayFolder(String);
+
+impl RelayFolder {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RelayFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+text!(RelayFolder, "a path from the root in quotes, such as \"/home/family/.twocan\"", |text| {
+    path_text(text).filter(|text| text.starts_with('/')).map(|text| RelayFolder(text.to_owned()))
+});
+
+/// The key a relay must prove: pinned, of a kind that our side can check. RSA is none of them, so a
+/// pinned RSA key could never be shown and every relay would look like an attack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKey(pub PublicKey);
 
@@ -337,9 +369,13 @@ impl fmt::Display for HostKey {
 
 text!(
     HostKey,
-    "a public key such as \"ssh-ed25519 AAAA…\", as ssh-keyscan prints it behind the host",
+    "a public key of the kind ssh-ed25519 or ecdsa-sha2-nistp256, 384 or 521 (not ssh-rsa), such as \
+     \"ssh-ed25519 AAAA…\", as ssh-keyscan prints it behind the host",
     |text| {
         let mut key = PublicKey::from_openssh(text.trim()).ok()?;
+        if !matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. }) {
+            return None;
+        }
         key.set_comment("");
         Some(HostKey(key))
     }

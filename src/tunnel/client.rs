@@ -3,6 +3,9 @@
 //! One host key is accepted and nothing is learnt. The server may open no channel to us, but the
 //! relay one: connections to our own socket there, which lead to our door.
 
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,24 +16,54 @@ use ssh_key::{HashAlg, PrivateKey, PublicKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::cut::{Cut, severable};
 use super::door::Door;
-use super::error::TunnelError;
+use super::error::{TunnelError, said};
 use super::options::{self, Lane};
+use super::pipe::pipe;
 use super::streams::{Stream, Writer};
 
 /// A SYN into a dead network is repeated ever less often; a new attempt is the quicker way back.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+/// What an address of a host has on the next one.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// Addresses of a host that are tried.
+const ADDRESSES: usize = 8;
+
+/// How long a session that was cut may take to notice.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 
 /// What the relay may open to us, once we know where our socket is.
 pub(super) struct Forward {
-    /// The path of our socket there.
-    pub(super) path: Arc<OnceLock<String>>,
+    /// Where it listens for us there.
+    pub(super) place: Arc<OnceLock<Place>>,
     /// Where it leads.
     pub(super) door: Arc<Door>,
     /// Which outer session this is.
     pub(super) lane: Lane,
+}
+
+/// Where the relay listens for a kiosk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On a Unix socket.
+    Socket(String),
+    /// On a TCP port of its loopback address.
+    Port(u16),
+}
+
+/// The address of [`Place::Port`], to the letter: sshd knows others for the same machine as other.
+pub(super) const LOOPBACK: &str = "127.0.0.1";
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Socket(path) => f.write_str(&said(path)),
+            Place::Port(port) => write!(f, "{LOOPBACK}:{port}"),
+        }
+    }
 }
 
 /// Whom we are about to greet, and how.
@@ -60,14 +93,20 @@ pub(super) struct Pinned {
 /// Waits for the end of a session.
 pub(super) struct Ended {
     gone: oneshot::Receiver<()>,
+    cut: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
     reason: Arc<Mutex<Option<String>>>,
 }
 
 impl Ended {
     /// Why it ended, when it has.
     pub(super) async fn wait(self) -> String {
+        let mut gone = self.gone;
         // Only ever an error: the sender is dropped, never used.
-        let _ = self.gone.await;
+        tokio::select! {
+            _ = &mut gone => {}
+            // Cut is ended, though the session hang.
+            () = self.cut => drop(tokio::time::timeout(LAST_BREATH, gone).await),
+        }
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
         reason.unwrap_or_else(|| "the connection was closed".to_owned())
     }
@@ -85,16 +124,45 @@ pub(super) struct Connection {
 
 /// A TCP connection to `host:port`, tuned.
 pub(super) async fn tcp(who: &str, address: &str) -> Result<TcpStream, TunnelError> {
-    let unreachable = |error: std::io::Error| TunnelError::Unreachable {
+    let unreachable = |error: io::Error| TunnelError::Unreachable {
         who: who.to_owned(),
         reason: error.to_string(),
     };
-    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address))
+    let connect = async { race(tokio::net::lookup_host(address).await?.collect()).await };
+    let stream = tokio::time::timeout(CONNECT_LIMIT, connect)
         .await
         .map_err(|_| TunnelError::TimedOut { who: who.to_owned(), doing: "connecting" })?
         .map_err(unreachable)?;
     options::tune(&stream).map_err(unreachable)?;
     Ok(stream)
+}
+
+/// The first connection that any of the addresses gives: the families take turns, and each address
+/// has a short head start before the next (as RFC 8305 says), so that one that leads nowhere costs
+/// nothing but that.
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv6);
+    let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
+    let turns = std::iter::from_fn(|| match (v6.next(), v4.next()) {
+        (None, None) => None,
+        (six, four) => Some(six.into_iter().chain(four)),
+    });
+    let mut attempts = JoinSet::new();
+    for (turn, address) in (0..).zip(turns.flatten().take(ADDRESSES)) {
+        attempts.spawn(async move {
+            tokio::time::sleep(HEAD_START * turn).await;
+            TcpStream::connect(address).await
+        });
+    }
+    let mut last = io::Error::other("the name has no address");
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(error) => last = io::Error::other(error),
+        }
+    }
+    Err(last)
 }
 
 /// Shake hands over `stream`.
@@ -121,9 +189,12 @@ where
         seen,
     };
     match client::connect_stream(config, stream, handler).await {
-        Ok(handle) => Ok(Connection { handle, cut, ended: Ended { gone, reason } }),
+        Ok(handle) => {
+            let ended = Ended { gone, cut: Box::pin(cut.done()), reason };
+            Ok(Connection { handle, cut, ended })
+        }
         Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }) => {
-            Err(changed(format!("of other kinds only ({})", theirs.join(", "))))
+            Err(changed(format!("of other kinds only ({})", said(&theirs.join(", ")))))
         }
         Err(error) => {
             let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -137,7 +208,7 @@ where
 
 /// An error of a session in words.
 pub(super) fn handshake_error(who: &str, error: &russh::Error) -> TunnelError {
-    TunnelError::Handshake { who: who.to_owned(), reason: error.to_string() }
+    TunnelError::Handshake { who: who.to_owned(), reason: said(&error.to_string()) }
 }
 
 impl Connection {
@@ -177,6 +248,18 @@ pub(super) async fn open_stream(
     Ok(Stream { read, write: Writer::Client(write) })
 }
 
+impl Pinned {
+    /// Take what came to our own place, and nothing else: a dropped reply is a refusal.
+    async fn lead_to_door(&self, channel: Channel<Msg>, place: &Place, reply: ChannelOpenHandle) {
+        let Some(forward) = &self.forward else { return };
+        if forward.place.get() == Some(place) {
+            reply.accept().await;
+            let door = Arc::clone(&forward.door);
+            tokio::spawn(door.serve(pipe(channel.into_stream()), Some(forward.lane)));
+        }
+    }
+}
+
 impl Handler for Pinned {
     type Error = russh::Error;
 
@@ -199,26 +282,24 @@ impl Handler for Pinned {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
-        // A dropped reply is a refusal.
-        let Some(forward) = &self.forward else { return Ok(()) };
-        if forward.path.get().is_some_and(|path| path == socket_path) {
-            reply.accept().await;
-            let door = Arc::clone(&forward.door);
-            tokio::spawn(door.serve(channel.into_stream(), Some(forward.lane)));
-        }
+        let place = Place::Socket(socket_path.to_owned());
+        self.lead_to_door(channel, &place, reply).await;
         Ok(())
     }
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
+        _: &str,
+        port: u32,
         _: &str,
         _: u32,
-        _: &str,
-        _: u32,
-        _refused: ChannelOpenHandle,
+        reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
+        if let Ok(port) = u16::try_from(port) {
+            self.lead_to_door(channel, &Place::Port(port), reply).await;
+        }
         Ok(())
     }
 
@@ -280,15 +361,43 @@ impl Handler for Pinned {
     ) -> Result<(), Self::Error> {
         let text = match &reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                let said = info.message.chars().filter(|c| !c.is_control()).take(120);
-                format!("the other end said: {}", said.collect::<String>())
+                format!("the other end said: {}", said(&info.message))
             }
-            DisconnectReason::Error(error) => error.to_string(),
+            DisconnectReason::Error(error) => said(&error.to_string()),
         };
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         match reason {
             DisconnectReason::ReceivedDisconnect(_) => Ok(()),
             DisconnectReason::Error(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_swallows_everything_does_not_keep_us_from_the_next() {
+        let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio.block_on(async {
+            // A listener whose queue is full drops SYNs, as a black hole does.
+            let hole = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None);
+            let hole = hole.unwrap();
+            hole.bind(&SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0)).into()).unwrap();
+            hole.listen(0).unwrap();
+            let swallows = hole.local_addr().unwrap().as_socket().unwrap();
+            let mut queued = Vec::new();
+            let short = Duration::from_millis(300);
+            while let Ok(taken) = tokio::time::timeout(short, TcpStream::connect(swallows)).await {
+                queued.push(taken.unwrap());
+                assert!(queued.len() < 10, "the queue is full some time");
+            }
+            let good = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = good.local_addr().unwrap();
+            let stream = race(vec![swallows, address]).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), address);
+            assert!(race(Vec::new()).await.is_err());
+        });
     }
 }

@@ -70,6 +70,11 @@ impl PeerClock {
         self.0.store(offset_us, Ordering::Relaxed);
     }
 
+    /// Not known any more: a new session may be one with a kiosk that has started anew.
+    pub(super) fn forget(&self) {
+        self.set(UNKNOWN);
+    }
+
     /// A moment of the peer's clock on ours.
     pub(super) fn to_ours(&self, theirs: Time) -> Option<Time> {
         match self.0.load(Ordering::Relaxed) {
@@ -114,5 +119,7 @@ mod tests {
         clock.set(estimate.offset_us);
         assert!(clock.to_ours(Time::default()).is_some());
         assert!(clock.to_ours(Time::from_micros(u64::MAX)).is_some());
+        clock.forget();
+        assert_eq!(clock.to_ours(at(1)), None);
     }
 }

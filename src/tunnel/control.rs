@@ -70,6 +70,7 @@ impl Control {
         news: mpsc::Sender<News>,
     ) -> Self {
         shared.hear(clock::now());
+        shared.clock.forget();
         Self {
             peer,
             session,

@@ -4,7 +4,6 @@
 //! transport is wrapped: once the [`Cut`] is used (or all its clones are gone) reads and writes fail,
 //! and the session ends with them.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,9 +17,28 @@ use tokio::sync::watch;
 pub(super) struct Cut(Arc<watch::Sender<bool>>);
 
 impl Cut {
+    /// Scissors with nothing between them yet.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Put a transport between them.
+    pub(super) fn around<S>(&self, stream: S) -> Severable<S> {
+        Severable { stream, cut: Box::pin(self.done()), is_cut: false }
+    }
+
     /// End the connection now.
     pub(super) fn cut(&self) {
         self.0.send_replace(true);
+    }
+
+    /// Completes when it was cut, or when nobody is left to do so.
+    pub(super) fn done(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let mut receiver = self.0.subscribe();
+        async move {
+            // The sender's end is a cut too.
+            let _ = receiver.wait_for(|cut| *cut).await;
+        }
     }
 }
 
@@ -33,12 +51,9 @@ pub(super) struct Severable<S> {
 
 /// Wrap a transport.
 pub(super) fn severable<S>(stream: S) -> (Cut, Severable<S>) {
-    let (sender, mut receiver) = watch::channel(false);
-    let cut = Box::pin(async move {
-        // The sender's end is a cut too.
-        let _ = receiver.wait_for(|cut| *cut).await;
-    });
-    (Cut(Arc::new(sender)), Severable { stream, cut, is_cut: false })
+    let cut = Cut::new();
+    let stream = cut.around(stream);
+    (cut, stream)
 }
 
 impl<S> Severable<S> {

@@ -1,19 +1,16 @@
 //! The door: our SSH server, for contacts only.
 //!
-//! A contact's key opens it, nothing else does. Behind it are three subsystems and no shell, no
-//! command, no terminal, no environment, no agent, no X11 and no forward: each of these is refused
-//! with an answer. Who has not logged in within 5 s, or opens no stream within 5 s after, is put out;
-//! at most four connections may be that far at a time.
+//! A contact's key opens it, nothing else does; visitor.rs has what is behind it. Who has not logged
+//! in within 5 s, or opens no stream within 5 s after, is put out; at most four connections may be
+//! that far at a time. Whatever a session waits for, its [`Cut`] ends it and takes it off the list.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use russh::server::{
-    self, Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
-};
-use russh::{Channel, ChannelId, Pty};
+use russh::server::{self, Config};
 use ssh_key::{PrivateKey, PublicKey};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -21,9 +18,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::cut::{Cut, severable};
 use super::options::{self, Lane};
-use super::runtime::{News, Opened, SessionId};
-use super::streams::{Stream, Writer};
+use super::runtime::{News, SessionId};
+use super::visitor::{Progress, Visitor};
 use super::{Counters, count};
+use crate::clock;
+use crate::clock::Time;
 use crate::identity::PeerKey;
 
 /// The user name of all logins at a door; the key says who it is.
@@ -31,11 +30,17 @@ pub(super) const USER: &str = "twocan";
 /// Connections that may be open without a login.
 const UNAUTHENTICATED: usize = 4;
 /// How long a login may take, and then the first stream.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a session that was cut may take to notice.
+const LAST_BREATH: Duration = Duration::from_secs(1);
 /// Sessions of one contact: two in use, two that replace them, one knock. The oldest goes.
 const SESSIONS_EACH: usize = 5;
 /// Between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
+/// Between two attempts to accept while the system has no room for a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// Strangers are counted, and one of them a minute is told of in the log.
+const STRANGERS_LOGGED: Duration = Duration::from_secs(60);
 
 /// What a session may open at the door, each of them once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +54,7 @@ pub(super) enum Subsystem {
 }
 
 impl Subsystem {
-    const ALL: [Subsystem; 3] = [Subsystem::Control, Subsystem::Audio, Subsystem::Video];
+    pub(super) const ALL: [Subsystem; 3] = [Subsystem::Control, Subsystem::Audio, Subsystem::Video];
 
     /// As it is asked for.
     pub(super) fn name(self) -> &'static str {
@@ -76,8 +81,9 @@ pub(super) struct Door {
     sessions: Mutex<HashMap<PeerKey, VecDeque<(SessionId, Cut)>>>,
     /// Those from the relay and those that come directly do not take each other's places.
     unauthenticated: [Semaphore; 2],
-    news: mpsc::Sender<News>,
-    counters: Arc<Counters>,
+    last_stranger: Mutex<Option<Time>>,
+    pub(super) news: mpsc::Sender<News>,
+    pub(super) counters: Arc<Counters>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,6 +98,7 @@ impl Door {
             contacts: Mutex::default(),
             sessions: Mutex::default(),
             unauthenticated: [UNAUTHENTICATED; 2].map(Semaphore::new),
+            last_stranger: Mutex::default(),
             news,
             counters,
         }
@@ -122,16 +129,7 @@ impl Door {
         let (cut, stream) = severable(stream);
         let (progress, mut seen) = watch::channel(Progress::default());
         let session = SessionId::next();
-        let visitor = Visitor {
-            door: Arc::clone(&self),
-            session,
-            via,
-            cut: cut.clone(),
-            progress,
-            peer: None,
-            waiting: HashMap::new(),
-            opened: HashSet::new(),
-        };
+        let visitor = Visitor::new(Arc::clone(&self), session, via, cut.clone(), progress);
         let config = Arc::clone(&self.config);
         let admitted = tokio::time::timeout(PATIENCE, async {
             let running = server::run_stream(config, stream, visitor).await.ok()?;
@@ -154,10 +152,17 @@ impl Door {
         if first.await.is_err() {
             cut.cut();
         }
-        if let Err(error) = running.await {
-            tracing::debug!("door: a session of {peer:?} ended: {error}");
-        }
+        let mut running = std::pin::pin!(running);
+        let ended = tokio::select! {
+            ended = &mut running => Some(ended),
+            () = cut.done() => tokio::time::timeout(LAST_BREATH, running).await.ok(),
+        };
         self.strike(peer, session);
+        match ended {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!("door: a session of {peer:?} ended: {error}"),
+            None => tracing::error!("door: a session of {peer:?} does not end though it was cut"),
+        }
     }
 
     fn enrol(&self, peer: PeerKey, session: SessionId, cut: Cut) {
@@ -181,9 +186,23 @@ impl Door {
         }
     }
 
-    fn contact(&self, key: &PublicKey) -> Option<PeerKey> {
+    /// Whether that key may come in, and as whom.
+    pub(super) fn contact(&self, key: &PublicKey) -> Option<PeerKey> {
         let peer = PeerKey::from_public_key(key).ok()?;
         lock(&self.contacts).contains(&peer).then_some(peer)
+    }
+
+    /// Somebody with another key was here.
+    pub(super) fn note_stranger(&self) {
+        count(&self.counters.strangers);
+        let now = clock::now();
+        let mut last = lock(&self.last_stranger);
+        if last.is_none_or(|last| now.since(last) >= STRANGERS_LOGGED) {
+            *last = Some(now);
+            tracing::info!(
+                "door: an unknown key was refused; more of them in this minute count only"
+            );
+        }
     }
 
     /// Listen at `address` for contacts that come directly, for ever.
@@ -193,15 +212,12 @@ impl Door {
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     let address = listener.local_addr().unwrap_or(address);
-                    // The runtime is gone: so are we, soon.
-                    let _ = self.news.send(News::DoorOpen(address)).await;
-                    told = false;
-                    let error = self.accept_all(&listener).await;
-                    tracing::warn!("door at {address}: {error}");
+                    self.say(News::DoorOpen(address)).await;
+                    return self.accept_all(&listener, address).await;
                 }
                 Err(error) if !told => {
                     let sentence = format!("cannot listen at {address}: {error}");
-                    let _ = self.news.send(News::DoorFailed(sentence)).await;
+                    self.say(News::DoorFailed(sentence)).await;
                     told = true;
                 }
                 Err(_) => {}
@@ -210,241 +226,66 @@ impl Door {
         }
     }
 
-    async fn accept_all(self: &Arc<Self>, listener: &TcpListener) -> std::io::Error {
+    async fn say(&self, news: News) {
+        // The runtime is gone: so are we, soon.
+        let _ = self.news.send(news).await;
+    }
+
+    async fn accept_all(self: &Arc<Self>, listener: &TcpListener, address: SocketAddr) {
+        let mut failed = false;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    if std::mem::take(&mut failed) {
+                        self.say(News::DoorOpen(address)).await;
+                    }
                     // A connection that is gone already shows itself in what follows.
                     let _ = options::tune(&stream);
                     tokio::spawn(Arc::clone(self).serve(stream, None));
                 }
-                Err(error) => return error,
+                Err(error) if is_one_connections(&error) => {}
+                Err(error) => {
+                    if !std::mem::replace(&mut failed, true) {
+                        let sentence = format!("cannot accept at {address}: {error}");
+                        self.say(News::DoorFailed(sentence)).await;
+                    }
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
             }
         }
     }
 }
 
-/// How far a visitor has come.
-#[derive(Default)]
-struct Progress {
-    peer: Option<PeerKey>,
-    opened: bool,
+/// accept(2) reports troubles of the connection that waited first, too; the next one may be well.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, TimedOut,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | TimedOut
+    )
 }
 
-/// One connection's handler.
-struct Visitor {
-    door: Arc<Door>,
-    session: SessionId,
-    via: Option<Lane>,
-    cut: Cut,
-    progress: watch::Sender<Progress>,
-    peer: Option<PeerKey>,
-    /// Channels that have not said yet which subsystem they are.
-    waiting: HashMap<ChannelId, Channel<Msg>>,
-    opened: HashSet<Subsystem>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Visitor {
-    /// Refuse what a channel asks for; a channel that has not become a stream is closed with it.
-    fn refuse(
-        &mut self,
-        what: &str,
-        channel: ChannelId,
-        session: &mut Session,
-    ) -> Result<(), russh::Error> {
-        self.note_refusal(what);
-        session.channel_failure(channel)?;
-        if self.waiting.remove(&channel).is_some() { session.close(channel) } else { Ok(()) }
-    }
-
-    fn note_refusal(&self, what: &str) {
-        count(&self.door.counters.refused_requests);
-        tracing::info!("door: {what} refused to {:?}", self.peer);
-    }
-}
-
-impl Handler for Visitor {
-    type Error = russh::Error;
-
-    async fn auth_publickey_offered(
-        &mut self,
-        _: &str,
-        offer: PublicKeyOffer<'_>,
-    ) -> Result<Auth, Self::Error> {
-        match self.door.contact(offer.public_key) {
-            Some(_) => Ok(Auth::Accept),
-            None => {
-                count(&self.door.counters.strangers);
-                tracing::info!("door: an unknown key was refused");
-                Ok(Auth::reject())
-            }
+    #[test]
+    fn a_caller_who_hangs_up_early_does_not_close_the_door_and_a_full_table_is_waited_out() {
+        let passing = |code| is_one_connections(&io::Error::from_raw_os_error(code));
+        for code in [libc::ECONNABORTED, libc::EINTR, libc::ENETDOWN, libc::EHOSTUNREACH] {
+            assert!(passing(code), "{code}");
         }
-    }
-
-    async fn auth_publickey(
-        &mut self,
-        _: &str,
-        key: VerifiedPublicKey<'_>,
-    ) -> Result<Auth, Self::Error> {
-        self.peer = self.door.contact(key.public_key);
-        Ok(if self.peer.is_some() { Auth::Accept } else { Auth::reject() })
-    }
-
-    async fn auth_succeeded(&mut self, _: &mut Session) -> Result<(), Self::Error> {
-        if let Some(peer) = self.peer {
-            self.progress.send_modify(|progress| progress.peer = Some(peer));
-            // The runtime is gone: so is this session, soon.
-            let _ = self.door.news.send(News::Visited(peer)).await;
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
+            assert!(!passing(code), "{code}");
         }
-        Ok(())
-    }
-
-    async fn channel_open_session(
-        &mut self,
-        channel: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Self::Error> {
-        if self.peer.is_none() || self.waiting.len() + self.opened.len() >= Subsystem::ALL.len() {
-            self.note_refusal("one more channel");
-            return Ok(());
-        }
-        reply.accept().await;
-        self.waiting.insert(channel.id(), channel);
-        Ok(())
-    }
-
-    async fn subsystem_request(
-        &mut self,
-        id: ChannelId,
-        name: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let known = Subsystem::ALL.into_iter().find(|subsystem| subsystem.name() == name);
-        let (Some(peer), Some(subsystem)) = (self.peer, known) else {
-            return self.refuse("an unknown subsystem", id, session);
-        };
-        if self.opened.contains(&subsystem) || !self.waiting.contains_key(&id) {
-            return self.refuse("a second stream of its kind", id, session);
-        }
-        let channel = self.waiting.remove(&id).expect("looked up just now");
-        self.opened.insert(subsystem);
-        session.channel_success(id)?;
-        let (read, write) = channel.split();
-        let opened = Opened {
-            peer,
-            session: self.session,
-            cut: self.cut.clone(),
-            keep: None,
-            via: self.via,
-            subsystem,
-            stream: Stream { read, write: Writer::Server(write) },
-        };
-        self.progress.send_modify(|progress| progress.opened = true);
-        let _ = self.door.news.send(News::Opened(opened)).await;
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Self::Error> {
-        self.waiting.remove(&id);
-        Ok(())
-    }
-
-    async fn pty_request(
-        &mut self,
-        channel: ChannelId,
-        _: &str,
-        _: u32,
-        _: u32,
-        _: u32,
-        _: u32,
-        _: &[(Pty, u32)],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.refuse("a terminal", channel, session)
-    }
-
-    async fn x11_request(
-        &mut self,
-        channel: ChannelId,
-        _: bool,
-        _: &str,
-        _: &str,
-        _: u32,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.refuse("X11", channel, session)
-    }
-
-    async fn env_request(
-        &mut self,
-        channel: ChannelId,
-        _: &str,
-        _: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.refuse("an environment variable", channel, session)
-    }
-
-    async fn shell_request(
-        &mut self,
-        channel: ChannelId,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.refuse("a shell", channel, session)
-    }
-
-    async fn exec_request(
-        &mut self,
-        channel: ChannelId,
-        _: &[u8],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.refuse("a command", channel, session)
-    }
-
-    async fn agent_request(&mut self, _: ChannelId, _: &mut Session) -> Result<bool, Self::Error> {
-        self.note_refusal("an agent");
-        Ok(false)
-    }
-
-    async fn tcpip_forward(
-        &mut self,
-        _: &str,
-        _: &mut u32,
-        _: &mut Session,
-    ) -> Result<bool, Self::Error> {
-        self.note_refusal("a remote forward");
-        Ok(false)
-    }
-
-    async fn streamlocal_forward(&mut self, _: &str, _: &mut Session) -> Result<bool, Self::Error> {
-        self.note_refusal("a remote socket forward");
-        Ok(false)
-    }
-
-    async fn channel_open_direct_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _dropped_is_refused: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.note_refusal("a forward");
-        Ok(())
-    }
-
-    async fn channel_open_direct_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _dropped_is_refused: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.note_refusal("a socket forward");
-        Ok(())
     }
 }

@@ -2,6 +2,16 @@
 
 use super::state::FailureKind;
 
+/// The longest foreign text in a sentence, in characters.
+const SAID: usize = 120;
+
+/// What a relay or a peer said, fit for a sentence of ours: no control characters and no overrides
+/// of the writing's direction, 120 characters at most.
+pub(super) fn said(text: &str) -> String {
+    let bidi = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !bidi(c)).take(SAID).collect()
+}
+
 /// Why a connection could not be made or used. `who` is a host, or a peer's door.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum TunnelError {
@@ -20,9 +30,12 @@ pub(super) enum TunnelError {
     /// Our key is not welcome.
     #[error("{who} refused the login of {user} with our key")]
     LoginRefused { who: String, user: String },
-    /// The relay told us no folder for our sockets.
-    #[error("{who} does not say where its home folder is ({reason}); set the relay's folder")]
-    NoFolder { who: String, reason: String },
+    /// The relay told us no folder for our sockets, and gives us no port instead.
+    #[error(
+        "{who} does not say where its home folder is ({reason}) and refused to listen on {place} \
+         for us; set `folder` in [relay]"
+    )]
+    NoFolder { who: String, reason: String, place: String },
     /// The relay would not listen for us.
     #[error("{who} refused to listen on {path} for us")]
     ForwardRefused { who: String, path: String },
@@ -56,5 +69,16 @@ impl TunnelError {
             | Self::Away { .. }
             | Self::NoWay { .. } => FailureKind::Trouble,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_short_and_prints_as_text() {
+        assert_eq!(said("go\u{1b}[2J\r\n a\u{202e}way\0"), "go[2J away");
+        assert_eq!(said(&"ä".repeat(500)).chars().count(), 120);
     }
 }

@@ -26,10 +26,12 @@ mod error;
 mod framing;
 mod options;
 mod peer;
+mod pipe;
 mod relay;
 mod runtime;
 mod state;
 mod streams;
+mod visitor;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Dialling a peer: its direct addresses in order, then its socket on the relay; the first way that
-//! shows its pinned key wins.
+//! Dialling a peer: its direct addresses in order, then its socket on the relay, then its port there;
+//! the first way that shows its pinned key wins.
 //!
 //! A dial for the voice lane opens control and audio, one for the video lane opens the pictures'
 //! stream. A knock only logs in and leaves: it tells a peer, who is the one to dial, that we are here.
@@ -24,8 +24,8 @@ use crate::identity::PeerKey;
 
 /// For one way, from the first byte to the last stream.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Voice has its own pings; a picture stream is asked by SSH.
-const KEEPALIVE_VIDEO: Duration = Duration::from_millis(500);
+/// Both have signs of life of their own in a call; SSH asks as well, later.
+const KEEPALIVE_VIDEO: Duration = Duration::from_secs(1);
 const KEEPALIVE_VOICE: Duration = Duration::from_secs(5);
 
 /// One dial.
@@ -38,6 +38,8 @@ pub(super) struct Dial {
     pub(super) key: Arc<PrivateKey>,
     /// The way through the relay, if it is there now.
     pub(super) outer: Option<Arc<Outer>>,
+    /// There is a relay, here now or not.
+    pub(super) relay_may_come: bool,
 }
 
 /// An inner session that we dialled.
@@ -84,31 +86,34 @@ impl Dial {
         Ok(())
     }
 
-    /// The first way that leads to the pinned key, logged in; and whether it is the relay.
+    /// The first way that leads to the pinned key, logged in; and whether it is the relay. Another
+    /// key on the way is told at once, and is the error when no other way leads there.
     async fn connect(&self) -> Result<(Connection, bool), TunnelError> {
         let who = who(self.peer.key);
         let mut failure = TunnelError::NoWay { who: who.clone() };
         for address in &self.peer.direct {
             match in_time(&who, "connecting directly", self.direct(&who, address)).await {
                 Ok(connection) => return Ok((connection, false)),
-                // Whoever lives at that address now: the relay may still lead to the right one.
-                Err(error) if self.relay_is_left(&error) => {
-                    let reason = error.to_string();
-                    failure = TunnelError::Unreachable { who: who.clone(), reason };
-                }
-                Err(error) if error.kind() == FailureKind::Trouble => failure = error,
-                Err(error) => return Err(error),
+                Err(error) => failure = worse(failure, error)?,
             }
         }
-        let Some(outer) = self.outer.as_ref().filter(|_| self.peer.via_relay) else {
+        if !self.peer.via_relay {
             return Err(failure);
+        }
+        let Some(outer) = self.outer.as_ref() else {
+            return Err(match failure.kind() {
+                // The relay may still come, and lead to the right one.
+                FailureKind::KeyChanged if self.relay_may_come => {
+                    TunnelError::Unreachable { who, reason: failure.to_string() }
+                }
+                _ => failure,
+            });
         };
         let relayed = self.relayed(&who, outer);
-        Ok((in_time(&who, "connecting through the relay", relayed).await?, true))
-    }
-
-    fn relay_is_left(&self, error: &TunnelError) -> bool {
-        error.kind() == FailureKind::KeyChanged && self.peer.via_relay
+        match in_time(&who, "connecting through the relay", relayed).await {
+            Ok(connection) => Ok((connection, true)),
+            Err(error) => Err(worse(failure, error)?),
+        }
     }
 
     async fn direct(&self, who: &str, address: &str) -> Result<Connection, TunnelError> {
@@ -118,11 +123,25 @@ impl Dial {
     }
 
     async fn relayed(&self, who: &str, outer: &Outer) -> Result<Connection, TunnelError> {
-        let stream = outer.open(self.peer.key).await.map_err(|error| match error {
+        let away = |error| match error {
             Error::ChannelOpenFailure(_) => TunnelError::Away { who: who.to_owned() },
             other => client::handshake_error(who, &other),
-        })?;
-        self.greet(who, stream).await
+        };
+        if let Some(opened) = outer.open_socket(self.peer.key).await {
+            match opened {
+                Ok(stream) => return self.greet(who, stream).await,
+                Err(Error::ChannelOpenFailure(_)) => {}
+                Err(other) => return Err(away(other)),
+            }
+        }
+        let stream = outer.open_port(self.peer.key).await.map_err(away)?;
+        self.greet(who, stream).await.map_err(|error| match error {
+            // Anybody at the relay can squat on a port: that is no reason to wait for a human.
+            TunnelError::KeyChanged { .. } => {
+                TunnelError::Unreachable { who: who.to_owned(), reason: error.to_string() }
+            }
+            other => other,
+        })
     }
 
     async fn greet<S>(&self, who: &str, stream: S) -> Result<Connection, TunnelError>
@@ -139,6 +158,20 @@ impl Dial {
         let mut connection = client::greet(stream, greeting).await?;
         connection.login(who, USER, &self.key).await?;
         Ok(connection)
+    }
+}
+
+/// What to remember of a way's failure after that of the ways before: a changed key outlasts trouble.
+/// A refused login by the pinned key itself is the end of the search.
+fn worse(before: TunnelError, error: TunnelError) -> Result<TunnelError, TunnelError> {
+    match (before.kind(), error.kind()) {
+        (_, FailureKind::LoginRefused) => Err(error),
+        (FailureKind::KeyChanged, _) => Ok(before),
+        (_, FailureKind::KeyChanged) => {
+            tracing::warn!("{error}");
+            Ok(error)
+        }
+        (_, FailureKind::Trouble) => Ok(error),
     }
 }
 

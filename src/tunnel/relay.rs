@@ -5,8 +5,9 @@
 //! remote forward of our socket → probe. An accepted forward is believed only after a connection
 //! to it has ended at our own door, shown by our own host key.
 //!
-//! Sockets, not TCP ports: a Unix-socket forward can be taken over from a half-open session at once
-//! and nobody can squat on it. A relay without them would get its TCP forward in `listen` below.
+//! Sockets before TCP ports: a Unix-socket forward can be taken over from a half-open session at once
+//! and nobody can squat on it. Where the relay forwards no sockets, or where nothing says in which
+//! folder they should lie, it listens on a port of its loopback address that follows from our key.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,11 +17,14 @@ use russh::{ChannelMsg, ChannelStream};
 use ssh_key::PrivateKey;
 
 use super::RelayConfig;
-use super::client::{self, Connection, Ended, Forward, Greeting, Pinned, handshake_error};
-use super::cut::Cut;
+use super::client::{
+    self, Connection, Ended, Forward, Greeting, LOOPBACK, Pinned, Place, handshake_error,
+};
+use super::cut::{Cut, Severable};
 use super::door::Door;
-use super::error::TunnelError;
+use super::error::{TunnelError, said};
 use super::options::Lane;
+use super::pipe::{Pipe, pipe};
 use crate::identity::PeerKey;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
@@ -36,16 +40,39 @@ const FOLDER: &str = ".twocan";
 /// An outer session that listens for us.
 pub(super) struct Outer {
     handle: Handle<Pinned>,
-    folder: String,
+    /// For the sockets of all kiosks; unknown where the relay would not say.
+    folder: Option<String>,
     lane: Lane,
     cut: Cut,
 }
 
+/// What an inner session runs on.
+type Transport = Severable<Pipe<ChannelStream<Msg>>>;
+
 impl Outer {
-    /// A connection to `peer`'s socket on the relay.
-    pub(super) async fn open(&self, peer: PeerKey) -> Result<ChannelStream<Msg>, russh::Error> {
-        let path = socket_path(&self.folder, peer, self.lane);
-        Ok(self.handle.channel_open_direct_streamlocal(path).await?.into_stream())
+    /// A connection to `peer`'s socket on the relay; `None` where we know no folder for sockets.
+    pub(super) async fn open_socket(
+        &self,
+        peer: PeerKey,
+    ) -> Option<Result<Transport, russh::Error>> {
+        let path = socket_path(self.folder.as_deref()?, peer, self.lane);
+        Some(self.open(&Place::Socket(path)).await)
+    }
+
+    /// A connection to `peer`'s port on the relay.
+    pub(super) async fn open_port(&self, peer: PeerKey) -> Result<Transport, russh::Error> {
+        self.open(&Place::Port(port(peer, self.lane))).await
+    }
+
+    async fn open(&self, place: &Place) -> Result<Transport, russh::Error> {
+        let channel = match place {
+            Place::Socket(path) => self.handle.channel_open_direct_streamlocal(path).await?,
+            Place::Port(port) => {
+                let port = u32::from(*port);
+                self.handle.channel_open_direct_tcpip(LOOPBACK, port, LOOPBACK, 0).await?
+            }
+        };
+        Ok(pipe(channel.into_stream()))
     }
 
     /// Whether the relay still answers; if not, the session is ended.
@@ -99,22 +126,41 @@ async fn connect_patiently(
     us: &Us,
 ) -> Result<(Outer, Ended), TunnelError> {
     let stream = client::tcp(who, &address(&relay.host, relay.port)).await?;
-    let path = Arc::new(OnceLock::new());
+    let place = Arc::new(OnceLock::new());
     let greeting = Greeting {
         who,
         host_key: &relay.host_key,
         lane,
         keepalive: KEEPALIVE,
-        forward: Some(Forward { path: Arc::clone(&path), door: Arc::clone(&us.door), lane }),
+        forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), lane }),
     };
     let mut connection = client::greet(stream, greeting).await?;
     connection.login(who, &relay.user, &us.key).await?;
     let Connection { handle, cut, ended } = connection;
     let folder = prepare(&handle, who, relay.folder.as_deref(), us.peer, lane).await?;
+    let (folder, reason) = match folder {
+        Ok(folder) => (Some(folder), String::new()),
+        Err(reason) => (None, reason),
+    };
     let outer = Outer { handle, folder, lane, cut };
-    let own = socket_path(&outer.folder, us.peer, lane);
-    path.set(own.clone()).expect("set once, here");
-    listen(&outer.handle, who, &own).await?;
+    let refused =
+        |own: &Place| TunnelError::ForwardRefused { who: who.to_owned(), path: own.to_string() };
+    let mut own = Place::Port(port(us.peer, lane));
+    if let Some(folder) = &outer.folder {
+        let socket = Place::Socket(socket_path(folder, us.peer, lane));
+        if listen(&outer.handle, who, &socket).await? {
+            own = socket;
+        } else {
+            tracing::info!("{}; {own} is tried", refused(&socket));
+        }
+    }
+    if matches!(own, Place::Port(_)) && !listen(&outer.handle, who, &own).await? {
+        return Err(match outer.folder {
+            Some(_) => refused(&own),
+            None => TunnelError::NoFolder { who: who.to_owned(), reason, place: own.to_string() },
+        });
+    }
+    place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;
     Ok((outer, ended))
 }
@@ -135,14 +181,22 @@ fn socket_path(folder: &str, peer: PeerKey, lane: Lane) -> String {
     format!("{}/{}", folder.trim_end_matches('/'), socket_name(peer, lane))
 }
 
-/// The exec of the module's doc; the folder for our sockets.
+/// A kiosk's port for a lane: from 20000 on two for each, which one being as good as random. Two
+/// kiosks with the same at one relay are as one in 10000: the second is refused and says so.
+fn port(peer: PeerKey, lane: Lane) -> u16 {
+    let hash = u64::from_str_radix(&peer.id16(), 16).expect("16 hexadecimal digits are a u64");
+    let pair = u16::try_from(hash % 10_000).expect("below 10000");
+    20_000 + 2 * pair + lane as u16
+}
+
+/// The exec of the module's doc; the folder for our sockets, or why it is not known.
 async fn prepare(
     handle: &Handle<Pinned>,
     who: &str,
     configured: Option<&str>,
     us: PeerKey,
     lane: Lane,
-) -> Result<String, TunnelError> {
+) -> Result<Result<String, String>, TunnelError> {
     let folder = match configured {
         Some(folder) => format!("'{}'", folder.replace('\'', r"'\''")),
         None => format!("~/{FOLDER}"),
@@ -151,19 +205,15 @@ async fn prepare(
     let command = format!("mkdir -p -m 700 {folder}; cd {folder} && {{ rm -f {socket}; pwd -P; }}");
     let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
     if let Some(folder) = configured {
-        return Ok(folder.to_owned());
+        return Ok(Ok(folder.to_owned()));
     }
     // A chatty login script may have printed more before it.
     let printed = String::from_utf8_lossy(&printed);
-    match printed.lines().map(str::trim).rfind(|line| line.starts_with('/')) {
-        Some(folder) => Ok(folder.to_owned()),
-        None => {
-            let said: String = printed.chars().filter(|c| !c.is_control()).take(80).collect();
-            let reason =
-                if said.is_empty() { "no shell".to_owned() } else { format!("it said `{said}`") };
-            Err(TunnelError::NoFolder { who: who.to_owned(), reason })
-        }
-    }
+    let folder = printed.lines().map(str::trim).rfind(|line| line.starts_with('/'));
+    Ok(folder.map(str::to_owned).ok_or_else(|| match said(printed.trim()) {
+        nothing if nothing.is_empty() => "no shell".to_owned(),
+        said => format!("it said `{said}`"),
+    }))
 }
 
 /// What the command printed; nothing where commands are refused, which is no error.
@@ -184,22 +234,26 @@ async fn exec(handle: &Handle<Pinned>, command: &str) -> Result<Vec<u8>, russh::
     Ok(printed)
 }
 
-async fn listen(handle: &Handle<Pinned>, who: &str, path: &str) -> Result<(), TunnelError> {
-    handle.streamlocal_forward(path).await.map_err(|error| match error {
-        russh::Error::RequestDenied => {
-            TunnelError::ForwardRefused { who: who.to_owned(), path: path.to_owned() }
-        }
-        other => handshake_error(who, &other),
-    })
+/// Ask the relay to listen for us; false when it will not.
+async fn listen(handle: &Handle<Pinned>, who: &str, place: &Place) -> Result<bool, TunnelError> {
+    let asked = match place {
+        Place::Socket(path) => handle.streamlocal_forward(path).await,
+        Place::Port(port) => handle.tcpip_forward(LOOPBACK, u32::from(*port)).await.map(drop),
+    };
+    match asked {
+        Ok(()) => Ok(true),
+        Err(russh::Error::RequestDenied) => Ok(false),
+        Err(other) => Err(handshake_error(who, &other)),
+    }
 }
 
-async fn probe(outer: &Outer, who: &str, path: &str, us: PeerKey) -> Result<(), TunnelError> {
+async fn probe(outer: &Outer, who: &str, own: &Place, us: PeerKey) -> Result<(), TunnelError> {
     let failed = |reason: String| TunnelError::ProbeFailed {
         who: who.to_owned(),
-        path: path.to_owned(),
-        reason,
+        path: own.to_string(),
+        reason: said(&reason),
     };
-    let stream = outer.open(us).await.map_err(|error| failed(error.to_string()))?;
+    let stream = outer.open(own).await.map_err(|error| failed(error.to_string()))?;
     let own_key = us.public_key();
     let greeting = Greeting {
         who: "our own door",
@@ -221,6 +275,16 @@ mod tests {
         let peer = PeerKey([7; 32]);
         let path = socket_path("/home/anna/.twocan/", peer, Lane::Video);
         assert_eq!(path, format!("/home/anna/.twocan/{}-video.sock", peer.id16()));
+    }
+
+    #[test]
+    fn two_ports_follow_from_the_key() {
+        for key in 0..200 {
+            let [voice, video] = Lane::ALL.map(|lane| port(PeerKey([key; 32]), lane));
+            assert!((20_000..40_000).contains(&voice) && video == voice + 1);
+            assert_eq!(voice, port(PeerKey([key; 32]), Lane::Voice));
+        }
+        assert_ne!(port(PeerKey([1; 32]), Lane::Voice), port(PeerKey([2; 32]), Lane::Voice));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client, server};
 use tokio::sync::watch;
 
 use super::clock_offset::PeerClock;
+use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
 use super::{Counters, MediaPorts, count};
@@ -28,6 +29,10 @@ use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack};
 const VOICE_LATE: Duration = Duration::from_millis(200);
 /// A write, or a packet that has begun, without progress for so long ends the session.
 const STUCK: Duration = Duration::from_secs(10);
+/// A picture stream with ports on which nothing was written for so long says that it lives.
+const LIFE: Duration = Duration::from_secs(1);
+/// A picture stream that has shown life and then says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_millis(1800);
 
 /// One SSH channel, whichever end opened it.
 pub(super) struct Stream {
@@ -86,7 +91,8 @@ impl End {
 
     /// The peer's fault.
     pub(super) fn bad(what: impl std::fmt::Display) -> Self {
-        Self { sentence: format!("the peer sent {what}"), bad: true, silent: false }
+        let sentence = format!("the peer sent {}", said(&what.to_string()));
+        Self { sentence, bad: true, silent: false }
     }
 
     /// Nothing came any more.
@@ -140,25 +146,39 @@ pub(super) async fn next_bytes(read: &mut ChannelReadHalf) -> Option<Bytes> {
     }
 }
 
-/// Read packets to the end of the stream.
+/// Read packets to the end of the stream. With ports attached, a picture stream that has spoken since
+/// and then says nothing for [`SILENCE`] is silent: its writer shows life every second.
 pub(super) async fn read_packets(
     mut read: ChannelReadHalf,
     lane: Lane,
     shared: Arc<Shared>,
 ) -> End {
     let mut cutter = PacketCutter::default();
+    let mut ports = shared.ports.subscribe();
+    let mut spoken = false;
     loop {
-        let bytes = if cutter.is_inside() {
-            match tokio::time::timeout(STUCK, next_bytes(&mut read)).await {
-                Ok(bytes) => bytes,
-                Err(_) => return End::bad("half a packet and then nothing"),
-            }
-        } else {
-            next_bytes(&mut read).await
+        let (limit, end) = match (lane, spoken, cutter.is_inside()) {
+            (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
+            (_, _, true) => (STUCK, End::bad("half a packet and then nothing")),
+            (_, _, false) => (Duration::MAX, End::closed()),
+        };
+        let bytes = tokio::select! {
+            biased;
+            bytes = next_bytes(&mut read) => bytes,
+            changed = ports.changed() => match changed {
+                // Whether the peer has ports too is to be seen.
+                Ok(()) => {
+                    spoken = false;
+                    continue;
+                }
+                Err(_) => return End::closed(),
+            },
+            () = tokio::time::sleep(limit) => return end,
         };
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };
+        spoken = ports.borrow().is_some();
         cutter.push(&bytes);
         loop {
             match cutter.next() {
@@ -220,8 +240,16 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
 pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>) -> End {
     let mut ports = shared.ports.subscribe();
     let mut after_gap = false;
+    let mut written = tokio::time::Instant::now();
+    let mut sequence = 0;
     loop {
         let attached = ports.borrow_and_update().clone();
+        let quiet = async {
+            match (&attached, lane) {
+                (Some(_), Lane::Video) => tokio::time::sleep_until(written + LIFE).await,
+                (None, _) | (_, Lane::Voice) => std::future::pending().await,
+            }
+        };
         let packet = tokio::select! {
             biased;
             changed = ports.changed() => match changed {
@@ -229,6 +257,7 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
                 Err(_) => return End::closed(),
             },
             packet = next_packet(attached.as_deref(), lane) => packet,
+            () = quiet => same_as(sequence),
         };
         let Some(ports) = &attached else { continue };
         let mut packet = packet;
@@ -240,14 +269,22 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
             }
             packet.after_gap |= std::mem::take(&mut after_gap);
         }
+        sequence = packet.sequence;
         let bytes = packet_bytes(&packet);
         let length = bytes.len() as u64;
         if let Err(end) = write.send(bytes).await {
             return end;
         }
+        written = tokio::time::Instant::now();
         ports.stats.bytes_out.fetch_add(length, Ordering::Relaxed);
         count(&ports.stats.packets_out);
     }
+}
+
+/// Nothing new since the picture `sequence`, and the line is alive.
+fn same_as(sequence: u32) -> Packet {
+    let (kind, captured) = (PacketKind::Same, clock::now());
+    Packet { kind, sequence, captured, after_gap: false, payload: Bytes::new() }
 }
 
 fn ack_packet(ack: Ack) -> Packet {

@@ -6,6 +6,7 @@ use russh::client::{self, Handle, Msg};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{Channel, ChannelMsg};
 use twocan::identity::Identity;
+use twocan::tunnel::RelayConfig;
 use twocan::wire::signal::{Media, Signal, VERSION};
 
 /// Believes any door.
@@ -22,13 +23,67 @@ impl client::Handler for Gullible {
 /// A session at a door, logged in.
 pub struct Rogue(Handle<Gullible>);
 
+async fn login(mut handle: Handle<Gullible>, user: &str, who: &Identity) -> Handle<Gullible> {
+    let key = PrivateKeyWithHashAlg::new(Arc::new(who.private_key().clone()), None);
+    assert!(handle.authenticate_publickey(user, key).await.unwrap().success());
+    handle
+}
+
 impl Rogue {
     /// Log in with `identity`'s key.
     pub async fn enter(door: std::net::SocketAddr, identity: &Identity) -> Rogue {
-        let mut handle = client::connect(Arc::default(), door, Gullible).await.unwrap();
-        let key = PrivateKeyWithHashAlg::new(Arc::new(identity.private_key().clone()), None);
-        assert!(handle.authenticate_publickey("twocan", key).await.unwrap().success());
-        Rogue(handle)
+        let handle = client::connect(Arc::default(), door, Gullible).await.unwrap();
+        Rogue(login(handle, "twocan", identity).await)
+    }
+
+    /// Log in at the door behind a socket on the relay.
+    pub async fn enter_through(relay: &RelayConfig, socket: &str, identity: &Identity) -> Rogue {
+        let address = (relay.host.as_str(), relay.port);
+        let outer = client::connect(Arc::default(), address, Gullible).await.unwrap();
+        let outer = login(outer, &relay.user, identity).await;
+        let channel = outer.channel_open_direct_streamlocal(socket).await.unwrap();
+        let stream = channel.into_stream();
+        let inner = client::connect_stream(Arc::default(), stream, Gullible).await.unwrap();
+        // The outer session ends with the handle: the inner one keeps it in a task of its own.
+        let inner = login(inner, "twocan", identity).await;
+        tokio::spawn(async move {
+            let _outer = outer;
+            std::future::pending::<()>().await
+        });
+        Rogue(inner)
+    }
+
+    /// The session itself.
+    pub fn session(&self) -> &Handle<Gullible> {
+        &self.0
+    }
+
+    /// A channel on which nothing was asked for.
+    pub async fn channel(&self) -> Channel<Msg> {
+        self.0.channel_open_session().await.unwrap()
+    }
+
+    /// Send more messages than any queue holds on a channel without a subsystem, and see the
+    /// session end.
+    pub async fn flood_a_bare_channel(&self) {
+        let mut channel = self.channel().await;
+        for _ in 0..40 {
+            if channel.data_bytes(&b"x"[..]).await.is_err() {
+                break;
+            }
+        }
+        while channel.wait().await.is_some() {}
+    }
+
+    /// Whether the request just made on `channel` was answered with a no.
+    pub async fn is_refused(mut channel: Channel<Msg>) -> bool {
+        loop {
+            match channel.wait().await {
+                Some(ChannelMsg::Failure) => return true,
+                Some(ChannelMsg::Success) | None => return false,
+                Some(_) => {}
+            }
+        }
     }
 
     /// Open a subsystem; `None` when it is refused.

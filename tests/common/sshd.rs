@@ -19,10 +19,16 @@ pub struct Sshd {
 impl Sshd {
     /// Start one that lets `authorized` in.
     pub fn start(authorized: &[PeerKey]) -> Sshd {
+        Self::start_with(authorized, "")
+    }
+
+    /// The same with more lines in its config.
+    pub fn start_with(authorized: &[PeerKey], more: &str) -> Sshd {
         let folder = tempfile::Builder::new().prefix("twocan-sshd").tempdir().unwrap();
         // Only its owner may enter, as the door of a socket must be.
         fs::DirBuilder::new().mode(0o700).create(folder.path().join("sockets")).unwrap();
-        Sshd { relay: Relay::start(folder.path(), &lines(authorized)).unwrap(), folder }
+        let relay = Relay::start_with(folder.path(), &lines(authorized), more).unwrap();
+        Sshd { relay, folder }
     }
 
     /// From now on these keys may log in.
@@ -37,8 +43,13 @@ impl Sshd {
             port: self.relay.port,
             user: self.relay.user.clone(),
             host_key: PublicKey::from_openssh(&self.relay.host_key).unwrap(),
-            folder: Some(self.folder.path().join("sockets").display().to_string()),
+            folder: Some(self.sockets().display().to_string()),
         }
+    }
+
+    /// The folder of the sockets.
+    pub fn sockets(&self) -> PathBuf {
+        self.folder.path().join("sockets")
     }
 
     /// The home folder of its login.

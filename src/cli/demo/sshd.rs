@@ -47,6 +47,14 @@ impl Relay {
     /// # Errors
     /// OpenSSH's server is not installed, or did not start.
     pub fn start(folder: &Path, keys: &[String]) -> anyhow::Result<Self> {
+        Self::start_with(folder, keys, "")
+    }
+
+    /// The same with `more` lines in front of its config.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub fn start_with(folder: &Path, keys: &[String], more: &str) -> anyhow::Result<Self> {
         let port = free_port()?;
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let home = folder.join("home");
@@ -66,7 +74,8 @@ impl Relay {
         let host_key_line = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let authorized = folder.join("authorized_keys");
         let config = folder.join("sshd_config");
-        let mut text = String::new();
+        // sshd takes a key's first value.
+        let mut text = format!("{more}\n");
         for (key, value) in [
             ("ListenAddress", format!("127.0.0.1:{port}")),
             ("HostKey", host_key.display().to_string()),

@@ -39,6 +39,7 @@ impl Runtime {
             }
             News::Dialled(peer, lane, id, result) => self.dialled(peer, lane, id, result),
             News::NotHeard(peer, error) => self.not_heard(peer, &error),
+            News::Unanswered(peer) => self.stand_in(peer),
             News::Visited(peer) => self.visited(peer),
             News::Opened(opened) => self.opened(opened),
             News::Hello { peer, session, name, media } => self.hello(peer, session, name, media),
@@ -98,6 +99,10 @@ impl Runtime {
                     self.opened(Opened { peer: key, session, cut, keep, via, subsystem, stream });
                 }
                 self.drive(Which::Peer(key, lane), state::Event::Up);
+                // The way is there for both lanes.
+                for lane in Lane::ALL {
+                    self.drive(Which::Peer(key, lane), state::Event::Kick);
+                }
             }
             Err(error) => {
                 if matches!(error, TunnelError::TimedOut { .. }) {
@@ -113,26 +118,40 @@ impl Runtime {
         tracing::debug!("knock: {error}");
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let sentence = error.to_string();
-        if peer.voice().session.is_some() || peer.told.as_ref() == Some(&sentence) {
+        if peer.voice().session.is_some() {
             return;
         }
-        peer.told = Some(sentence.clone());
-        self.emit(match error.kind() {
-            FailureKind::KeyChanged => Event::PeerBlocked { peer: key, sentence },
-            FailureKind::Trouble | FailureKind::LoginRefused => {
-                Event::PeerDown { peer: key, sentence }
-            }
-        });
+        let reachable = !peer.config.direct.is_empty();
+        if peer.told.as_ref() != Some(&sentence) {
+            peer.told = Some(sentence.clone());
+            self.emit(match error.kind() {
+                FailureKind::KeyChanged => Event::PeerBlocked { peer: key, sentence },
+                FailureKind::Trouble | FailureKind::LoginRefused => {
+                    Event::PeerDown { peer: key, sentence }
+                }
+            });
+        }
+        // When it comes, it may not know where we are; at the relay it finds us.
+        if reachable && error.kind() == FailureKind::Trouble {
+            self.stand_in(key);
+        }
     }
 
     /// A contact that does not dial us has knocked: it is back, and any session we have is old.
     fn visited(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.dials) else { return };
-        match peer.voice().session.as_ref().and_then(|session| session.control.as_ref()) {
-            Some(control) => control.doubt(),
-            None => self.drive(Which::Peer(key, Lane::Voice), state::Event::Kick),
+        if peer.voice().session.is_none() {
+            self.drive(Which::Peer(key, Lane::Voice), state::Event::Kick);
         }
+        self.doubt(key);
         self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
+    }
+
+    fn doubt(&mut self, key: PeerKey) {
+        let session = self.peers.get_mut(&key).and_then(|peer| peer.voice().session.as_ref());
+        if let Some(control) = session.and_then(|session| session.control.as_ref()) {
+            control.doubt();
+        }
     }
 
     fn opened(&mut self, opened: Opened) {
@@ -142,6 +161,15 @@ impl Runtime {
             Subsystem::Video => Lane::Video,
         };
         if subsystem != Subsystem::Audio {
+            if keep.is_none() {
+                if self.peers.get(&key).is_some_and(|peer| peer.dials && peer.has_own(lane)) {
+                    // It dials because it has lost ours, or has crossed it; ours shows soon which.
+                    tracing::debug!("{}: a crossed session is refused", peer::who(key));
+                    self.doubt(key);
+                    return cut.cut();
+                }
+                self.stand_down(key, lane);
+            }
             // The newest session of a contact is the one it uses.
             self.end_session(key, lane, "replaced by a newer session");
         }
@@ -163,7 +191,7 @@ impl Runtime {
             return;
         }
         let mut session =
-            Session { id, cut, via, control: None, up: false, tasks: Vec::new(), _keep: keep };
+            Session { id, cut, via, control: None, up: false, tasks: Vec::new(), keep };
         let Stream { read, write } = stream;
         if subsystem == Subsystem::Control {
             let control = Arc::new(Control::new(key, id, hello, shared, news.clone()));
@@ -178,7 +206,12 @@ impl Runtime {
             session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
             session.tasks.push(watch_over(writing, key, lane, id, news));
         }
+        let ours = session.is_ours();
         slot.session = Some(session);
+        if !ours {
+            // While the peer's session holds we need none.
+            self.want_peers();
+        }
     }
 
     fn is_voice(&self, key: PeerKey, id: SessionId) -> bool {
@@ -206,7 +239,7 @@ impl Runtime {
         let Some(session) = slot.session.as_ref().filter(|session| session.id == id) else {
             return;
         };
-        let via = session.via;
+        let (via, ours) = (session.via, session.is_ours());
         if end.bad {
             count(&self.counters.bad_sessions);
             tracing::warn!("{} ({}): {}", peer::who(key), lane.name(), end.sentence);
@@ -218,11 +251,14 @@ impl Runtime {
                 self.doubt_outer(lane);
             }
         }
+        if !ours && lane == Lane::Voice {
+            self.expect_answer(key);
+        }
         self.want_peers();
     }
 
     /// End a lane's session, if there is one; a link of ours takes it as lost.
-    fn end_session(&mut self, key: PeerKey, lane: Lane, why: &str) {
+    pub(super) fn end_session(&mut self, key: PeerKey, lane: Lane, why: &str) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let Some(session) = peer.slots[lane as usize].session.take() else { return };
         let was_up = session.up;
@@ -241,8 +277,13 @@ impl Runtime {
             Command::Attach { peer, ports } => self.attach(peer, Some(ports)),
             Command::Detach { peer } => self.attach(peer, None),
             Command::SetContacts(contacts) => {
-                self.keep_contacts(contacts);
+                let moved = self.keep_contacts(contacts);
                 self.want_peers();
+                for key in moved {
+                    for lane in Lane::ALL {
+                        self.drive(Which::Peer(key, lane), state::Event::Kick);
+                    }
+                }
                 self.knock_all(Lane::Voice);
             }
             Command::Retry => {
@@ -282,7 +323,9 @@ impl Runtime {
         self.knock(key, Lane::Voice);
     }
 
-    pub(super) fn keep_contacts(&mut self, contacts: Vec<PeerConfig>) {
+    /// Know these and no others; those that are to be found elsewhere than before.
+    pub(super) fn keep_contacts(&mut self, contacts: Vec<PeerConfig>) -> Vec<PeerKey> {
+        let mut moved = Vec::new();
         let keys: HashSet<PeerKey> = contacts.iter().map(|contact| contact.key).collect();
         let gone: Vec<_> = self.keys().into_iter().filter(|key| !keys.contains(key)).collect();
         for key in gone {
@@ -300,13 +343,18 @@ impl Runtime {
             let peer = self.peers.entry(config.key).or_insert_with(|| Peer {
                 config: config.clone(),
                 dials,
+                stands_in: [false; 2],
                 shared: Arc::new(Shared::new(Arc::clone(counters))),
                 slots: [Slot::new(), Slot::new()],
                 knocks: [None, None],
                 told: None,
             });
-            peer.config = config;
+            if peer.config != config {
+                moved.push(config.key);
+                peer.config = config;
+            }
         }
+        moved
     }
 }
 

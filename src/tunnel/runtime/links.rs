@@ -1,16 +1,20 @@
 //! The runtime's links: what their machines say is done here, and what changed is told to the app.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::{Lane, News, Peer, Runtime, SessionId, Task, Which};
 use crate::clock;
 use crate::identity::PeerKey;
-use crate::tunnel::peer::Dial;
+use crate::tunnel::peer::{self, Dial};
 use crate::tunnel::relay::{self, Us};
 use crate::tunnel::state::{self, Effect, State};
 use crate::tunnel::{Event, RelayConfig, RelayStatus};
+
+/// How long the one who is to dial may take for it after a knock.
+const ANSWER: Duration = Duration::from_secs(2);
 
 impl Runtime {
     pub(super) fn drive(&mut self, which: Which, event: state::Event) {
@@ -76,7 +80,9 @@ impl Runtime {
             Which::Peer(peer, lane) => {
                 let Some(peer) = self.peers.get_mut(&peer) else { return };
                 let slot = &mut peer.slots[lane as usize];
-                (slot.attempt, slot.dial, slot.session) = (None, None, None);
+                (slot.attempt, slot.dial) = (None, None);
+                // One that the peer dialled is no business of our link's.
+                slot.session.take_if(|session| session.is_ours());
             }
         }
     }
@@ -84,7 +90,8 @@ impl Runtime {
     fn dial(&self, key: PeerKey, lane: Lane) -> Option<Dial> {
         let peer = self.peers.get(&key)?.config.clone();
         let outer = self.outers[lane as usize].outer.clone();
-        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer })
+        let relay_may_come = self.relay.is_some();
+        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer, relay_may_come })
     }
 
     fn tell_outer(&mut self, lane: Lane) {
@@ -117,8 +124,8 @@ impl Runtime {
                 return;
             }
         };
-        if lane == Lane::Video {
-            tracing::debug!("pictures: {sentence}");
+        if lane == Lane::Video || peer.voice().session.is_some() {
+            tracing::debug!("{}: {sentence}", lane.name());
             return;
         }
         if peer.told.as_ref() == Some(&sentence) {
@@ -139,8 +146,10 @@ impl Runtime {
             for lane in Lane::ALL {
                 let way = self.has_way(key, lane);
                 let Some(peer) = self.peers.get(&key) else { continue };
-                let asked = peer.dials && (lane == Lane::Voice || peer.is_attached());
-                let alive = peer.slots[lane as usize].session.is_some();
+                let dials =
+                    (peer.dials || peer.stands_in[lane as usize]) && !peer.has_foreign(lane);
+                let asked = dials && (lane == Lane::Voice || peer.is_attached());
+                let alive = peer.has_own(lane);
                 self.drive(Which::Peer(key, lane), state::Event::Want(asked && (way || alive)));
             }
         }
@@ -182,11 +191,48 @@ impl Runtime {
             return;
         }
         peer.knocks[lane as usize] = Some(Task::spawn(async move {
-            if let Err(error) = dial.knock().await {
-                // The runtime is gone: nobody asks any more.
-                let _ = news.send(News::NotHeard(key, error)).await;
-            }
+            let heard = match dial.knock().await {
+                Err(error) => News::NotHeard(key, error),
+                Ok(()) => {
+                    tokio::time::sleep(ANSWER).await;
+                    News::Unanswered(key)
+                }
+            };
+            // The runtime is gone: nobody asks any more.
+            let _ = news.send(heard).await;
         }));
+    }
+
+    /// A session that the peer dialled has ended: it has this long to dial again. At the relay it
+    /// can, as soon as we could.
+    pub(super) fn expect_answer(&mut self, key: PeerKey) {
+        let news = self.news.clone();
+        let is_it = |peer: &&mut Peer| !peer.dials && !peer.config.direct.is_empty();
+        let Some(peer) = self.peers.get_mut(&key).filter(is_it) else { return };
+        peer.knocks[Lane::Voice as usize] = Some(Task::spawn(async move {
+            tokio::time::sleep(ANSWER).await;
+            // The runtime is gone: nobody asks any more.
+            let _ = news.send(News::Unanswered(key)).await;
+        }));
+    }
+
+    /// Dial in the place of a peer who could not, unless it has done so by now.
+    pub(super) fn stand_in(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.dials) else { return };
+        if peer.voice().session.is_none() && peer.stands_in != [true; 2] {
+            tracing::info!("{} does not dial: we do", peer::who(key));
+            peer.stands_in = [true; 2];
+            self.want_peers();
+        }
+    }
+
+    /// The peer dials a lane itself.
+    pub(super) fn stand_down(&mut self, key: PeerKey, lane: Lane) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if std::mem::take(&mut peer.stands_in[lane as usize]) {
+            self.end_session(key, lane, "replaced by a newer session");
+            self.drive(Which::Peer(key, lane), state::Event::Want(false));
+        }
     }
 
     pub(super) fn doubt_outer(&mut self, lane: Lane) {

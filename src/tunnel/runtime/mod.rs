@@ -2,6 +2,11 @@
 //!
 //! Each outer session and each lane of each peer has a [`Link`] machine that says when to try;
 //! attempts run in tasks of their own and come back as [`News`]. Nothing here waits for a peer.
+//!
+//! Of two contacts the smaller key dials. The other one knocks; where that brings no session in 2 s,
+//! or nobody was there, the way may lead in one direction only, and it *stands in*: it dials too.
+//! When both do, the smaller key decides: while its own session lives it refuses the other's, while
+//! the other's lives it dials none; the larger key gives its own up for any that comes.
 
 mod happenings;
 mod links;
@@ -67,6 +72,8 @@ pub(super) enum News {
     Dialled(PeerKey, Lane, SessionId, Result<Dialled, TunnelError>),
     /// A knock was not heard.
     NotHeard(PeerKey, TunnelError),
+    /// The one who is to dial had time enough to do so.
+    Unanswered(PeerKey),
     /// A contact logged in at our door.
     Visited(PeerKey),
     /// A contact opened a stream at our door.
@@ -127,7 +134,14 @@ struct Session {
     /// The peer said hello.
     up: bool,
     tasks: Vec<Task>,
-    _keep: Option<Arc<Handle<Pinned>>>,
+    /// There if we dialled it.
+    keep: Option<Arc<Handle<Pinned>>>,
+}
+
+impl Session {
+    fn is_ours(&self) -> bool {
+        self.keep.is_some()
+    }
 }
 
 impl Drop for Session {
@@ -161,8 +175,10 @@ impl Slot {
 
 struct Peer {
     config: PeerConfig,
-    /// We are the one to dial.
+    /// We are the one to dial: our key is the smaller one.
     dials: bool,
+    /// We are not, but the other one could not, for each lane.
+    stands_in: [bool; 2],
     shared: Arc<Shared>,
     slots: [Slot; 2],
     knocks: [Option<Task>; 2],
@@ -173,6 +189,16 @@ struct Peer {
 impl Peer {
     fn voice(&mut self) -> &mut Slot {
         &mut self.slots[Lane::Voice as usize]
+    }
+
+    /// The peer has dialled the session on a lane.
+    fn has_foreign(&self, lane: Lane) -> bool {
+        self.slots[lane as usize].session.as_ref().is_some_and(|session| !session.is_ours())
+    }
+
+    /// We have dialled the session on a lane.
+    fn has_own(&self, lane: Lane) -> bool {
+        self.slots[lane as usize].session.as_ref().is_some_and(Session::is_ours)
     }
 
     fn is_attached(&self) -> bool {
