@@ -372,8 +372,7 @@ fn a_channel_that_never_says_what_it_is_ends_its_session() {
     block_on(async {
         let rogue = Rogue::enter(door, &anna).await;
         let _control = rogue.greet().await;
-        let mut idle = rogue.channel().await;
-        while idle.wait().await.is_some() {}
+        Rogue::until_put_out(rogue.channel().await).await;
     });
     wait_count("bad sessions", &b.tunnel.counters().bad_sessions, 1);
 }

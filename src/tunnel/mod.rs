@@ -11,7 +11,8 @@
 //!                     └───────────────────────────────────────────┘
 //! ```
 //! Of two contacts the one with the smaller key dials; the other one *knocks* (logs in at the door
-//! and leaves) when it has come back, so that it is dialled at once. The inner sessions prove both
+//! and leaves) when it has come back, so that it is dialled at once, and dials itself where that does
+//! not happen. The inner sessions prove both
 //! pinned keys, so the relay carries ciphertext and is believed in nothing.
 //!
 //! Every stream has a task that always drains it: a stream nobody reads would hold up its whole SSH
@@ -77,7 +78,8 @@ pub struct RelayConfig {
     /// The only host key we accept.
     pub host_key: PublicKey,
     /// The folder on the relay for the sockets of all kiosks that meet there, from the root.
-    /// `None`: `.twocan` in the login's home folder, which the relay tells us.
+    /// `None`: `.twocan` in the login's home folder, which the relay tells us. Where it does not, or
+    /// forwards no sockets, ports of its loopback address are used.
     pub folder: Option<String>,
 }
 
@@ -192,7 +194,7 @@ pub enum Event {
         /// Where (with the port that was found when 0 was asked for).
         address: SocketAddr,
     },
-    /// The door cannot listen; it is tried again every 10 s.
+    /// The door cannot listen, or not accept; it is tried again, and [`Event::DoorOpen`] says when.
     DoorFailed {
         /// Why.
         sentence: String,

@@ -66,13 +66,19 @@ impl Rogue {
     /// Send more messages than any queue holds on a channel without a subsystem, and see the
     /// session end.
     pub async fn flood_a_bare_channel(&self) {
-        let mut channel = self.channel().await;
+        let channel = self.channel().await;
         for _ in 0..40 {
             if channel.data_bytes(&b"x"[..]).await.is_err() {
                 break;
             }
         }
-        while channel.wait().await.is_some() {}
+        Self::until_put_out(channel).await;
+    }
+
+    /// The session of `channel` must be ended by the other end.
+    pub async fn until_put_out(mut channel: Channel<Msg>) {
+        let end = async { while channel.wait().await.is_some() {} };
+        tokio::time::timeout(super::kiosk::LIMIT, end).await.expect("the door ends the session");
     }
 
     /// Whether the request just made on `channel` was answered with a no.
