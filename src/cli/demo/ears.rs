@@ -91,7 +91,7 @@ fn listen(time: Duration, skipped: Duration, stop: &Stop) -> anyhow::Result<Valu
     Ok(json!({ "a_to_b": in_json(a_to_b?), "b_to_a": in_json(b_to_a?) }))
 }
 
-/// Bursts are sharper; speech has none.
+/// Likeness finds speech and bursts; onsets are found in bursts that are drowned by noise, too.
 fn measure(mouth: &ear::Recording, ear: &ear::Recording) -> Option<MouthToEar> {
     ear::by_likeness(mouth, ear).or_else(|| ear::by_bursts(mouth, ear))
 }

@@ -14,6 +14,7 @@ use crate::cli::remote;
 use crate::clock::{self, Time};
 use crate::contacts::{Contact, Contacts};
 use crate::identity::Identity;
+use crate::stop::Stop;
 use crate::wire::control::Request;
 
 /// A kiosk's folders before it runs: a key, a config, its contacts.
@@ -82,7 +83,7 @@ impl Home {
         let started = clock::now();
         let child = command.spawn().context("start a kiosk")?;
         let socket = self.folder.join("run/control");
-        Ok(Kiosk { child, socket, started, log: self.folder.join("log") })
+        Ok(Kiosk { child, socket, started, log: self.folder.join("log"), stop: None })
     }
 }
 
@@ -110,11 +111,17 @@ pub struct Kiosk {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    stop: Option<Stop>,
     /// When its process was started.
     pub started: Time,
 }
 
 impl Kiosk {
+    /// Give up waiting when `stop` comes.
+    pub fn heed(&mut self, stop: &Stop) {
+        self.stop = Some(stop.clone());
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -145,7 +152,7 @@ impl Kiosk {
     /// Ask for its status until `wanted` holds.
     ///
     /// # Errors
-    /// It ended, or `limit` passed: the error says what was waited for and the last status.
+    /// It ended, the stop it heeds came, or `limit` passed: the error says what was waited for and the last status.
     pub fn wait_for(
         &mut self,
         what: &str,
@@ -158,6 +165,9 @@ impl Kiosk {
             match &status {
                 Ok(status) if wanted(status) => return Ok(status.clone()),
                 _ => {}
+            }
+            if self.stop.as_ref().is_some_and(Stop::is_stopped) {
+                bail!("stopped while waiting for {what}");
             }
             if let Some(code) = self.child.try_wait()? {
                 bail!("the kiosk ended ({code}) before {what}: {}", self.last_words());

@@ -97,6 +97,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let kiosk_args = ["kiosk", "--screen", screen];
     let mut anna = family.anna.start(&kiosk_args, &env).context("Anna's kiosk")?;
     let mut bert = family.bert.start(&kiosk_args, &env).context("Bert's kiosk")?;
+    anna.heed(&stop);
+    bert.heed(&stop);
     let reachable = |status: &Value| status["contacts"][0]["reachable"] == true;
     anna.wait_for("a bright tile on Anna's screen", LIMIT, reachable)?;
     bert.wait_for("a bright tile on Bert's screen", LIMIT, reachable)?;
