@@ -44,24 +44,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// How old pictures were when they were shown, since the last [`Counters::clear_ages`].
+    /// How old pictures were when they were shown.
     pub fn ages(&self) -> Percentiles {
         self.ages.lock().unwrap_or_else(PoisonError::into_inner).percentiles()
-    }
-
-    /// Begin a new window: the figures of a call count from its second 3.
-    pub fn clear_ages(&self) {
-        self.ages.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// When the last picture was shown, and its size.
     pub fn last(&self) -> Option<(Time, Size)> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Pictures that came and were not shown.
-    pub fn not_shown(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed) + self.broken.load(Ordering::Relaxed)
     }
 
     fn shown(&self, captured: Time, size: Size) {
