@@ -10,6 +10,7 @@ pub mod contacts;
 pub mod device;
 pub mod figures;
 pub mod frame;
+pub mod geometry;
 pub mod identity;
 pub mod media;
 pub mod name;

@@ -19,8 +19,8 @@ const LAYERS: &[&[&str]] = &[
     GROUND,
 ];
 const GROUND: &[&str] = &[
-    "address", "clock", "config", "contacts", "figures", "frame", "identity", "name", "photo",
-    "queue", "records", "settings", "stop", "store",
+    "address", "clock", "config", "contacts", "figures", "frame", "geometry", "identity", "name",
+    "photo", "queue", "records", "settings", "stop", "store",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];
@@ -32,9 +32,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("alsa", &["device"]),
     ("turbojpeg", &["codec"]),
     ("opus", &["codec"]),
+    ("drm", &["ui/kms"]),
+    ("input", &["ui/kms"]),
+    ("udev", &["device", "ui/kms"]),
 ];
 /// The only place that opens device files.
-const DEVICE_FILES: &[&str] = &["device"];
+const DEVICE_FILES: &[&str] = &["device", "ui/kms"];
 const UNSAFE: &[&str] = &["device", "ui/kms"];
 const LINES: usize = 500;
 

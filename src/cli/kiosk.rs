@@ -59,6 +59,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let kind = match wanted {
         Wanted::Window => ScreenKind::Window,
         Wanted::Headless => ScreenKind::Headless,
+        Wanted::Kms => bail!("`kiosk.screen = \"kms\"` is not built yet"),
         Wanted::Auto if super::has_display() => ScreenKind::Window,
         Wanted::Auto => ScreenKind::Headless,
     };

@@ -4,18 +4,23 @@
 //! A mistake in the file is one sentence with the file, the line, the key and what was expected;
 //! see [`ConfigError`]. `kiosk/twocan.toml` shows every key at its default, held there by a test.
 
+#[macro_use]
+mod value;
+mod display;
 mod explain;
 mod paths;
 mod sections;
-mod value;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use display::{
+    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+};
 pub use paths::{Paths, PathsError};
-pub use sections::{Call, Camera, Door, Kiosk, Microphone, Relay, Speaker};
+pub use sections::{Call, Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
     RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -30,6 +35,8 @@ const SIZE_LIMIT: u64 = 1 << 20;
 pub struct Config {
     /// `[kiosk]`
     pub kiosk: Kiosk,
+    /// `[display]`
+    pub display: Display,
     /// `[camera]`
     pub camera: Camera,
     /// `[microphone]`

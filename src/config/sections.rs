@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::display::{
+    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+};
 use super::value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
     RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -15,7 +18,7 @@ use crate::frame::Size;
 pub struct Kiosk {
     /// What the other end sees before it has named us in its contacts. Default `Twocan`.
     pub name: Label,
-    /// `auto` (default), `window` or `headless`.
+    /// `auto` (default), `kms`, `window` or `headless`.
     pub screen: ScreenKind,
     /// Of the window or the headless screen, in pixels. Default 800x480.
     pub size: ScreenSize,
@@ -36,6 +39,26 @@ impl Default for Kiosk {
             helper: Label::new("your helper").expect("a name"),
         }
     }
+}
+
+/// The panel: which, how it hangs, and when it is dark.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Display {
+    /// `auto` (default: the best that is connected, `DSI-1` first) or a connector's name.
+    pub connector: Connector,
+    /// Degrees that picture and touch are turned by, clockwise: 0 (default), 90, 180 or 270.
+    pub rotate: Rotation,
+    /// `auto` (default), `plane`, `compose` or `image`.
+    pub video_path: VideoPath,
+    /// Percent, while somebody uses it. Default 100.
+    pub brightness: Brightness,
+    /// Seconds without a touch until it is dimmed to 30 %; 0: never. Default 300.
+    pub dim_after: DimSeconds,
+    /// Seconds without a touch until it is dark; 0: never. Default 1800.
+    pub blank_after: BlankSeconds,
+    /// When it is dark as soon as nobody uses it. Default none.
+    pub quiet_hours: QuietHours,
 }
 
 /// Our pictures.

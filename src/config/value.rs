@@ -15,7 +15,7 @@ use crate::frame::Size;
 use crate::name::clean_name;
 
 /// A value that is text in the file.
-trait Text: Sized {
+pub(super) trait Text: Sized {
     /// What was expected, for the sentence.
     const EXPECTED: &'static str;
     fn parse(text: &str) -> Option<Self>;
@@ -24,7 +24,13 @@ trait Text: Sized {
 /// Characters of a wrong text that its sentence repeats.
 const SHOWN: usize = 60;
 
-struct TextVisitor<T>(PhantomData<T>);
+pub(super) struct TextVisitor<T>(PhantomData<T>);
+
+impl<T> TextVisitor<T> {
+    pub(super) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
 
 impl<T: Text> Visitor<'_> for TextVisitor<T> {
     type Value = T;
@@ -57,7 +63,7 @@ macro_rules! text {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                from.deserialize_str(TextVisitor(PhantomData))
+                from.deserialize_str(TextVisitor::new())
             }
         }
 
@@ -179,9 +185,11 @@ text!(Label, "a name in quotes, 1 to 64 characters", Label::new);
 /// Where the screen is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ScreenKind {
-    /// A window where there is a display, else headless.
+    /// A window where there is a display, else a panel that is connected, else headless.
     #[default]
     Auto,
+    /// A panel of the kernel's, without a desktop.
+    Kms,
     /// A window on the desktop.
     Window,
     /// Drawn, and shown to nobody but `twocan screenshot`.
@@ -192,14 +200,15 @@ impl fmt::Display for ScreenKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",
+            Self::Kms => "kms",
             Self::Window => "window",
             Self::Headless => "headless",
         })
     }
 }
 
-text!(ScreenKind, "\"auto\", \"window\" or \"headless\"", |text| {
-    [ScreenKind::Auto, ScreenKind::Window, ScreenKind::Headless]
+text!(ScreenKind, "\"auto\", \"kms\", \"window\" or \"headless\"", |text| {
+    [ScreenKind::Auto, ScreenKind::Kms, ScreenKind::Window, ScreenKind::Headless]
         .into_iter()
         .find(|kind| kind.to_string() == text)
 });

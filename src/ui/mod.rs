@@ -20,6 +20,8 @@ pub mod adapters;
 mod handle;
 #[cfg(feature = "ui")]
 mod headless;
+#[cfg(feature = "kms")]
+pub mod kms;
 #[cfg(feature = "ui")]
 mod mailbox;
 #[cfg(feature = "ui")]

@@ -1,0 +1,14 @@
+//! The screen of an appliance: pages on a panel of the kernel's, driven by fingers.
+//!
+//! ```text
+//!  libinput ─ touch ─┐     main thread                          thread `display`
+//!  eventfd ─ posted ─┼─> loop ─> Slint ─> shadow ── patches ──> canvas ─┐
+//!  timers ───────────┘  (platform)      (ARGB, with a hole)             ├─> one atomic commit
+//!                                                     viewer ─ picture ─┘   per refresh ─> DRM
+//! ```
+//! Slint draws only what changed, into memory; where the other's picture belongs it leaves a hole.
+//! The display thread alone owns the DRM device. It puts the picture under the hole: on a plane of
+//! its own where the hardware can, else mixed by the processor. No error of the kernel's ends the
+//! loop: a panel that is gone is waited for. This is the only place that says `drm::` or `input::`.
+
+pub mod surface;

@@ -1,0 +1,52 @@
+//! What the loop that draws asks of whatever shows the drawing.
+
+use crate::device::VideoSink;
+use crate::frame::Size;
+use crate::geometry::Rect;
+use crate::ui::face::Shown;
+use crate::ui::snapshot::Snapshot;
+
+/// A rectangle of the drawing that has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// Where, in the drawing (not turned).
+    pub rect: Rect,
+    /// Its pixels, rows packed: 0xAARRGGBB, the colours multiplied by alpha. 0 is the hole.
+    pub pixels: Vec<u32>,
+}
+
+/// Where the other's picture belongs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Room {
+    /// In the drawing (not turned). What the picture leaves free of it is black.
+    pub rect: Rect,
+    /// Pixels per mm along a row over those down a column; see [`crate::ui::panel::Panel`].
+    pub pixel_aspect: f32,
+}
+
+/// Shows a drawing and one moving picture behind its hole. No call waits for the hardware.
+pub trait Surface: Send + Sync {
+    /// The size the pages are drawn at: the panel's, turned. Changes when another panel is plugged in.
+    fn size(&self) -> Size;
+
+    /// These parts of the drawing are new; all of them appear together.
+    fn present(&self, patches: Vec<Patch>);
+
+    /// True: pictures are shown behind the hole. False (the path `image`): the pages draw them.
+    fn has_hole(&self) -> bool;
+
+    /// Where pictures go from now on; `None` while no page has a hole.
+    fn place(&self, room: Option<Room>);
+
+    /// A sink whose pictures appear in the room; `shown` hears of each that is on the panel.
+    fn pictures(&self, shown: Shown) -> Box<dyn VideoSink>;
+
+    /// Take the picture away.
+    fn clear(&self);
+
+    /// What the panel shows, as it is drawn (not turned), pictures and all.
+    ///
+    /// # Errors
+    /// It does not answer: a sentence.
+    fn snapshot(&self) -> Result<Snapshot, String>;
+}
