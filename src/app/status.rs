@@ -32,6 +32,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         volume: core.volume(),
         hidden: core.hidden(),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
+        screen: kiosk.face.status(),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
     }
 }

@@ -6,6 +6,7 @@ use super::screen::Screen;
 use crate::clock::{self, Time};
 use crate::device::{DeviceError, VideoSink};
 use crate::frame::{PixelFormat, Size};
+use crate::wire::status::ScreenStatus;
 
 /// Told of every picture that reaches the eye: when it was captured, and when it was shown.
 pub type Shown = Arc<dyn Fn(Time, Time) + Send + Sync>;
@@ -26,6 +27,9 @@ pub trait Face: Send + Sync {
 
     /// When the first frame was drawn.
     fn first_frame(&self) -> Option<Time>;
+
+    /// What it is, and how much it drew.
+    fn status(&self) -> ScreenStatus;
 
     /// The whole screen as a PNG file.
     ///
@@ -61,6 +65,10 @@ impl Face for Faceless {
 
     fn first_frame(&self) -> Option<Time> {
         None
+    }
+
+    fn status(&self) -> ScreenStatus {
+        ScreenStatus { kind: "none".to_owned(), ..ScreenStatus::default() }
     }
 
     fn screenshot(&self) -> Result<Vec<u8>, String> {

@@ -8,6 +8,7 @@ use super::screen::Screen;
 use super::window::Ui;
 use crate::clock::Time;
 use crate::device::VideoSink;
+use crate::wire::status::ScreenStatus;
 
 /// Reaches the window from the app's threads.
 pub struct WindowFace {
@@ -47,6 +48,10 @@ impl Face for WindowFace {
 
     fn first_frame(&self) -> Option<Time> {
         self.first_frame.get().copied()
+    }
+
+    fn status(&self) -> ScreenStatus {
+        ScreenStatus { drawings: self.handle.draws(), ..ScreenStatus::default() }
     }
 
     fn screenshot(&self) -> Result<Vec<u8>, String> {

@@ -28,8 +28,45 @@ pub struct Status {
     pub hidden: bool,
     /// When the first frame was drawn; none without a screen.
     pub first_frame_us: Option<u64>,
+    /// What it is drawn on.
+    pub screen: ScreenStatus,
     /// The workers that run now.
     pub workers: Vec<WorkerStatus>,
+}
+
+/// What the pages are shown on, and how.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ScreenStatus {
+    /// `kms`, `window`, `headless` or `none`.
+    pub kind: String,
+    /// The card's device file.
+    pub card: Option<String>,
+    /// The kernel driver behind it, such as `vc4` or `virtio_gpu`.
+    pub driver: Option<String>,
+    /// The panel's connector, such as `DSI-1`.
+    pub connector: Option<String>,
+    /// The panel's mode, such as `800x480@60`.
+    pub mode: Option<String>,
+    /// Degrees that the drawing is turned by, clockwise.
+    pub rotate: u16,
+    /// How the other's picture gets onto it: `plane`, `compose` or `image`.
+    pub video_path: String,
+    /// Why this way and no better one, in a sentence.
+    pub reason: String,
+    /// What is wrong with it now, in a sentence.
+    pub trouble: Option<String>,
+    /// The touch devices by name.
+    pub touch: Vec<String>,
+    /// How often something was drawn.
+    pub drawings: u64,
+    /// Of these, drawings of every pixel.
+    pub full_drawings: u64,
+    /// Pixels of the pages that were handed on to be shown.
+    pub copied_pixels: u64,
+    /// Changes of the panel's contents that the kernel was asked for.
+    pub commits: u64,
+    /// Light of the panel in percent; 0: dark.
+    pub light: u8,
 }
 
 /// The relay.

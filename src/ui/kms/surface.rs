@@ -5,6 +5,7 @@ use crate::frame::Size;
 use crate::geometry::Rect;
 use crate::ui::face::Shown;
 use crate::ui::snapshot::Snapshot;
+use crate::wire::status::ScreenStatus;
 
 /// A rectangle of the drawing that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub trait Surface: Send + Sync {
 
     /// Take the picture away.
     fn clear(&self);
+
+    /// What is known of the panel and the way to it.
+    fn status(&self) -> ScreenStatus;
 
     /// What the panel shows, as it is drawn (not turned), pictures and all.
     ///
