@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::power;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::ui::screen::Person;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub volume: u8,
     /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
     pub has_way: bool,
+    /// When the screen dims and goes dark.
+    pub light: power::Habits,
 }
 
 /// The relay, as far as a resident is concerned.

@@ -6,8 +6,10 @@ use chrono::{DateTime, Local, TimeZone};
 
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::power::Habits;
 use super::screen;
 use crate::clock::Time;
+use crate::config::Config;
 use crate::identity::PeerKey;
 use crate::ui::screen::{Command, Line, Page, Person};
 use crate::wire::signal::Signal;
@@ -33,9 +35,10 @@ fn kiosk() -> Core {
         helper: "Eva".to_owned(),
         volume: 7,
         has_way: true,
+        light: Habits::of(&Config::default().display),
     };
-    let mut core =
-        Core::new(settings, vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")], || 7);
+    let neighbours = vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")];
+    let mut core = Core::new(settings, neighbours, || 7, at(0));
     core.handle(Event::Meeting(Meeting::Connected), at(0));
     core.handle(Event::PeerUp(ANNA), at(0));
     core

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use display::{
-    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+    BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
+    VideoPath,
 };
 pub use paths::{Paths, PathsError};
 pub use sections::{Call, Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::display::{
-    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+    BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
+    VideoPath,
 };
 use super::value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
@@ -59,6 +60,8 @@ pub struct Display {
     pub blank_after: BlankSeconds,
     /// When it is dark as soon as nobody uses it. Default none.
     pub quiet_hours: QuietHours,
+    /// `auto` (default), `none`, or a folder of `/sys/class/backlight`.
+    pub backlight: BacklightChoice,
 }
 
 /// Our pictures.

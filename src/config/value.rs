@@ -315,7 +315,7 @@ text!(SoundDevice, "the name of a sound device in quotes, such as \"default\"", 
 });
 
 /// Text fit for a path or a device name: not empty, no control characters, at most 4096 bytes.
-fn path_text(text: &str) -> Option<&str> {
+pub(super) fn path_text(text: &str) -> Option<&str> {
     (!text.is_empty() && text.len() <= 4096 && !text.chars().any(char::is_control)).then_some(text)
 }
 

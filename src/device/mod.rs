@@ -10,6 +10,7 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+pub mod backlight;
 pub mod file_video;
 pub mod jpeg_file;
 mod letters;

@@ -65,8 +65,10 @@ pub struct ScreenStatus {
     pub copied_pixels: u64,
     /// Changes of the panel's contents that the kernel was asked for.
     pub commits: u64,
-    /// Light of the panel in percent; 0: dark.
+    /// Light of the panel in percent; 0: dark. Without a backlight only that is seen: black pixels.
     pub light: u8,
+    /// What gives that light, by its name in `/sys/class/backlight`.
+    pub backlight: Option<String>,
 }
 
 /// The relay.
