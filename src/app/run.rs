@@ -81,12 +81,13 @@ pub(super) struct Loop {
 impl Loop {
     /// Run until `stop`, or until a finger or the window says that it is enough.
     pub(super) fn run(mut self, stop: &Stop) {
-        self.publish();
+        let mut shown = self.publish();
         let mut going = true;
         while going {
-            let (now, wall) = (clock::now(), Local::now());
-            let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
-            let received = self.inbox.receive(stop, due.map(|due| due.since(now)));
+            // Counted from what is shown: a minute or an hour that began since is not passed over.
+            let due = self.next_deadline(shown);
+            let wait = due.map(|due| due.since(clock::now()));
+            let received = self.inbox.receive(stop, wait);
             let now = clock::now();
             going = match received {
                 Received::Item(input) => self.take(input, now),
@@ -94,7 +95,7 @@ impl Loop {
                 Received::Stopped => self.feed(Event::ShutDown, now),
             };
             self.follow_ring();
-            self.publish();
+            shown = self.publish();
         }
         // Whoever still waits for an answer gets none.
         self.inbox.close();
@@ -102,6 +103,10 @@ impl Loop {
         drop(self.ring.take());
         drop(self.media.take());
         self.tunnel.stop(GOODBYE);
+    }
+
+    fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
+        next_deadline(&self.core, self.light(), self.next_look, now, wall)
     }
 
     /// The light of the screen on show.
@@ -313,9 +318,10 @@ impl Loop {
         });
     }
 
-    /// Derive the screen, and show it if it is another one.
-    fn publish(&mut self) {
-        let screen = screen::derive(&self.core, clock::now(), Local::now());
+    /// Derive the screen, and show it if it is another one; as of when it is right.
+    fn publish(&mut self) -> (Time, DateTime<Local>) {
+        let (now, wall) = (clock::now(), Local::now());
+        let screen = screen::derive(&self.core, now, wall);
         if self.shown.as_ref() != Some(&screen) {
             if let Some(media) = &mut self.media {
                 media.follow_screen(&screen);
@@ -333,6 +339,7 @@ impl Loop {
             }
             self.shown = Some(screen);
         }
+        (now, wall)
     }
 }
 
