@@ -12,7 +12,7 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::jpeg::{JpegError, is_forgiven};
+use super::jpeg::{JpegError, SCAN_LIMIT, is_forgiven};
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -78,6 +78,7 @@ impl Mender {
     /// Out of memory.
     pub fn new() -> Result<Self, JpegError> {
         let mut decompressor = Decompressor::new().map_err(JpegError::Library)?;
+        decompressor.set_scan_limit(SCAN_LIMIT).map_err(JpegError::Library)?;
         decompressor.set_scaling_factor(ScalingFactor::ONE_EIGHTH).map_err(JpegError::Library)?;
         Ok(Self { decompressor, pixels: Vec::new(), out: Vec::new() })
     }
