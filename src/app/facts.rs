@@ -84,7 +84,9 @@ impl News {
     pub fn notice(&self, peer: &str) -> Option<String> {
         let sentence = match (&self.camera, &self.microphone, &self.speaker) {
             (None, None, None) => return None,
-            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
+            (Some(_), None, None) => {
+                format!("The camera is not working. {peer} cannot see you, only hear you.")
+            }
             (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
             (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
             _ => "Camera and sound are not working.".to_owned(),

@@ -18,12 +18,14 @@ use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
 use crate::codec::opus::VoiceFormat;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::device::alsa_mixer::{AlsaMixer, LOUDEST};
-use crate::device::open::CameraName;
+use crate::device::mirror::Mirror;
+use crate::device::open::{CameraName, Opener, Wish};
 use crate::device::sound;
 use crate::figures::Percentiles;
 use crate::frame::{Packet, Size};
+use crate::geometry::Turn;
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::listen::{self, Listen, ListenStats};
@@ -43,9 +45,8 @@ use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
 #[derive(Debug, Clone)]
 pub(super) struct MediaPlan {
     camera: CameraName,
-    size: Size,
+    wish: Wish,
     limit: Size,
-    fps: f64,
     quality: u8,
     microphone: String,
     speaker: String,
@@ -59,9 +60,8 @@ impl MediaPlan {
         let Ok(camera) = config.camera.source.to_string().parse();
         Self {
             camera,
-            size: config.camera.size.0,
+            wish: wish(&config.camera),
             limit: Media::default().size,
-            fps: f64::from(config.camera.fps.get()),
             quality: config.camera.quality.get(),
             microphone: config.microphone.device.as_str().to_owned(),
             speaker: config.speaker.device.as_str().to_owned(),
@@ -78,12 +78,15 @@ impl MediaPlan {
     pub(super) fn within(&self, limit: Size) -> Self {
         let ours = Media::default().size;
         let limit = Size::new(limit.width.min(ours.width), limit.height.min(ours.height));
-        Self { size: fitted(self.size, limit), limit, ..self.clone() }
+        // The camera's own size is the one before turning.
+        let untouched = self.wish.turn.rotation.turned(limit);
+        let wish = Wish { size: fitted(self.wish.size, untouched), ..self.wish };
+        Self { wish, limit, ..self.clone() }
     }
 
     fn open_camera(&self) -> camera::OpenSource {
-        let (camera, size, fps) = (self.camera.clone(), self.size, self.fps);
-        Box::new(move || camera.open(size, fps))
+        let mut opener = Opener::new(self.camera.clone(), self.wish);
+        Box::new(move || opener.open())
     }
 
     /// Opens the loudspeaker, as often as it is asked to.
@@ -95,6 +98,15 @@ impl MediaPlan {
     /// Make the loudspeaker as loud as the bell is to be; what is left to be done by arithmetic.
     pub(super) fn ring_loudness(&self) -> u8 {
         loudness(&self.speaker, self.ring_volume)
+    }
+}
+
+fn wish(camera: &config::Camera) -> Wish {
+    Wish {
+        turn: Turn { rotation: camera.rotate.0, mirror: camera.mirror },
+        exposure: camera.exposure.get(),
+        white_balance: camera.white_balance.get(),
+        ..Wish::new(camera.size.0, f64::from(camera.fps.get()))
     }
 }
 
@@ -278,7 +290,10 @@ impl CallMedia {
             let face = Arc::clone(&self.face);
             let Some(sink) = face.own() else { return };
             drop(sink);
-            let open: viewer::OpenSink = Box::new(move || Ok(face.own().expect("it was there")));
+            let open: viewer::OpenSink = Box::new(move || {
+                // People know themselves from mirrors.
+                Ok(Box::new(Mirror::new(face.own().expect("it was there"))))
+            });
             let pictures = self.own_pictures.clone();
             self.own_view.start("own view", |health| {
                 Viewer::new(open, limits(), pictures, None, Arc::default(), health)

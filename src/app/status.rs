@@ -88,7 +88,13 @@ fn call(kiosk: &Loop) -> CallStatus {
         began_us: Some(party.began.micros()),
         ..CallStatus::default()
     };
+    let (notice, no_picture) = match kiosk.shown.as_ref().map(|screen| &screen.page) {
+        Some(Page::InCall { notice, no_picture, .. }) => (notice.clone(), no_picture.clone()),
+        _ => (None, None),
+    };
     let talking = |state: &str, party: &Party, answered: Time| CallStatus {
+        notice: notice.clone(),
+        no_picture: no_picture.clone(),
         answered_us: Some(answered.micros()),
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
         figures: kiosk.media.as_ref().map(|media| media.figures()),

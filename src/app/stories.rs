@@ -168,7 +168,10 @@ fn a_camera_that_does_not_work_is_said_and_the_call_goes_on() {
     let news = News { camera: Some("it was unplugged".to_owned()), ..News::default() };
     core.handle(Event::News(news), at(3));
     let Page::InCall { notice, .. } = page(&core, at(3)) else { panic!("no call") };
-    assert_eq!(notice.as_deref(), Some("The camera is not working. Anna can hear you."));
+    assert_eq!(
+        notice.as_deref(),
+        Some("The camera is not working. Anna cannot see you, only hear you.")
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod value;
+mod camera;
 mod display;
 mod explain;
 mod paths;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use camera::{Exposure, WhiteBalance};
 pub use display::{
     BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
     VideoPath,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::camera::{Exposure, WhiteBalance};
 use super::display::{
     BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
     VideoPath,
@@ -68,14 +69,23 @@ pub struct Display {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Camera {
-    /// `auto` (default), `pattern`, a device, a file of JPEGs or a folder of them.
+    /// `auto` (default), `pattern`, `rpicam`, a device, a file of JPEGs or a folder of them.
     pub source: CameraSource,
-    /// In pixels. Default 640x480.
+    /// In pixels, before it is turned. Default 640x480.
     pub size: CameraSize,
     /// Pictures a second. Default 30.
     pub fps: Fps,
     /// JPEG quality, 10 to 95. Default 75. Pictures that the camera compressed are passed on as they are.
     pub quality: Quality,
+    /// Degrees that the picture is turned by, clockwise: 0 (default), 90, 180 or 270.
+    pub rotate: Rotation,
+    /// Swap left and right (after turning) in what the other sees. Default false. The small own
+    /// picture is a mirror in any case.
+    pub mirror: bool,
+    /// `auto` (default), or units of 100 µs.
+    pub exposure: Exposure,
+    /// `auto` (default), or kelvin.
+    pub white_balance: WhiteBalance,
 }
 
 impl Default for Camera {
@@ -85,6 +95,10 @@ impl Default for Camera {
             size: CameraSize(Size::new(640, 480)),
             fps: Fps::default(),
             quality: Quality::default(),
+            rotate: Rotation::default(),
+            mirror: false,
+            exposure: Exposure::default(),
+            white_balance: WhiteBalance::default(),
         }
     }
 }

@@ -110,6 +110,10 @@ pub struct CallStatus {
     pub answered_us: Option<u64>,
     /// When the first remote picture was shown.
     pub first_picture_us: Option<u64>,
+    /// What the page says of our own camera, microphone and loudspeaker.
+    pub notice: Option<String>,
+    /// What the page says instead of the other's picture.
+    pub no_picture: Option<String>,
     /// Why it ended.
     pub reason: Option<EndReason>,
     /// While media runs.
