@@ -25,7 +25,7 @@ use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
 use crate::frame::Size;
 use crate::identity::PeerKey;
-use crate::media::ring::{BELL, RINGBACK, RingPlayer};
+use crate::media::ring::{BELL, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records::{self, Record};
 use crate::settings::{self, Settings};
@@ -309,10 +309,8 @@ impl Loop {
                 Ring::Bell => BELL,
                 Ring::Ringback => RINGBACK,
             };
-            let loudness = self.plan.ring_loudness();
-            let player = RingPlayer::new(self.plan.open_speaker(), pattern, loudness);
             let mut supervisor = Supervisor::new();
-            let started = supervisor.start("ring", Restart::DEVICE, player);
+            let started = supervisor.start("ring", Restart::DEVICE, self.plan.ring(pattern));
             started.inspect_err(|error| tracing::error!("ring: {error}")).ok()?;
             Some((ring, supervisor))
         });

@@ -107,7 +107,7 @@ impl Default for Camera {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Microphone {
-    /// An ALSA device (default `default`), `tone`, `bursts`, `silence` or a WAV file.
+    /// `auto` (default: the sound server, else the best card), an ALSA device, `tone`, `bursts`, `silence` or a WAV file.
     pub device: SoundDevice,
 }
 
@@ -115,7 +115,7 @@ pub struct Microphone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Speaker {
-    /// An ALSA device (default `default`), `null` or a WAV file to write.
+    /// `auto` (default: the sound server, else the best card), an ALSA device, `null` or a WAV file to write.
     pub device: SoundDevice,
     /// Loudness of calls, 0 to 10. Default 7; what the resident chose later is kept in the state folder.
     pub volume: Volume,

@@ -308,7 +308,7 @@ impl SoundDevice {
 
 impl Default for SoundDevice {
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("auto".to_owned())
     }
 }
 
@@ -318,7 +318,7 @@ impl fmt::Display for SoundDevice {
     }
 }
 
-text!(SoundDevice, "the name of a sound device in quotes, such as \"default\"", |text| {
+text!(SoundDevice, "the name of a sound device in quotes, such as \"auto\"", |text| {
     path_text(text).map(|text| SoundDevice(text.to_owned()))
 });
 

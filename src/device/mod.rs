@@ -10,16 +10,23 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+mod auto_sound;
 pub mod backlight;
 pub mod file_video;
+pub mod headroom;
 pub mod jpeg_file;
 mod letters;
+pub mod loudness;
 pub mod mirror;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
+pub mod priority;
 pub mod rpicam;
 pub mod sound;
+pub mod sound_cards;
+pub mod sound_server;
+pub mod sound_watch;
 pub mod stamp;
 pub mod test_pattern;
 mod ticker;
