@@ -11,4 +11,31 @@
 //! its own where the hardware can, else mixed by the processor. No error of the kernel's ends the
 //! loop: a panel that is gone is waited for. This is the only place that says `drm::` or `input::`.
 
+mod bits;
+mod canvas;
+mod card;
+mod choose;
+mod commit;
+mod compose;
+mod display;
+mod dumb;
+mod error;
+mod find;
+#[cfg(test)]
+mod lab;
+mod mixing;
+mod model;
+mod pace;
+mod picture;
+mod probe;
+mod scanout;
+mod shared;
+mod stage;
 pub mod surface;
+mod take;
+mod thread;
+
+pub use display::{Changed, Display, Options};
+pub use error::KmsError;
+pub use mixing::Mixing;
+pub use probe::probe;
