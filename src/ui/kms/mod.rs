@@ -13,9 +13,18 @@
 
 mod display;
 mod error;
+mod input;
+mod pixel;
+mod platform;
 mod probe;
+mod shadow;
 pub mod surface;
+mod touch;
+mod vt;
 
 pub use display::{Changed, Display, Options};
 pub use error::KmsError;
+pub use platform::{Appliance, OpenSurface};
+pub(super) use platform::{Opened, Platform};
 pub use probe::probe;
+pub use vt::Console;
