@@ -45,14 +45,16 @@ class Guest:
     def __init__(self, kit: Path, folder: Path, devices=(), network=(), **habits):
         """Boot one and wait for its agent.
 
-        habits: `panel` (QEMU's device, or None), `memory` (MiB), `cpus`, `append` (to the kernel's
+        habits: `backends` (what devices need, as words for QEMU), `panel` (QEMU's device, or None), `memory` (MiB), `cpus`, `append` (to the kernel's
         command line), `clock` (when the guest believes it is), `address` (of its network card).
         """
         self.folder = folder
+        self.has_panel = habits.get("panel", PANEL) is not None
         folder.mkdir(parents=True, exist_ok=True)
         initrd.make(kit, folder / "initrd")
         ours, theirs = zip(*[socket.socketpair() for _ in ("qmp", "agent")])
-        command = self._command(kit, [line.fileno() for line in theirs], [*network, *devices], habits)
+        more = [*habits.get("backends", []), *network, *devices]
+        command = self._command(kit, [line.fileno() for line in theirs], more, habits)
         (folder / "qemu.command").write_text("\n".join(command) + "\n")
         fds = [line.fileno() for line in theirs] + habits.get("fds", [])
         with open(folder / "qemu.log", "wb") as log:

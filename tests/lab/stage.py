@@ -48,6 +48,24 @@ class Stage:
         guest.door = f"127.0.0.1:{port}"
         return guest
 
+    def two_guests(self) -> tuple[Guest, Guest]:
+        """Boot two with a cable between them: 10.9.0.1 and 10.9.0.2."""
+        ends = socket.socketpair()
+        guests = []
+        for number, end in enumerate(ends, 1):
+            network = [
+                "-netdev", f"stream,id=net0,server=off,addr.type=fd,addr.str={end.fileno()}",
+                "-device", f"virtio-net-pci,netdev=net0,romfile=,mac=52:54:00:00:00:0{number}",
+            ]  # fmt: skip
+            address, fds = f"10.9.0.{number}", [end.fileno()]
+            guest = self.guest(
+                name=f"guest{number}", network=network, fds=fds, address=f"{address}/24"
+            )
+            guest.door = f"{address}:5022"
+            guests.append(guest)
+            end.close()
+        return guests[0], guests[1]
+
     def panel_kiosk(self, guest: Guest, name: str = "Anna", **config: dict) -> Kiosk:
         """A kiosk on a guest's panel; `config` are sections over the usual ones."""
         usual = {"kiosk": {"name": name}, "camera": SMALL_CAMERA, **NO_SOUND}
@@ -69,10 +87,12 @@ class Stage:
         self.kiosks.append(kiosk)
         return kiosk
 
-    def pair(self, *devices: str, anna=None, bert=None, **habits) -> tuple[Guest, Kiosk, Kiosk]:
+    def pair(self, *devices: str, anna=None, bert=None, drivers="true", **habits) -> tuple[Guest, Kiosk, Kiosk]:
         """A guest with Anna's kiosk on its panel, Bert's on the host, each on the other's tile;
-        both are on. `anna` and `bert` are sections of their configurations."""
+        both are on. `anna` and `bert` are sections of their configurations; `drivers` is a command
+        that loads the guest's."""
         guest = self.networked_guest(*devices, **habits)
+        guest.run(drivers)
         ours, theirs = self.panel_kiosk(guest, **(anna or {})), self.host_kiosk(**(bert or {}))
         ours.knows(theirs)
         theirs.knows(ours)
