@@ -31,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use crate::clock;
 use crate::config::{Config, Paths};
 use crate::contacts::Contact;
 use crate::identity::{Identity, IdentityError};
@@ -42,6 +43,7 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
+use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 
@@ -163,7 +165,13 @@ pub fn start(
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),
+        herald: Herald::from_environment(clock::now()),
     };
+    if kiosk.herald.is_some() {
+        let inbox = inbox.clone();
+        let drawn = move || inbox.put(Input::Watch(watchdog::Event::Drawn));
+        kiosk.face.on_first_frame(Box::new(drawn));
+    }
     let (done, ended) = mpsc::channel();
     let (closing, face) = (inbox.clone(), Arc::clone(&kiosk.face));
     let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
