@@ -29,7 +29,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    [files("", "md"), files("docs", "md"), files("kiosk", "md")].concat()
+    [files("", "md"), files("docs", "md"), files("kiosk", "md"), files("kiosk/boot", "md")].concat()
 }
 
 fn blocks(place: &str, document: &str) -> Vec<Block> {

@@ -17,7 +17,7 @@ use crate::wire::control::Request;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// In place of `kiosk.screen` of the configuration
-    #[arg(long, value_parser = ["auto", "window", "headless"])]
+    #[arg(long, value_parser = ["auto", "kms", "window", "headless"])]
     pub screen: Option<String>,
 }
 
@@ -51,6 +51,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let paths = globals.paths()?;
     let config = paths.load_config()?;
     let wanted = match args.screen.as_deref() {
+        Some("kms") => Wanted::Kms,
         Some("window") => Wanted::Window,
         Some("headless") => Wanted::Headless,
         Some(_) => Wanted::Auto,
