@@ -72,3 +72,26 @@ impl CameraName {
         })
     }
 }
+
+/// A camera, or what looks like one, that this machine has now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CameraFound {
+    /// As `camera.source` in the config would say it.
+    pub name: String,
+    /// What its maker calls it; empty where it can't be asked.
+    pub card: String,
+    /// The kernel's driver, or the program behind it.
+    pub driver: String,
+    /// The formats it sends, as the kernel names them: `MJPG`, `YUYV`.
+    pub formats: Vec<String>,
+    /// Whether pictures can be had from it.
+    pub usable: bool,
+    /// What there is to say of it, for a helper.
+    pub sentence: String,
+}
+
+/// Every camera that is connected, in the order in which `auto` tries them, and what looks like
+/// one but is of no use. Nothing is started.
+pub fn cameras() -> Vec<CameraFound> {
+    super::v4l2::list()
+}
