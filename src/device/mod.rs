@@ -17,6 +17,7 @@ pub mod null_audio;
 pub mod null_video;
 pub mod open;
 pub mod sound;
+pub mod sound_cards;
 pub mod stamp;
 pub mod test_pattern;
 mod ticker;
