@@ -11,4 +11,11 @@
 //! its own where the hardware can, else mixed by the processor. No error of the kernel's ends the
 //! loop: a panel that is gone is waited for. This is the only place that says `drm::` or `input::`.
 
+mod display;
+mod error;
+mod probe;
 pub mod surface;
+
+pub use display::{Changed, Display, Options};
+pub use error::KmsError;
+pub use probe::probe;
