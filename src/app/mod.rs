@@ -246,7 +246,8 @@ fn control_server(
         .map_err(|cause| StartError::Control { path: path.clone(), cause })
 }
 
-fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+/// What the configuration and the contacts mean for the tunnel.
+pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),

@@ -10,6 +10,7 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+pub mod clock_sync;
 pub mod file_video;
 pub mod jpeg_file;
 mod letters;
@@ -22,6 +23,7 @@ pub mod stamp;
 pub mod test_pattern;
 mod ticker;
 pub mod tone;
+pub mod touch_devices;
 pub mod v4l2;
 pub mod wav;
 
