@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The notices of everything that is linked into the program, as one text on standard output.
 
-    packaging/notices.py TRIPLE [FEATURES]
+    packaging/notices.py TRIPLE
 
-`cargo metadata` says which crates a build for TRIPLE holds; each crate's own licence files, and
-those of the C libraries that it brings along, are in its folder. A text that several crates share
-is printed once, below all of their names. A crate that should have a notice and has none is an error.
+Cargo says which crates a build for TRIPLE holds; each crate's own licence files, and those of the C
+libraries that it brings along, are in its folder. A text that several crates share is printed once,
+below all of their names. A crate without any licence is an error.
 """
 
 import hashlib
@@ -22,29 +22,21 @@ SKIPPED = {"tests", "test", "examples", "benches", "docs", "doc", "target", ".gi
 OWN = {"Open Sans (font)": "ui/fonts/LICENSE-Apache-2.0.txt"}
 
 
-def linked(metadata):
-    """The packages that the program is linked with: not those of builds and tests."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    waiting, found = [metadata["resolve"]["root"]], set()
-    while waiting:
-        package = waiting.pop()
-        if package in found:
-            continue
-        found.add(package)
-        for dependency in nodes[package]["deps"]:
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
-                waiting.append(dependency["pkg"])
-    found.remove(metadata["resolve"]["root"])
-    return sorted(
-        (package for package in metadata["packages"] if package["id"] in found),
-        key=lambda package: (package["name"], package["version"]),
-    )
+def cargo(*arguments):
+    return subprocess.run(["cargo", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def is_macro(package):
-    """It works in the compiler and leaves nothing of its own."""
-    return all("proc-macro" in target["kind"] for target in package["targets"]
-               if set(target["kind"]) & {"lib", "rlib", "cdylib", "proc-macro"})
+def linked(triple):
+    """The packages that the program is linked with: not those of builds, macros and tests."""
+    # Only the tree knows which features a build without the tests has.
+    tree = cargo("tree", "--locked", "--edges", "normal,no-proc-macro", "--target", triple,
+                 "--prefix", "none", "--format", "{p}")
+    names = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
+    metadata = json.loads(cargo("metadata", "--format-version", "1", "--locked",
+                                "--filter-platform", triple))
+    packages = {(package["name"], "v" + package["version"]): package
+                for package in metadata["packages"] if package["source"]}
+    return [packages[name] for name in sorted(names) if name in packages]
 
 
 def notices(folder, depth=3):
@@ -62,13 +54,8 @@ def notices(folder, depth=3):
 
 
 def main():
-    triple, features = sys.argv[1], sys.argv[2:]
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", triple]
-    metadata = json.loads(subprocess.run(command + features, check=True, stdout=subprocess.PIPE).stdout)
     texts, bare = {}, []
-    for package in linked(metadata):
-        if is_macro(package):
-            continue
+    for package in linked(sys.argv[1]):
         name = f"{package['name']} {package['version']} ({package['license'] or 'see below'})"
         files = list(notices(pathlib.Path(package["manifest_path"]).parent))
         if not files:
