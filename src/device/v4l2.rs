@@ -9,6 +9,7 @@
 //! camera that is pulled out, or sends nothing for five seconds, is an error: the supervisor opens
 //! it again.
 
+mod controls;
 mod node;
 mod raw;
 mod unpack;
@@ -23,9 +24,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 
 use crate::clock::{self, Time};
 use crate::frame::{Picture, PixelFormat, Size};
+use crate::geometry::Turn;
 use crate::stop::Stop;
 
+use self::controls::Outcome;
 use self::unpack::{Rows, unpack};
+use super::open::Wish;
 use super::{DeviceError, VideoSource};
 
 pub use self::node::{find, list};
@@ -45,21 +49,24 @@ pub struct Camera {
     format: PixelFormat,
     rows: Rows,
     buffers: Vec<raw::Mapping>,
+    outcome: Outcome,
+    broken: u64,
 }
 
 impl Camera {
-    /// Open the camera at `path` and start it with the nearest it has to `size` and `fps`.
+    /// Open the camera at `path` and start it with the nearest it has to the wish.
     ///
     /// # Errors
     /// It is not there, is in use, or is no camera with a format known here.
-    pub fn open(path: &Path, size: Size, fps: f64) -> Result<Self, DeviceError> {
+    pub fn open(path: &Path, wish: &Wish) -> Result<Self, DeviceError> {
         let name = path.display().to_string();
         let failed =
             |cause: String| DeviceError { deed: "open camera", device: name.clone(), cause };
         let device = node::open(path).map_err(|error| failed(error.to_string()))?;
-        let (pixels, format) = node::set_best(&device, size).map_err(failed)?;
+        let (pixels, format) = node::set_best(&device, wish.size).map_err(failed)?;
         let rows = Rows::of(&pixels, format);
-        node::set_rate(&device, &pixels, fps);
+        node::set_rate(&device, &pixels, wish.fps);
+        let outcome = controls::set(&device, wish);
         let start = || -> nix::Result<Vec<raw::Mapping>> {
             let count = raw::request_buffers(device.as_fd(), BUFFERS)?;
             let buffers = (0..count).map(|index| raw::Mapping::new(&device, index));
@@ -73,65 +80,76 @@ impl Camera {
         let buffers = start().map_err(|errno| failed(said(errno)))?;
         let size = Size::new(pixels.width, pixels.height);
         tracing::debug!("camera {name}: {size} {format:?}, {rows:?}");
-        Ok(Self { name, device, size, format, rows, buffers })
+        Ok(Self { name, device, size, format, rows, buffers, outcome, broken: 0 })
     }
 
-    /// Wait for a filled buffer, give older ones back; `None` at the stop.
-    fn newest(&self, stop: &Stop) -> Result<Option<raw::Buffer>, String> {
-        let fd = self.device.as_fd();
-        let timeout = PollTimeout::try_from(SILENCE_LIMIT).unwrap_or(PollTimeout::MAX);
+    /// A sentence for each wish that it can't fulfil.
+    pub fn complaints(&self) -> &[String] {
+        &self.outcome.complaints
+    }
+
+    /// Wait for the newest whole picture; `None` at the stop.
+    fn next(&mut self, into: &mut Picture, stop: &Stop) -> Result<bool, String> {
+        let began = clock::now();
         loop {
-            let mut fds =
-                [PollFd::new(fd, PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
-            match nix::poll::poll(&mut fds, timeout) {
-                Ok(0) => return Err(format!("no picture for {} s", SILENCE_LIMIT.as_secs())),
+            let left = SILENCE_LIMIT.saturating_sub(clock::now().since(began));
+            if left.is_zero() {
+                let seconds = SILENCE_LIMIT.as_secs();
+                return Err(format!("no whole picture for {seconds} s"));
+            }
+            let fds = [self.device.as_fd(), stop.as_fd()];
+            let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match nix::poll::poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
+            {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(said(errno)),
             }
+            let failed = fds[0]
+                .revents()
+                .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
             if stop.is_stopped() {
-                return Ok(None);
+                return Ok(false);
             }
-            let events = fds[0].revents().unwrap_or(PollFlags::empty());
-            let mut newest: Option<raw::Buffer> = None;
-            loop {
-                match raw::dequeue(fd) {
-                    Ok(buffer) => {
-                        if let Some(older) = newest.replace(buffer) {
-                            raw::queue(fd, older.index).map_err(said)?;
-                        }
-                    }
-                    Err(Errno::EAGAIN) => break,
-                    Err(errno) => return Err(said(errno)),
-                }
-            }
-            match newest {
-                Some(broken) if broken.flags & FLAG_ERROR != 0 || broken.used == 0 => {
-                    raw::queue(fd, broken.index).map_err(said)?;
-                }
-                Some(buffer) => return Ok(Some(buffer)),
+            match self.newest()? {
+                Some(buffer) if self.take(buffer, into)? => return Ok(true),
+                Some(_) => {}
                 // An error that no buffer explains would wake us for ever.
-                None if events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP) => {
-                    return Err("it stopped sending pictures".to_owned());
-                }
+                None if failed => return Err("it stopped sending pictures".to_owned()),
                 None => {}
             }
         }
     }
 
-    fn next(&mut self, into: &mut Picture, stop: &Stop) -> Result<bool, String> {
-        while let Some(buffer) = self.newest(stop)? {
-            let now = clock::now();
-            let mapping = self.buffers.get_mut(buffer.index as usize);
-            let bytes = mapping.ok_or("a buffer that it doesn't have")?.bytes(buffer.used as usize);
-            into.captured = captured(&buffer, now);
-            (into.size, into.format) = (self.size, self.format);
-            let whole = unpack(bytes, self.size, self.format, self.rows, &mut into.data);
-            raw::queue(self.device.as_fd(), buffer.index).map_err(said)?;
-            if whole {
-                return Ok(true);
+    /// Of the filled buffers the newest that is not marked as broken; the others go back.
+    fn newest(&mut self) -> Result<Option<raw::Buffer>, String> {
+        let fd = self.device.as_fd();
+        let mut newest: Option<raw::Buffer> = None;
+        loop {
+            let back = match raw::dequeue(fd) {
+                Ok(buffer) if buffer.flags & FLAG_ERROR != 0 || buffer.used == 0 => {
+                    self.broken += 1;
+                    Some(buffer)
+                }
+                Ok(buffer) => newest.replace(buffer),
+                Err(Errno::EAGAIN) => return Ok(newest),
+                Err(errno) => return Err(said(errno)),
+            };
+            if let Some(buffer) = back {
+                raw::queue(fd, buffer.index).map_err(said)?;
             }
         }
-        Ok(false)
+    }
+
+    /// Copy the picture out and give its buffer back. False: the picture is cut short.
+    fn take(&mut self, buffer: raw::Buffer, into: &mut Picture) -> Result<bool, String> {
+        let mapping = self.buffers.get_mut(buffer.index as usize);
+        let bytes = mapping.ok_or("a buffer that it doesn't have")?.bytes(buffer.used as usize);
+        into.captured = captured(&buffer, clock::now());
+        (into.size, into.format) = (self.size, self.format);
+        let whole = unpack(bytes, self.size, self.format, self.rows, &mut into.data);
+        raw::queue(self.device.as_fd(), buffer.index).map_err(said)?;
+        self.broken += u64::from(!whole);
+        Ok(whole)
     }
 }
 
@@ -146,6 +164,14 @@ impl VideoSource for Camera {
             device: self.name.clone(),
             cause,
         })
+    }
+
+    fn left_to_turn(&self) -> Turn {
+        self.outcome.left
+    }
+
+    fn broken(&self) -> u64 {
+        self.broken
     }
 }
 
@@ -183,7 +209,8 @@ mod tests {
     #[test]
     fn what_is_no_camera_is_refused_by_name() {
         for path in ["/dev/null", "/dev/video-that-is-not-there"] {
-            let error = Camera::open(Path::new(path), Size::new(640, 480), 30.0).map(|_| ());
+            let error =
+                Camera::open(Path::new(path), &Wish::new(Size::new(640, 480), 30.0)).map(|_| ());
             let error = error.unwrap_err().to_string();
             assert!(error.starts_with(&format!("open camera {path}: ")), "{error}");
         }

@@ -7,11 +7,13 @@ use crate::config::Config;
 use crate::device::open::{self, CameraFound};
 use crate::device::sound;
 use crate::device::sound_cards::{self, SoundCard};
+use crate::device::sound_server;
 
 /// The rows `camera`, `microphone` and `speaker`.
 pub(super) fn check(config: &Config, in_call: bool) -> [Check; 3] {
     let cards = sound_cards::list();
     let choice = sound_cards::best(&cards);
+    let served = sound_server::runs();
     let opens = |opened: Result<(), crate::device::DeviceError>| match opened {
         // What the call holds can't be had twice.
         Err(_) if in_call => Ok(()),
@@ -20,12 +22,14 @@ pub(super) fn check(config: &Config, in_call: bool) -> [Check; 3] {
     let microphone = Ear {
         name: "microphone",
         wanted: config.microphone.device.as_str(),
+        served,
         best: choice.microphones.first(),
         missing: "Nobody will hear you",
     };
     let speaker = Ear {
         name: "speaker",
         wanted: config.speaker.device.as_str(),
+        served,
         best: choice.speakers.first(),
         missing: "You will hear nobody, and no ring",
     };
@@ -85,7 +89,9 @@ struct Ear<'a> {
     name: &'static str,
     /// What the configuration says.
     wanted: &'a str,
-    /// The PCM that `auto` takes.
+    /// A sound server runs, whose choice `auto` follows.
+    served: bool,
+    /// The card that `auto` takes where none does.
     best: Option<&'a String>,
     /// What it means when there is none.
     missing: &'static str,
@@ -93,17 +99,16 @@ struct Ear<'a> {
 
 impl Ear<'_> {
     fn check(&self, cards: &[SoundCard], open: impl Fn(&str) -> Result<(), String>) -> Check {
-        let Ear { name, wanted, best, missing } = *self;
-        let pcm = match (wanted, best) {
-            ("auto", Some(best)) => best,
-            ("auto", None) => "default",
+        let Ear { name, wanted, served, best, missing } = *self;
+        let used = match (wanted, best) {
+            ("auto", Some(best)) if !served => best,
             (wanted, _) => wanted,
         };
         let check = if is_pretence(wanted) {
             Check::warn(name, format!("{name}.device is \"{wanted}\", which is no sound card."))
         } else {
-            match open(pcm) {
-                Ok(()) => Check::ok(name, format!("{}.", in_words(pcm, cards))),
+            match open(wanted) {
+                Ok(()) => Check::ok(name, format!("{}.", in_words(used, cards))),
                 Err(why) => Check::fail(
                     name,
                     format!("{missing}: {why}. {}", advice(cards, best.map(String::as_str))),
@@ -111,12 +116,12 @@ impl Ear<'_> {
             }
         };
         let cards: Vec<Value> = cards.iter().map(card_details).collect();
-        check.with(json!({"device": wanted, "used": pcm, "cards": cards}))
+        check.with(json!({"device": wanted, "used": used, "cards": cards}))
     }
 }
 
 fn is_pretence(device: &str) -> bool {
-    matches!(device, "tone" | "bursts" | "silence") || !sound::is_card(device)
+    matches!(device, "tone" | "bursts" | "silence" | "null") || sound::is_wav(device)
 }
 
 /// `plughw:CARD=Jabra,DEV=0` → `Jabra SPEAK 510 (plughw:CARD=Jabra,DEV=0)`.
@@ -175,7 +180,7 @@ mod tests {
     }
 
     fn ear<'a>(wanted: &'a str, best: Option<&'a String>) -> Ear<'a> {
-        Ear { name: "microphone", wanted, best, missing: "Nobody will hear you" }
+        Ear { name: "microphone", wanted, served: false, best, missing: "Nobody will hear you" }
     }
 
     #[test]
@@ -194,6 +199,8 @@ mod tests {
             bad.sentence,
             "Nobody will hear you: open hw:CARD=X. Here is Speakerphone (plughw:CARD=P710,DEV=0)."
         );
+        let served = Ear { served: true, ..ear("auto", Some(&best)) }.check(&cards, |_| Ok(()));
+        assert_eq!(served.sentence, "The sound system's own choice (auto).");
         let none = ear("auto", None).check(&[], |_| Err("no such device".to_owned()));
         assert!(none.sentence.ends_with("plug a speakerphone or a headset in."), "{none:?}");
         for pretence in ["tone", "null", "a.wav"] {
