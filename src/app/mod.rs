@@ -47,6 +47,7 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
+use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 
@@ -172,7 +173,13 @@ pub fn start(
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),
+        herald: Herald::from_environment(clock::now()),
     };
+    if kiosk.herald.is_some() {
+        let inbox = inbox.clone();
+        let drawn = move || inbox.put(Input::Watch(watchdog::Event::Drawn));
+        kiosk.face.on_first_frame(Box::new(drawn));
+    }
     let (done, ended) = mpsc::channel();
     let (closing, face) = (inbox.clone(), Arc::clone(&kiosk.face));
     let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
@@ -258,7 +265,8 @@ fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
     }
 }
 
-fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+/// What the configuration and the contacts mean for the tunnel.
+pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),

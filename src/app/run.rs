@@ -34,6 +34,7 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
 use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
+use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 use crate::wire::status::Figures;
@@ -53,6 +54,8 @@ pub(super) enum Input {
     Tunnel(tunnel::Event),
     /// A program, and where its answer goes.
     Asked(Request, mpsc::Sender<Reply>),
+    /// The screen, for the service manager.
+    Watch(watchdog::Event),
 }
 
 /// The parts that the loop owns.
@@ -76,6 +79,8 @@ pub(super) struct Loop {
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
+    /// Where a service manager listens.
+    pub(super) herald: Option<Herald>,
 }
 
 impl Loop {
@@ -96,6 +101,10 @@ impl Loop {
             };
             self.follow_ring();
             shown = self.publish();
+            self.report(watchdog::Event::Tick);
+        }
+        if let Some(herald) = &mut self.herald {
+            herald.stopping();
         }
         // Whoever still waits for an answer gets none.
         self.inbox.close();
@@ -106,7 +115,9 @@ impl Loop {
     }
 
     fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
-        next_deadline(&self.core, self.light(), self.next_look, now, wall)
+        let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
+        let watch = self.herald.as_ref().and_then(Herald::deadline);
+        [due, watch].into_iter().flatten().min()
     }
 
     /// The light of the screen on show.
@@ -128,6 +139,10 @@ impl Loop {
                 // A client that went away does not want its answer.
                 let _ = reply.send((answer, Vec::new()));
                 going
+            }
+            Input::Watch(event) => {
+                self.report(event);
+                true
             }
         }
     }
@@ -314,6 +329,18 @@ impl Loop {
             started.inspect_err(|error| tracing::error!("ring: {error}")).ok()?;
             Some((ring, supervisor))
         });
+    }
+
+    /// Have the service manager know: that it goes on, and how it is.
+    fn report(&mut self, event: watchdog::Event) {
+        let Some(herald) = &mut self.herald else { return };
+        herald.say(status::sentence(&self.core));
+        if herald.handle(event, clock::now()) {
+            let inbox = self.inbox.clone();
+            let answer = Input::Watch(watchdog::Event::CameRound);
+            // An app that has ended wants no answer; one that is swamped is not making progress.
+            self.face.come_round(Box::new(move || drop(inbox.send(answer))));
+        }
     }
 
     /// Derive the screen, and show it if it is another one; as of when it is right.

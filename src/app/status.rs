@@ -1,5 +1,6 @@
 //! From the loop's state to what `twocan status` says.
 
+use super::core::Core;
 use super::facts::Meeting;
 use super::power;
 use super::run::Loop;
@@ -36,6 +37,27 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         screen: screen(kiosk),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
     }
+}
+
+/// How the kiosk is, for `systemctl status`: whoever reads that need not know who talks with whom.
+pub(super) fn sentence(core: &Core) -> String {
+    let call = match core.call() {
+        State::Idle | State::Ended { .. } => "at rest",
+        State::Outgoing { .. } => "calling",
+        State::Incoming { .. } => "ringing",
+        State::Established { .. } => "in a call",
+        State::Reconnecting { .. } => "in a call whose line is lost",
+    };
+    let relay = match core.meeting() {
+        Meeting::None => "no relay",
+        Meeting::Trying(_) => "looking for the relay",
+        Meeting::Connected => "relay connected",
+        Meeting::Refused(_) => "refused by the relay",
+        Meeting::Blocked(_) => "the relay's key is not the one that is pinned",
+    };
+    let people = core.neighbours();
+    let here = people.iter().filter(|neighbour| core.reaches(neighbour.person.key)).count();
+    format!("{call}; {relay}; {here} of {} contacts can be reached", people.len())
 }
 
 /// The face's own, and the light that it gets.

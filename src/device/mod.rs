@@ -12,6 +12,7 @@ pub mod alsa;
 pub mod alsa_mixer;
 mod auto_sound;
 pub mod backlight;
+pub mod clock_sync;
 pub mod file_video;
 pub mod headroom;
 pub mod jpeg_file;
@@ -31,6 +32,7 @@ pub mod stamp;
 pub mod test_pattern;
 mod ticker;
 pub mod tone;
+pub mod touch_devices;
 pub mod v4l2;
 pub mod wav;
 

@@ -267,6 +267,13 @@ impl UiHandle {
         }
     }
 
+    /// Call `answer` in the window's thread when its event loop comes round; never, when it has ended.
+    pub fn come_round(&self, answer: impl FnOnce() + Send + 'static) {
+        if slint::invoke_from_event_loop(answer).is_err() {
+            tracing::debug!("nobody comes round: the window has gone");
+        }
+    }
+
     /// End the event loop: [`super::Ui::run`] returns.
     pub fn quit(&self) {
         if slint::quit_event_loop().is_err() {
