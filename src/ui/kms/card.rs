@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use drm::control::{
@@ -56,7 +57,11 @@ impl Card {
     /// It is gone, not ours to open, or takes no atomic changes.
     pub(super) fn open(path: &Path) -> Result<Self, KmsError> {
         let open = || -> io::Result<Card> {
-            let file = OpenOptions::new().read(true).write(true).open(path)?;
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(libc::O_NONBLOCK)
+                .open(path)?;
             let card = Card { file, path: path.to_owned() };
             card.set_client_capability(ClientCapability::UniversalPlanes, true)?;
             card.set_client_capability(ClientCapability::Atomic, true)?;

@@ -38,6 +38,27 @@ struct Planes {
     offsets: [u32; 4],
 }
 
+/// Of the colours in I420: odd sizes round up.
+fn half(size: Size) -> Size {
+    Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
+}
+
+impl Planes {
+    /// Y, U and V packed behind each other, as the decoder writes them.
+    fn of_i420(size: Size, buffer: Handle) -> Self {
+        let half = half(size);
+        let (luma, chroma) = (size.width * size.height, half.width * half.height);
+        Self {
+            format: DrmFourcc::Yuv420,
+            // The kernel wants whole pairs of pixels; the last one of an odd row is not shown.
+            size: Size::new(size.width & !1, size.height & !1),
+            buffer,
+            pitches: [size.width, half.width, half.width, 0],
+            offsets: [0, luma, luma + chroma, 0],
+        }
+    }
+}
+
 impl PlanarBuffer for Planes {
     fn size(&self) -> (u32, u32) {
         (self.size.width, self.size.height)
@@ -82,21 +103,9 @@ impl Dumb {
     /// # Errors
     /// The card has no memory left, or does not take the format.
     pub(super) fn new_i420(card: &Arc<Card>, size: Size) -> io::Result<Self> {
-        let rows = size.height + 2 * size.height.div_ceil(2);
-        let (format, width) = (DrmFourcc::Yuv420, size.width.next_multiple_of(2));
-        let buffer = card.create_dumb_buffer((width, rows), format, 8)?;
-        let half = size.width.div_ceil(2);
-        let chroma = half * size.height.div_ceil(2);
-        let luma = size.width * size.height;
-        // The kernel wants whole pairs of pixels; the last one of an odd row is not shown.
-        let shown = Size::new(size.width & !1, size.height & !1);
-        let planes = Planes {
-            format,
-            size: shown,
-            buffer: buffer.handle(),
-            pitches: [size.width, half, half, 0],
-            offsets: [0, luma, luma + chroma, 0],
-        };
+        let (width, rows) = (size.width.next_multiple_of(2), size.height + 2 * half(size).height);
+        let buffer = card.create_dumb_buffer((width, rows), DrmFourcc::Yuv420, 8)?;
+        let planes = Planes::of_i420(size, buffer.handle());
         Self::new(card, buffer, &planes, size)
     }
 
@@ -174,5 +183,25 @@ impl Drop for Dumb {
         // A card that is gone has freed them itself.
         let _ = self.card.destroy_framebuffer(self.framebuffer);
         let _ = self.card.destroy_dumb_buffer(self.buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::PixelFormat;
+
+    #[test]
+    fn the_planes_of_a_picture_lie_where_the_decoder_writes_them() {
+        let buffer = Handle::from(std::num::NonZeroU32::MIN);
+        let planes = Planes::of_i420(Size::new(640, 480), buffer);
+        assert_eq!(planes.pitches, [640, 320, 320, 0]);
+        assert_eq!(planes.offsets, [0, 307_200, 384_000, 0]);
+        assert_eq!(planes.handles().iter().flatten().count(), 3);
+        let odd = Planes::of_i420(Size::new(641, 361), buffer);
+        assert_eq!(odd.size, Size::new(640, 360));
+        assert_eq!(odd.pitches, [641, 321, 321, 0]);
+        let end = odd.offsets[2] + 321 * 181;
+        assert_eq!(end as usize, PixelFormat::I420.bytes(Size::new(641, 361)));
     }
 }

@@ -161,6 +161,7 @@ impl Drop for PictureSink {
 mod tests {
     use super::*;
     use crate::ui::panel::Panel;
+    use crate::wire::status::ScreenStatus;
 
     #[test]
     fn a_4_to_3_picture_stands_595_wide_in_the_middle_of_the_seven_inch_panel() {
@@ -172,6 +173,63 @@ mod tests {
         let at = placed(room, Size::new(640, 360), drawing).unwrap();
         assert_eq!((at.x, at.size.width), (3, 793));
         assert_eq!(at.size.height, 480);
+    }
+
+    /// What is pushed into a display of this layout, whose room is 100x100, and how it arrives.
+    fn pushed(layout: Layout, size: Size, times: u64) -> (PixelFormat, Arc<Shared>) {
+        let shared = Shared::new(Size::new(200, 100), ScreenStatus::default()).unwrap();
+        let rect = Rect::new(50, 0, 100, 100);
+        shared.lock().layout = layout;
+        shared.lock().room = Some(Room { rect, pixel_aspect: 1.0 });
+        let shared = Arc::new(shared);
+        let mut sink = PictureSink::new(Arc::clone(&shared), Arc::new(|_, _| {}));
+        let format = sink.format();
+        for n in 0..times {
+            sink.lease(size, format.bytes(size)).fill(n as u8 + 100);
+            sink.push(Time::from_micros(n)).unwrap();
+        }
+        (format, shared)
+    }
+
+    #[test]
+    fn under_a_yuv_plane_pictures_come_as_they_were_decoded_and_the_newest_wins() {
+        let size = Size::new(64, 48);
+        let (format, shared) = pushed(Layout::Yuv, size, 3);
+        assert_eq!(format, PixelFormat::I420);
+        let waiting = shared.lock().waiting.take().unwrap();
+        assert_eq!(waiting.captured, Time::from_micros(2));
+        let Content::I420(bytes, of) = waiting.content else { panic!("not in plain memory") };
+        assert_eq!((bytes, of), (vec![102; 64 * 48 * 3 / 2], size));
+    }
+
+    #[test]
+    fn elsewhere_they_come_scaled_to_their_room_and_a_clear_takes_one_that_waits() {
+        for layout in [Layout::Scaled, Layout::Compose] {
+            let (format, shared) = pushed(layout, Size::new(64, 48), 2);
+            assert_eq!(format, PixelFormat::Rgb8);
+            let mut state = shared.lock();
+            {
+                let Some(Waiting { content: Content::Words(words), .. }) = &state.waiting else {
+                    panic!("no words")
+                };
+                assert_eq!((words.size, words.shape), (Size::new(100, 75), Size::new(64, 48)));
+                assert!(words.pixels.iter().all(|pixel| *pixel == 0xff65_6565));
+            }
+            state.clear();
+            assert!(state.waiting.is_none() && state.cleared);
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_leased_again_before_it_is_pushed_still_holds_what_was_in_it() {
+        for layout in [Layout::Yuv, Layout::Compose] {
+            let (format, shared) = pushed(layout, Size::new(8, 8), 1);
+            let mut sink = PictureSink::new(shared, Arc::new(|_, _| {}));
+            let size = Size::new(16, 8);
+            let bytes = format.bytes(size);
+            sink.lease(size, bytes).fill(9);
+            assert!(sink.lease(size, bytes).iter().all(|byte| *byte == 9), "{layout:?}");
+        }
     }
 
     #[test]

@@ -20,8 +20,10 @@ use super::compose::Target;
 use super::dumb::Dumb;
 use super::model::Mode;
 use super::pace::Pace;
+use super::picture::placed;
 use super::shared::Shared;
 use super::stage::{Image, Stage};
+use super::surface::Room;
 use crate::clock::Time;
 use crate::frame::Size;
 use crate::geometry::{Rect, Rotation};
@@ -179,11 +181,11 @@ impl Scanout {
     pub(super) fn test(&self) -> io::Result<()> {
         let whole = Size::new(640, 480);
         let drawing = self.taken.drawing();
-        let room = super::surface::Room { rect: Rect::whole(drawing), pixel_aspect: 0.93 };
-        let at = super::picture::placed(room, whole, drawing).unwrap_or_default();
+        // A ratio that is no whole number, as on the 7" panel.
+        let room = Room { rect: Rect::whole(drawing), pixel_aspect: 0.93 };
+        let at = placed(room, whole, drawing).unwrap_or_default();
         let at = self.taken.rotation.to_panel(at, drawing);
-        let without = self.whole(None);
-        without.test()?;
+        self.whole(None).test()?;
         let (picture, turned) = match self.way.layout {
             Layout::Compose => return Ok(()),
             Layout::Yuv => (Dumb::new_i420(&self.taken.card, whole)?, self.taken.rotation),
@@ -371,7 +373,7 @@ impl Scanout {
         if let Image::I420(bytes, size) = &picture.image {
             let card = &self.taken.card;
             let mut state = shared.lock();
-            state.keep_frames(|frame| frame.is_of(card) && frame.size() == *size);
+            state.keep_frames(*size);
             let spare = state.spare_frame(*size);
             drop(state);
             let spare = spare.map_or_else(|| Dumb::new_i420(card, *size), Ok);
@@ -395,7 +397,11 @@ impl Scanout {
     /// # Errors
     /// It is gone.
     pub(super) fn events(&mut self, shared: &Shared, now: Time) -> io::Result<()> {
-        for event in self.taken.card.receive_events()? {
+        let events = match self.taken.card.receive_events() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            events => events?,
+        };
+        for event in events {
             let Event::PageFlip(flip) = event else { continue };
             let micros = u64::try_from(flip.duration.as_micros()).unwrap_or(0);
             let at = Time::from_micros(micros);

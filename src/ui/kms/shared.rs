@@ -7,10 +7,11 @@
 //! ```
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::card::Card;
 use super::choose::Layout;
 use super::dumb::Dumb;
 use super::error::KmsError;
@@ -49,6 +50,8 @@ pub(super) struct State {
     /// What is known of the panel.
     pub(super) status: ScreenStatus,
     frames: Vec<Dumb>,
+    /// Whose frames are of use. Not held: a card that is let go of has to be closed.
+    card: Weak<Card>,
     words: Vec<Vec<u32>>,
 }
 
@@ -66,7 +69,8 @@ impl State {
 
     /// A buffer that nobody scans out any more.
     pub(super) fn give_back(&mut self, frame: Dumb) {
-        if self.frames.len() < BUFFERS {
+        let ours = self.card.upgrade().is_some_and(|card| frame.is_of(&card));
+        if ours && self.frames.len() < BUFFERS {
             self.frames.push(frame);
         }
     }
@@ -78,10 +82,15 @@ impl State {
         }
     }
 
-    /// Only frames of this kind are of use from now on.
-    pub(super) fn keep_frames(&mut self, keep: impl FnMut(&Dumb) -> bool) {
-        let mut keep = keep;
-        self.frames.retain(|frame| keep(frame));
+    /// Only frames of this size are of use from now on.
+    pub(super) fn keep_frames(&mut self, size: Size) {
+        self.frames.retain(|frame| frame.size() == size);
+    }
+
+    /// Only frames of this card are of use from now on.
+    pub(super) fn keep_frames_of(&mut self, card: &Arc<Card>) {
+        self.card = Arc::downgrade(card);
+        self.frames.retain(|frame| frame.is_of(card));
     }
 
     fn recycle(&mut self, waiting: Waiting) {
@@ -119,6 +128,7 @@ impl Shared {
             snapshots: Vec::new(),
             status,
             frames: Vec::new(),
+            card: Weak::new(),
             words: Vec::new(),
         };
         Ok(Self { state: Mutex::new(state), wake })

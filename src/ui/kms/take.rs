@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
+use drm::Device as _;
 use nix::errno::Errno;
 
 use super::card::{Card, cards};
@@ -60,15 +61,15 @@ pub(super) fn find(config: &config::Display, size: Size) -> Result<Found, KmsErr
 }
 
 impl Found {
-    /// Which of everything; another pick later means another panel or another mode.
-    pub(super) fn pick_again(&self, size: Size) -> Option<bool> {
-        let model = self.card.model().ok()?;
+    /// Whether the panel is still there as it was found; `None`: it is not there.
+    pub(super) fn is_unchanged(&self, size: Size) -> Option<bool> {
+        let connector = &self.model.connectors[self.pick.connector];
+        let mut model = self.card.model().ok()?;
+        // Another panel that has come is no reason to leave this one.
+        model.connectors.retain(|other| other.name == connector.name);
         let again = pick(std::slice::from_ref(&model), &self.config.connector, size)?;
-        let mode = |model: &Model, pick: &Pick| {
-            let connector = &model.connectors[pick.connector];
-            (connector.name.clone(), connector.modes[pick.mode])
-        };
-        Some(mode(&model, &again) == mode(&self.model, &self.pick))
+        let now = &model.connectors[again.connector];
+        Some(now.modes[again.mode] == connector.modes[self.pick.mode])
     }
 
     /// What is taken.
@@ -129,6 +130,14 @@ impl Found {
         let scanout = Scanout::new(self.taken(), objects, mode, way.clone())?;
         scanout.test()?;
         Ok(scanout)
+    }
+}
+
+impl Drop for Found {
+    fn drop(&mut self) {
+        // A worker may still hold a buffer of the card's and with it the card. Without this it could
+        // not be taken again; where it can't be given up it was never ours.
+        let _ = self.card.release_master_lock();
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) struct Loop<'a> {
     options: &'a Options,
     shared: &'a Shared,
     stage: Stage,
-    panel: Option<(Found, Scanout)>,
+    /// In this order: what was shown is put back before the card is given up.
+    panel: Option<(Scanout, Found)>,
     /// Layouts that this panel's kernel took in the test and refused later.
     refused: Vec<Layout>,
     retry_at: Time,
@@ -92,15 +93,15 @@ impl<'a> Loop<'a> {
         let found = find(&self.options.display, self.options.size);
         let taken = found.and_then(|found| {
             let scanout = found.take(&self.refused)?;
-            Ok((found, scanout))
+            Ok((scanout, found))
         });
         match taken {
-            Ok((found, scanout)) => self.has_panel(found, scanout),
+            Ok((scanout, found)) => self.has_panel(scanout, found),
             Err(error) => self.trouble(&error),
         }
     }
 
-    fn has_panel(&mut self, found: Found, mut scanout: Scanout) {
+    fn has_panel(&mut self, mut scanout: Scanout, found: Found) {
         let drawing = scanout.taken().drawing();
         let mut state = self.shared.lock();
         scanout.taken().describe(scanout.way(), &mut state.status);
@@ -119,8 +120,7 @@ impl<'a> Loop<'a> {
         );
         state.status.trouble = None;
         state.layout = scanout.way().layout;
-        // Frames of another card, or none at all: the first picture brings new ones.
-        state.keep_frames(|_| false);
+        state.keep_frames_of(&scanout.taken().card);
         let another = self.stage.canvas.size() != drawing;
         if another {
             self.stage.clear(&mut state);
@@ -131,7 +131,7 @@ impl<'a> Loop<'a> {
         }
         drop(state);
         scanout.damage(Rect::whole(drawing));
-        self.panel = Some((found, scanout));
+        self.panel = Some((scanout, found));
         if another {
             (self.options.changed)();
         }
@@ -156,7 +156,7 @@ impl<'a> Loop<'a> {
         let mut state = self.shared.lock();
         for patch in std::mem::take(&mut state.patches) {
             if self.stage.canvas.apply(&patch)
-                && let Some((_, scanout)) = &mut self.panel
+                && let Some((scanout, _)) = &mut self.panel
             {
                 scanout.damage(patch.rect);
             }
@@ -179,7 +179,7 @@ impl<'a> Loop<'a> {
     /// Put what is new onto the panel, if it may be now.
     fn update(&mut self) {
         let now = clock::now();
-        let Some((_, scanout)) = &mut self.panel else { return };
+        let Some((scanout, _)) = &mut self.panel else { return };
         if scanout.earliest().is_some_and(|earliest| now < earliest) {
             return;
         }
@@ -207,7 +207,7 @@ impl<'a> Loop<'a> {
         let now = clock::now();
         let until = match &self.panel {
             None => Some(self.retry_at),
-            Some((_, scanout)) => match scanout.on_its_way_since() {
+            Some((scanout, _)) => match scanout.on_its_way_since() {
                 Some(since) => Some(since + FLIP_LIMIT),
                 None => scanout.earliest().filter(|earliest| now < *earliest),
             },
@@ -217,7 +217,7 @@ impl<'a> Loop<'a> {
         if let Some(news) = &self.news {
             fds.push(readable(news.as_fd()));
         }
-        if let Some((_, scanout)) = &self.panel {
+        if let Some((scanout, _)) = &self.panel {
             fds.push(readable(scanout.taken().card.as_fd()));
         }
         let timeout = until.map_or(PollTimeout::NONE, |until| {
@@ -244,9 +244,9 @@ impl<'a> Loop<'a> {
                 self.refused.clear();
                 self.retry_at = clock::now();
             }
-            Some((found, scanout)) => {
+            Some((scanout, found)) => {
                 let name = &scanout.taken().connector;
-                match found.pick_again(self.options.size) {
+                match found.is_unchanged(self.options.size) {
                     Some(true) => {}
                     Some(false) => {
                         tracing::info!("the panel on {name} is another one now");
@@ -265,7 +265,7 @@ impl<'a> Loop<'a> {
 
     /// A change is on the panel, or the card is gone.
     fn hear_card(&mut self) {
-        let Some((_, scanout)) = &mut self.panel else { return };
+        let Some((scanout, _)) = &mut self.panel else { return };
         let heard = scanout.events(self.shared, clock::now());
         if let Err(error) = heard {
             let failed = scanout.taken().card.failed("hear of a refresh");
@@ -277,7 +277,7 @@ impl<'a> Loop<'a> {
 impl Loop<'_> {
     /// A change that never shows is trouble.
     fn miss_flip(&mut self) {
-        let Some((_, scanout)) = &self.panel else { return };
+        let Some((scanout, _)) = &self.panel else { return };
         let since = scanout.on_its_way_since();
         if since.is_some_and(|since| clock::now().since(since) >= FLIP_LIMIT) {
             let failed = scanout.taken().card.failed("wait for a refresh");
