@@ -14,7 +14,7 @@ use super::pages::{
 };
 use super::panel::Panel;
 use super::properties;
-use super::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
+use super::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
 use crate::frame::PixelFormat;
@@ -79,6 +79,19 @@ impl Adapters {
         in_call.on_hang_up(self.taps(Command::HangUp));
         window.global::<EndedAdapter>().on_home(self.taps(Command::Home));
         window.global::<FaultAdapter>().on_home(self.taps(Command::Home));
+        let panel = window.global::<PanelAdapter>();
+        panel.on_touched(self.says(Command::Touched));
+        panel.on_wake(self.says(Command::Wake));
+    }
+
+    /// That somebody is there counts however new the page is.
+    fn says(self: &Rc<Self>, command: Command) -> impl FnMut() + 'static {
+        let weak: Weak<Self> = Rc::downgrade(self);
+        move || {
+            if let Some(adapters) = weak.upgrade() {
+                (adapters.commands)(command);
+            }
+        }
     }
 
     fn taps(self: &Rc<Self>, command: Command) -> impl FnMut() + 'static {
@@ -115,11 +128,11 @@ impl Adapters {
         if last.is_none_or(|last| last.page != screen.page) {
             self.show_page(&window, last.map(|last| &last.page), &screen.page);
         }
-        if last.is_none_or(|last| place(&last.page) != place(&screen.page)) {
+        if last.is_none_or(|last| place(last) != place(&screen)) {
             let mut guard = self.guard.get();
             guard.page_changed((self.clock)());
             self.guard.set(guard);
-            window.global::<PanelAdapter>().set_page(place(&screen.page).0);
+            window.global::<PanelAdapter>().set_page(place(&screen).0);
         }
         self.shown.replace(Some(screen));
     }
@@ -212,9 +225,10 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
 }
 
 /// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
-/// first tile, so that a double tap on an arrow turns one page of tiles.
-fn place(page: &Page) -> (PageKind, Option<PeerKey>) {
-    match page {
+/// first tile, so that a double tap on an arrow turns one page of tiles. In the dark all are one.
+fn place(screen: &Screen) -> (PageKind, Option<PeerKey>) {
+    match &screen.page {
+        _ if screen.light == Light::Dark => (PageKind::Dark, None),
         Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
         Page::Incoming { person } => (PageKind::Incoming, Some(person.key)),

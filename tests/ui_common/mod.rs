@@ -18,7 +18,7 @@ use twocan::identity::PeerKey;
 use twocan::ui::adapters::Adapters;
 use twocan::ui::pages::KioskWindow;
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
+use twocan::ui::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use twocan::ui::{Snapshot, Ui, UiHandle};
 
 pub const PANELS: [(&str, Panel); 2] =
@@ -82,7 +82,12 @@ pub fn strip() -> Strip {
 }
 
 pub fn screen(page: Page) -> Screen {
-    Screen { strip: strip(), page }
+    Screen { strip: strip(), page, light: Light::Bright }
+}
+
+/// The same screen with nobody there.
+pub fn dark(screen: Screen) -> Screen {
+    Screen { light: Light::Dark, ..screen }
 }
 
 pub fn home(tiles: Vec<Tile>) -> Screen {
