@@ -204,6 +204,7 @@ impl Story<'_> {
         wait_until("the tiles are drawn", || self.memory.pixel(18, 260) == 0xff14_181f);
         assert!(self.memory.record().canvas.iter().all(|pixel| pixel >> 24 == 0xff), "no hole");
         assert!(self.memory.room().is_none());
+        self.settle();
         let before = self.handle.status();
         for _ in 0..5 {
             self.handle.publish(two_people());
