@@ -101,7 +101,7 @@ pub(super) fn panel_changed() {
     if let (Shown::Kiosk(window, _), Some(event_loop), Some(behind)) =
         (&local.shown, &local.event_loop, &local.behind)
     {
-        let size = event_loop.changed();
+        let Some(size) = event_loop.changed() else { return };
         properties::lay_out(window, Panel::of(size));
         properties::set_hole(window, behind.surface().has_hole());
     }

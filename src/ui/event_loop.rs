@@ -64,6 +64,7 @@ pub(super) trait Painter {
     fn attend(&self, _window: &slint::Window) {}
 
     /// What shows the drawing is another one now: the window's new size.
+    #[cfg(feature = "kms")]
     fn changed(&self) -> Size {
         self.size()
     }
@@ -141,6 +142,7 @@ impl Post {
     }
 
     /// Run `event` in the loop; nothing happens when that has ended.
+    #[cfg(feature = "kms")]
     pub(super) fn run(&self, event: impl FnOnce() + Send + 'static) {
         if self.put(|posted| posted.events.push_back(Box::new(event))).is_err() {
             tracing::debug!("the screen's event loop has ended already");
@@ -179,7 +181,8 @@ impl EventLoopProxy for Proxy {
 /// One window, and the loop that draws it. Lives in the thread that made it.
 pub(super) struct EventLoop {
     window: Rc<MinimalSoftwareWindow>,
-    painter: Box<dyn Painter>,
+    /// Until the loop ends: Slint keeps its platform, and with it this, for as long as the thread.
+    painter: RefCell<Option<Rc<dyn Painter>>>,
     post: Arc<Post>,
     drawn: Arc<Drawn>,
     /// When the last two drawings were, the older one first.
@@ -192,13 +195,14 @@ impl EventLoop {
     /// Make it this thread's platform. `after_draw` hears of each drawing.
     pub(super) fn install(
         post: Arc<Post>,
-        painter: Box<dyn Painter>,
+        painter: Rc<dyn Painter>,
         drawn: Arc<Drawn>,
         after_draw: fn(Time),
     ) -> Result<Rc<Self>, SetPlatformError> {
+        let size = painter.size();
         let event_loop = Rc::new(Self {
             window: MinimalSoftwareWindow::new(RepaintBufferType::ReusedBuffer),
-            painter,
+            painter: RefCell::new(Some(painter)),
             post,
             drawn,
             drawn_at: Cell::default(),
@@ -206,8 +210,12 @@ impl EventLoop {
             after_draw,
         });
         slint::platform::set_platform(Box::new(Installed(Rc::clone(&event_loop))))?;
-        event_loop.resize(event_loop.painter.size());
+        event_loop.resize(size);
         Ok(event_loop)
+    }
+
+    fn painter(&self) -> Option<Rc<dyn Painter>> {
+        self.painter.borrow().clone()
     }
 
     fn resize(&self, size: Size) {
@@ -223,22 +231,25 @@ impl EventLoop {
     pub(super) fn snapshot(&self) -> Result<Snapshot, UiError> {
         update_timers_and_animations();
         self.draw();
-        self.painter.snapshot()
+        self.painter().ok_or(UiError::Ended)?.snapshot()
     }
 
-    /// What shows the drawing is another one now: everything is drawn again. Returns its size.
-    pub(super) fn changed(&self) -> Size {
-        let size = self.painter.changed();
+    /// What shows the drawing is another one now: everything is drawn again. Returns its size;
+    /// `None`: the loop has ended.
+    #[cfg(feature = "kms")]
+    pub(super) fn changed(&self) -> Option<Size> {
+        let size = self.painter()?.changed();
         self.resize(size);
         self.window.request_redraw();
-        size
+        Some(size)
     }
 
     /// Draw if something changed.
     fn draw(&self) {
+        let Some(painter) = self.painter() else { return };
         let drawn = self.window.draw_if_needed(|renderer| {
-            let pixels = self.painter.paint(renderer);
-            self.drawn.count(pixels, self.painter.size());
+            let pixels = painter.paint(renderer);
+            self.drawn.count(pixels, painter.size());
         });
         if drawn {
             let now = clock::now();
@@ -260,13 +271,15 @@ impl EventLoop {
 
     /// Sleep up to `limit` (`None`: for ever) or until something has come.
     fn wait(&self, limit: Option<Duration>) {
+        let painter = self.painter();
+        let watched = painter.as_ref().and_then(|painter| painter.watched());
         let mut descriptors = vec![PollFd::new(self.post.wake.as_fd(), PollFlags::POLLIN)];
-        descriptors
-            .extend(self.painter.watched().map(|watched| PollFd::new(watched, PollFlags::POLLIN)));
+        descriptors.extend(watched.map(|watched| PollFd::new(watched, PollFlags::POLLIN)));
         // An interrupted wait is a shorter one.
         let _ = ppoll(&mut descriptors, limit.map(TimeSpec::from_duration), None);
-        if descriptors.get(1).is_some_and(|watched| watched.any() == Some(true)) {
-            self.painter.attend(&self.window);
+        let touched = descriptors.get(1).is_some_and(|watched| watched.any() == Some(true));
+        if let Some(painter) = painter.as_ref().filter(|_| touched) {
+            painter.attend(&self.window);
         }
     }
 
@@ -303,6 +316,9 @@ impl Platform for Installed {
     fn run_event_loop(&self) -> Result<(), PlatformError> {
         self.0.run();
         self.0.post.end();
+        // What is shown on is given back now.
+        let painter = self.0.painter.take();
+        drop(painter);
         Ok(())
     }
 

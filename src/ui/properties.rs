@@ -7,7 +7,9 @@
 
 use slint::{ComponentHandle, Image};
 
-use super::pages::{KioskWindow, PageKind, PanelAdapter, PictureAdapter};
+#[cfg(feature = "kms")]
+use super::pages::PageKind;
+use super::pages::{KioskWindow, PanelAdapter, PictureAdapter};
 use super::panel::Panel;
 use super::scale::Room;
 use crate::geometry::Rect;

@@ -169,20 +169,20 @@ pub fn viewer_window(
 fn open(kind: ScreenKind, size: Size) -> Result<(Option<Rc<EventLoop>>, UiHandle), UiError> {
     let drawn = Arc::new(Drawn::default());
     let post = Post::new();
-    let install = |painter: Box<dyn Painter>| {
+    let install = |painter: Rc<dyn Painter>| {
         let installed =
             EventLoop::install(Arc::clone(&post), painter, Arc::clone(&drawn), video::drawn);
         installed.map_err(|_| UiError::Taken)
     };
     match kind {
         ScreenKind::Headless => {
-            let event_loop = install(Box::new(Headless::new(size)))?;
+            let event_loop = install(Rc::new(Headless::new(size)))?;
             Ok((Some(event_loop), UiHandle::new("headless", drawn)))
         }
         #[cfg(feature = "kms")]
         ScreenKind::Kms(appliance) => {
             let (platform, opened) = kms::Platform::open(appliance, &post)?;
-            let event_loop = install(Box::new(platform))?;
+            let event_loop = install(Rc::new(platform))?;
             Ok((Some(event_loop), UiHandle::new("kms", drawn).before(Behind::new(opened))))
         }
         ScreenKind::Window => {
