@@ -139,6 +139,37 @@ impl Rotation {
     }
 }
 
+/// How a picture is to be laid before anybody sees it: turned, then swapped left for right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Turn {
+    /// Clockwise, first.
+    pub rotation: Rotation,
+    /// Left becomes right, afterwards.
+    pub mirror: bool,
+}
+
+impl Turn {
+    /// As it is.
+    pub const NONE: Self = Self { rotation: Rotation::None, mirror: false };
+
+    /// The turn that swaps left for right, or top for bottom, or both.
+    pub const fn of_flips(across: bool, down: bool) -> Self {
+        // Turned by half both are swapped: the mirror takes one of them back.
+        let rotation = if down { Rotation::Half } else { Rotation::None };
+        Self { rotation, mirror: across != down }
+    }
+
+    /// Whether it swaps left for right, and top for bottom; `None` where it lays the picture on
+    /// its side.
+    pub const fn flips(self) -> Option<(bool, bool)> {
+        match self.rotation {
+            Rotation::None => Some((self.mirror, false)),
+            Rotation::Half => Some((!self.mirror, true)),
+            Rotation::Quarter | Rotation::ThreeQuarters => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +212,16 @@ mod tests {
         assert_eq!(a.join(b), Rect::new(0, 0, 6, 4));
         assert_eq!(a.meet(Rect::new(1, 1, 9, 9)), Rect::new(1, 1, 1, 1));
         assert_eq!(Rect::default().join(b), b);
+    }
+
+    #[test]
+    fn flips_are_turns_and_turns_that_lie_on_their_side_are_no_flips() {
+        for flips in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(Turn::of_flips(flips.0, flips.1).flips(), Some(flips));
+        }
+        assert_eq!(Turn::of_flips(false, false), Turn::NONE);
+        assert_eq!(Turn::of_flips(true, true), Turn { rotation: Rotation::Half, mirror: false });
+        assert_eq!(Turn { rotation: Rotation::Quarter, mirror: true }.flips(), None);
     }
 
     #[test]

@@ -210,6 +210,14 @@ impl Identity {
         Self::load(&path)?.ok_or(IdentityError::Broken { path })
     }
 
+    /// The one of the state folder `state`, if there is one; nothing is made.
+    ///
+    /// # Errors
+    /// See [`IdentityError`].
+    pub fn find(state: &Path) -> Result<Option<Self>, IdentityError> {
+        Self::load(&state.join(FILE))
+    }
+
     fn load(path: &Path) -> Result<Option<Self>, IdentityError> {
         let Some(bytes) = store::read(path)? else { return Ok(None) };
         let broken = || IdentityError::Broken { path: path.to_owned() };

@@ -23,4 +23,5 @@ pub mod store;
 pub mod supervisor;
 pub mod tunnel;
 pub mod ui;
+pub mod watchdog;
 pub mod wire;

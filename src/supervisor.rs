@@ -31,6 +31,13 @@ pub trait Worker: Send {
     /// # Errors
     /// Whatever ended the run; the supervisor waits and calls again.
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError>;
+
+    /// Sit out the supervisor's pause after a failure. True: it was cut short by news that makes
+    /// another try worth it (a device was plugged in), and the back-off starts over.
+    fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
+        stop.sleep(pause);
+        false
+    }
 }
 
 impl<F> Worker for F
@@ -208,7 +215,7 @@ fn keep_running(
     stop: &Stop,
     health: &Health,
 ) {
-    let mut failures_in_row = 0;
+    let mut failures_in_row = 0_u32;
     while !stop.is_stopped() {
         let began = Instant::now();
         let run = catch_unwind(AssertUnwindSafe(|| worker.run_once(stop)));
@@ -233,8 +240,7 @@ fn keep_running(
             Restart::Never => return,
             Restart::Backoff { first, most } => {
                 let pause = first.saturating_mul(1 << failures_in_row.min(16)).min(most);
-                failures_in_row += 1;
-                stop.sleep(pause);
+                failures_in_row = if worker.rest(pause, stop) { 0 } else { failures_in_row + 1 };
             }
         }
     }

@@ -29,7 +29,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    [files("", "md"), files("docs", "md"), files("kiosk", "md")].concat()
+    [files("", "md"), files("docs", "md"), files("kiosk", "md"), files("kiosk/boot", "md")].concat()
 }
 
 fn blocks(place: &str, document: &str) -> Vec<Block> {
@@ -67,7 +67,7 @@ fn commands(script: &str) -> Vec<Vec<String>> {
         for command in words.split(|word| ["|", "&&", "||", ";", "&"].contains(&word.as_str())) {
             let settings =
                 command.iter().take_while(|word| word.contains('=') && !word.contains('/'));
-            let command = &command[settings.count()..];
+            let command = without_sudo(&command[settings.count()..]);
             let program = command.first().map(|word| word.rsplit('/').next().unwrap_or(word));
             if program == Some("twocan") {
                 let end =
@@ -77,6 +77,16 @@ fn commands(script: &str) -> Vec<Vec<String>> {
         }
     }
     commands
+}
+
+/// `sudo -u USER command` is the command.
+fn without_sudo(command: &[String]) -> &[String] {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["sudo", "-u", _, ..] => &command[3..],
+        ["sudo", ..] => &command[1..],
+        _ => command,
+    }
 }
 
 fn split(line: &str) -> Vec<String> {
@@ -148,7 +158,7 @@ fn the_checks_would_notice() {
     assert!(refusal(&commands(&found[1].text)[0]).is_some());
 
     let script = "$ A=1 ./target/release/twocan identity --json | jq . # twocan comment\n\
-                  cd x && twocan contact add 'Anna B' \\\n  --key \"ssh-ed25519 A\" > file\nls twocan";
+                  cd x && sudo -u twocan twocan contact add 'Anna B' \\\n  --key \"ssh-ed25519 A\" > file\nls twocan";
     let expected: [&[&str]; 2] = [
         &["./target/release/twocan", "identity", "--json"],
         &["twocan", "contact", "add", "Anna B", "--key", "ssh-ed25519 A"],

@@ -4,7 +4,7 @@
 mod ui_common;
 
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use twocan::clock::{self, Time};
 use twocan::device::VideoSink;
@@ -13,16 +13,6 @@ use twocan::ui::panel::Panel;
 use twocan::ui::screen::{Command, Page};
 use twocan::ui::{ScreenKind, Ui, UiHandle};
 use ui_common::*;
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn push(sink: &mut impl VideoSink, size: Size, color: [u8; 3], captured: Time) {
     let room = sink.lease(size, size.pixels() * 3);
@@ -89,6 +79,25 @@ fn tell(handle: &UiHandle, commands: &mpsc::Receiver<Command>) {
         handle.tap(200.0, 250.0);
         commands.recv_timeout(Duration::from_millis(100)) == Ok(Command::Dial(key(1)))
     });
+
+    // Dark is drawn once; then whatever changes draws nothing, and light paints everything.
+    handle.publish(dark(two_people()));
+    wait_until("it is dark", || {
+        handle.screenshot().expect("drawn").rgb8.iter().all(|byte| *byte == 0)
+    });
+    let before = handle.draws();
+    let mut later = dark(home(six_people()));
+    later.strip.clock = "14:06".to_owned();
+    handle.publish(later);
+    handle.screenshot().expect("the loop answers, so it has taken the screen");
+    handle.publish(dark(two_people()));
+    handle.screenshot().expect("the loop answers, so it has taken the screen");
+    assert_eq!(handle.draws(), before, "drawings in the dark");
+    handle.tap(200.0, 250.0);
+    assert_eq!(commands.recv_timeout(LIMIT), Ok(Command::Wake));
+    assert!(commands.try_recv().is_err());
+    handle.publish(two_people());
+    assert!(handle.screenshot().expect("drawn") == shot, "all of it is painted again");
 
     // A picture is shown where it belongs, and told of with its age.
     let (shown, shown_at) = mpsc::channel();

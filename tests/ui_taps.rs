@@ -5,9 +5,11 @@ mod ui_common;
 
 use std::time::Duration;
 
-use slint::LogicalPosition;
+use i_slint_backend_testing::AccessibleRole;
+use slint::platform::WindowEvent;
+use slint::{ComponentHandle, LogicalPosition};
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Page};
+use twocan::ui::screen::{Command, Light, Page, Screen};
 use ui_common::*;
 
 #[test]
@@ -132,7 +134,7 @@ fn a_finger_that_strays_less_than_4_mm_still_counts_and_one_that_leaves_does_not
     assert_eq!(stage.heard(), []);
     stage.press(strayed);
     stage.release(inside);
-    assert_eq!(stage.heard(), [], "pressed beside it");
+    assert_eq!(stage.heard(), [Command::Touched], "pressed beside it");
 }
 
 #[test]
@@ -152,13 +154,111 @@ fn nothing_happens_before_the_finger_is_lifted_but_the_colour_changes_at_once() 
 }
 
 #[test]
-fn a_tap_beside_the_tiles_does_nothing() {
+fn a_tap_beside_the_tiles_says_that_somebody_is_there_and_no_more() {
     let stage = Stage::new(Panel::SEVEN_INCH);
     stage.show(two_people());
     let nowhere = LogicalPosition::new(300.0, 30.0);
     stage.press(nowhere);
     stage.release(nowhere);
+    assert_eq!(stage.heard(), [Command::Touched]);
+    // On every page; a target keeps its touch for itself.
+    let corner = LogicalPosition::new(2.0, 2.0);
+    for screen in [calling(), incoming(), in_call(), ended(), fault()] {
+        stage.show(screen);
+        stage.press(corner);
+        stage.release(corner);
+        assert_eq!(stage.heard(), [Command::Touched]);
+    }
+    stage.tap("Home");
+    assert_eq!(stage.heard(), [Command::Home]);
+}
+
+#[test]
+fn in_the_dark_there_is_nothing_but_black_and_a_touch_anywhere_wakes_as_it_lands() {
+    for (_, panel) in PANELS {
+        std::thread::Builder::new()
+            .name("panel".to_owned())
+            .spawn(move || {
+                let stage = Stage::new(panel);
+                for screen in [two_people(), fault(), ended(), home(six_people())] {
+                    stage.show(screen.clone());
+                    let light = stage.snapshot();
+                    stage.adapters.publish(dark(screen.clone()));
+                    // Even at once, when a tap on a page would not count yet.
+                    stage.press(LogicalPosition::new(200.0, 250.0));
+                    assert_eq!(stage.heard(), [Command::Wake]);
+                    stage.release(LogicalPosition::new(200.0, 250.0));
+                    assert_eq!(stage.heard(), []);
+                    assert!(stage.snapshot().rgb8.iter().all(|byte| *byte == 0), "not black");
+                    assert!(stage.with_role(AccessibleRole::Button).is_empty(), "a page is there");
+                    // The published screen alone brings the page back, and all of it.
+                    stage.show(screen);
+                    assert!(stage.snapshot() == light, "not everything is painted again");
+                }
+            })
+            .expect("a thread starts")
+            .join()
+            .expect("it was dark");
+    }
+}
+
+#[test]
+fn a_touch_that_wakes_the_screen_does_not_hit_what_appears_under_it_however_long_it_is_held() {
+    for held in [Duration::from_millis(50), Duration::from_secs(5)] {
+        std::thread::Builder::new()
+            .name("held".to_owned())
+            .spawn(move || {
+                let stage = Stage::new(Panel::SEVEN_INCH);
+                stage.show(incoming());
+                let answer = middle(&stage.element("Answer"));
+                stage.show(dark(two_people()));
+                stage.press(answer);
+                assert_eq!(stage.heard(), [Command::Wake]);
+                // A call comes in that moment, and the finger is on its Answer.
+                stage.adapters.publish(incoming());
+                stage.pass(held);
+                let away = LogicalPosition::new(answer.x + 3.0, answer.y);
+                stage.window.window().dispatch_event(WindowEvent::PointerMoved { position: away });
+                stage.release(away);
+                assert_eq!(stage.heard(), []);
+                // The next one counts, once the page has been there for 600 ms.
+                stage.tap("Answer");
+                let early = held < Duration::from_millis(600);
+                assert_eq!(stage.heard(), if early { vec![] } else { vec![Command::Answer] });
+                stage.pass(Duration::from_millis(600));
+                stage.tap("Answer");
+                assert_eq!(stage.heard(), [Command::Answer]);
+            })
+            .expect("a thread starts")
+            .join()
+            .expect("the touch only woke");
+    }
+}
+
+#[test]
+fn a_finger_that_is_down_when_it_gets_dark_says_nothing_when_it_is_lifted() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(two_people());
+    let anna = middle(&stage.element("Anna"));
+    stage.press(anna);
+    stage.show(dark(two_people()));
+    stage.release(anna);
     assert_eq!(stage.heard(), []);
+    stage.show(two_people());
+    stage.release(anna);
+    assert_eq!(stage.heard(), []);
+    stage.tap("Anna");
+    assert_eq!(stage.heard(), [Command::Dial(key(1))]);
+}
+
+#[test]
+fn a_dimmed_page_works_as_a_bright_one_does_and_at_once() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(two_people());
+    let dim = Screen { light: Light::Dim, ..two_people() };
+    stage.adapters.publish(dim);
+    stage.tap("Anna");
+    assert_eq!(stage.heard(), [Command::Dial(key(1))]);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::power::Power;
 use crate::call::{self, Machine, Outcome, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
@@ -104,14 +105,21 @@ pub struct Core {
     peer_hidden: bool,
     media_since: Option<Time>,
     news: News,
+    power: Power,
     new_call: fn() -> CallId,
 }
 
 impl Core {
-    /// A kiosk at rest. `new_call` makes the ids of outgoing calls.
-    pub fn new(settings: Settings, neighbours: Vec<Neighbour>, new_call: fn() -> CallId) -> Self {
+    /// A kiosk at rest since `now`. `new_call` makes the ids of outgoing calls.
+    pub fn new(
+        settings: Settings,
+        neighbours: Vec<Neighbour>,
+        new_call: fn() -> CallId,
+        now: Time,
+    ) -> Self {
         Self {
             machine: Machine::new(settings.us, settings.ring),
+            power: Power::new(settings.light, now),
             volume: settings.volume.min(VOLUME_MOST),
             settings,
             neighbours,
@@ -192,6 +200,11 @@ impl Core {
         &self.news
     }
 
+    /// How much light the screen is to have.
+    pub fn power(&self) -> &Power {
+        &self.power
+    }
+
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
         self.machine.deadline()
@@ -212,6 +225,15 @@ impl Core {
 
     /// One step.
     pub fn handle(&mut self, event: Event, now: Time) -> Vec<Effect> {
+        if matches!(event, Event::Touched(_)) {
+            self.power.touched(now);
+        }
+        let effects = self.decide(event, now);
+        self.power.follow_call(self.partner().is_some(), now);
+        effects
+    }
+
+    fn decide(&mut self, event: Event, now: Time) -> Vec<Effect> {
         match event {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
@@ -276,7 +298,8 @@ impl Core {
                 }
                 Vec::new()
             }
-            Command::Quit => self.handle(Event::ShutDown, now),
+            Command::Touched | Command::Wake => Vec::new(),
+            Command::Quit => self.decide(Event::ShutDown, now),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::power;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::ui::screen::Person;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub volume: u8,
     /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
     pub has_way: bool,
+    /// When the screen dims and goes dark.
+    pub light: power::Habits,
 }
 
 /// The relay, as far as a resident is concerned.
@@ -81,7 +84,9 @@ impl News {
     pub fn notice(&self, peer: &str) -> Option<String> {
         let sentence = match (&self.camera, &self.microphone, &self.speaker) {
             (None, None, None) => return None,
-            (Some(_), None, None) => format!("The camera is not working. {peer} can hear you."),
+            (Some(_), None, None) => {
+                format!("The camera is not working. {peer} cannot see you, only hear you.")
+            }
             (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
             (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
             _ => "Camera and sound are not working.".to_owned(),

@@ -18,16 +18,19 @@ use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
 use crate::codec::opus::VoiceFormat;
-use crate::config::Config;
-use crate::device::alsa_mixer::{AlsaMixer, LOUDEST};
-use crate::device::open::CameraName;
-use crate::device::sound;
+use crate::config::{self, Config};
+use crate::device::loudness::Loudness;
+use crate::device::mirror::Mirror;
+use crate::device::open::{CameraName, Opener, Wish};
+use crate::device::sound::{Loudspeaker, Microphone};
 use crate::figures::Percentiles;
 use crate::frame::{Packet, Size};
+use crate::geometry::Turn;
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
-use crate::media::listen::{self, Listen, ListenStats};
+use crate::media::listen::{Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
+use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
 use crate::queue::Queue;
@@ -43,9 +46,8 @@ use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
 #[derive(Debug, Clone)]
 pub(super) struct MediaPlan {
     camera: CameraName,
-    size: Size,
+    wish: Wish,
     limit: Size,
-    fps: f64,
     quality: u8,
     microphone: String,
     speaker: String,
@@ -59,9 +61,8 @@ impl MediaPlan {
         let Ok(camera) = config.camera.source.to_string().parse();
         Self {
             camera,
-            size: config.camera.size.0,
+            wish: wish(&config.camera),
             limit: Media::default().size,
-            fps: f64::from(config.camera.fps.get()),
             quality: config.camera.quality.get(),
             microphone: config.microphone.device.as_str().to_owned(),
             speaker: config.speaker.device.as_str().to_owned(),
@@ -78,37 +79,33 @@ impl MediaPlan {
     pub(super) fn within(&self, limit: Size) -> Self {
         let ours = Media::default().size;
         let limit = Size::new(limit.width.min(ours.width), limit.height.min(ours.height));
-        Self { size: fitted(self.size, limit), limit, ..self.clone() }
+        // The camera's own size is the one before turning.
+        let untouched = self.wish.turn.rotation.turned(limit);
+        let wish = Wish { size: fitted(self.wish.size, untouched), ..self.wish };
+        Self { wish, limit, ..self.clone() }
     }
 
     fn open_camera(&self) -> camera::OpenSource {
-        let (camera, size, fps) = (self.camera.clone(), self.size, self.fps);
-        Box::new(move || camera.open(size, fps))
+        let mut opener = Opener::new(self.camera.clone(), self.wish);
+        Box::new(move || opener.open())
     }
 
-    /// Opens the loudspeaker, as often as it is asked to.
-    pub(super) fn open_speaker(&self) -> listen::OpenSink {
-        let speaker = self.speaker.clone();
-        Box::new(move || sound::open_sink(&speaker, sound::DESKTOP_BUFFER))
-    }
-
-    /// Make the loudspeaker as loud as the bell is to be; what is left to be done by arithmetic.
-    pub(super) fn ring_loudness(&self) -> u8 {
-        loudness(&self.speaker, self.ring_volume)
+    /// What plays `pattern` as loud as the bell is to be.
+    pub(super) fn ring(&self, pattern: &'static [Stretch]) -> RingPlayer {
+        let loudness = Loudness::new(self.ring_volume);
+        let volume = loudness.left();
+        let mut speaker = Loudspeaker::new(&self.speaker, Some(loudness));
+        let watch = speaker.watch();
+        RingPlayer::new(Box::new(move || speaker.open()), pattern, volume).woken_by(watch)
     }
 }
 
-/// Turn the card's own knob to `volume` where it has one; the volume that is left to our own gain.
-fn loudness(speaker: &str, volume: u8) -> u8 {
-    // Asking ALSA about what is no card loads its plugins for nothing.
-    let mixer = sound::is_card(speaker).then(|| AlsaMixer::open(speaker)).flatten();
-    let Some(mixer) = mixer else { return volume };
-    match mixer.set_volume(volume) {
-        Ok(()) => LOUDEST,
-        Err(error) => {
-            tracing::warn!("{error}");
-            volume
-        }
+fn wish(camera: &config::Camera) -> Wish {
+    Wish {
+        turn: Turn { rotation: camera.rotate.0, mirror: camera.mirror },
+        exposure: camera.exposure.get(),
+        white_balance: camera.white_balance.get(),
+        ..Wish::new(camera.size.0, f64::from(camera.fps.get()))
     }
 }
 
@@ -124,6 +121,7 @@ pub(super) struct CallMedia {
     talk: Arc<TalkStats>,
     viewer: Arc<viewer::Counters>,
     listen: Arc<ListenStats>,
+    loudness: Arc<Loudness>,
     eye: Arc<Eye>,
     sending: Team,
     receiving: Team,
@@ -175,6 +173,7 @@ impl CallMedia {
         volume: u8,
         now: Time,
     ) -> Self {
+        let loudness = Loudness::new(volume);
         let mut media = Self {
             peer,
             plan,
@@ -185,7 +184,8 @@ impl CallMedia {
             camera: Arc::default(),
             talk: Arc::default(),
             viewer: Arc::default(),
-            listen: Arc::default(),
+            listen: Arc::new(ListenStats::as_loud_as(loudness.left())),
+            loudness,
             eye: Arc::default(),
             sending: Team::default(),
             receiving: Team::default(),
@@ -194,7 +194,6 @@ impl CallMedia {
             baseline: None,
             thin_mark: (0, 0),
         };
-        media.set_volume(volume);
         media.start_receiving();
         media.start_sending();
         media
@@ -214,12 +213,14 @@ impl CallMedia {
             Viewer::new(open, limits(), pictures, Some(acks), counters, health)
         });
         let (voice, stats) = (self.ports.voice_in.clone(), Arc::clone(&self.listen));
-        let open = self.plan.open_speaker();
+        let mut speaker = Loudspeaker::new(&self.plan.speaker, Some(Arc::clone(&self.loudness)));
+        let watch = speaker.watch();
+        let open = Box::new(move || speaker.open());
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
         match Playout::new(Stamps::Captured) {
-            Ok(playout) => self
-                .receiving
-                .start("listen", |health| Listen::new(open, voice, playout, None, stats, health)),
+            Ok(playout) => self.receiving.start("listen", |health| {
+                Listen::new(open, voice, playout, None, stats, health).woken_by(watch)
+            }),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
     }
@@ -233,11 +234,13 @@ impl CallMedia {
         self.sending.start("camera", |health| {
             Camera::new(open, settings, gate, pictures, counters, health).with_own_view(own)
         });
-        let microphone = self.plan.microphone.clone();
-        let open = Box::new(move || sound::open_source(&microphone));
+        let mut microphone = Microphone::new(&self.plan.microphone);
+        let watch = microphone.watch();
+        let open = Box::new(move || microphone.open());
         let (voice, stats) = (self.ports.voice_out.clone(), Arc::clone(&self.talk));
         let format = self.plan.voice;
-        self.sending.start("talk", |health| Talk::new(open, format, voice, stats, health));
+        self.sending
+            .start("talk", |health| Talk::new(open, format, voice, stats, health).woken_by(watch));
     }
 
     /// With whom.
@@ -265,9 +268,8 @@ impl CallMedia {
     }
 
     /// 0 to 10.
-    pub(super) fn set_volume(&mut self, volume: u8) {
-        let left = loudness(&self.plan.speaker, volume);
-        self.listen.volume.store(left, Ordering::Relaxed);
+    pub(super) fn set_volume(&self, volume: u8) {
+        self.loudness.set(volume);
     }
 
     /// Run the small own picture exactly while the screen shows it.
@@ -278,7 +280,10 @@ impl CallMedia {
             let face = Arc::clone(&self.face);
             let Some(sink) = face.own() else { return };
             drop(sink);
-            let open: viewer::OpenSink = Box::new(move || Ok(face.own().expect("it was there")));
+            let open: viewer::OpenSink = Box::new(move || {
+                // People know themselves from mirrors.
+                Ok(Box::new(Mirror::new(face.own().expect("it was there"))))
+            });
             let pictures = self.own_pictures.clone();
             self.own_view.start("own view", |health| {
                 Viewer::new(open, limits(), pictures, None, Arc::default(), health)

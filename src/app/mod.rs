@@ -16,8 +16,11 @@ pub mod control;
 pub mod core;
 mod eye;
 pub mod facts;
+#[cfg(test)]
+mod light_stories;
 mod media;
 mod photo;
+pub mod power;
 mod run;
 pub mod screen;
 mod status;
@@ -31,8 +34,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use crate::config::{Config, Paths};
+use crate::clock;
+use crate::config::{BacklightChoice, Config, Display, Paths};
 use crate::contacts::Contact;
+use crate::device::backlight::{self, Backlight};
 use crate::identity::{Identity, IdentityError};
 use crate::queue::Queue;
 use crate::settings;
@@ -42,6 +47,7 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
+use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 
@@ -146,11 +152,15 @@ pub fn start(
         volume: settings::load(&paths.state)
             .map_or(config.speaker.volume.get(), |kept| kept.volume),
         has_way: config.relay.is_some() || config.door.is_some(),
+        light: power::Habits::of(&config.display),
     };
+    let neighbours = contacts::neighbours(&paths.state, &contacts);
     let kiosk = Loop {
-        core: Core::new(settings, contacts::neighbours(&paths.state, &contacts), random_call),
+        core: Core::new(settings, neighbours, random_call, clock::now()),
         inbox: inbox.0.clone(),
         tunnel,
+        backlight: backlight_of(&config.display, &*face),
+        brightness: config.display.brightness.get(),
         face,
         plan: media::MediaPlan::new(config),
         media: None,
@@ -163,7 +173,13 @@ pub fn start(
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),
+        herald: Herald::from_environment(clock::now()),
     };
+    if kiosk.herald.is_some() {
+        let inbox = inbox.clone();
+        let drawn = move || inbox.put(Input::Watch(watchdog::Event::Drawn));
+        kiosk.face.on_first_frame(Box::new(drawn));
+    }
     let (done, ended) = mpsc::channel();
     let (closing, face) = (inbox.clone(), Arc::clone(&kiosk.face));
     let main = std::thread::Builder::new().name("app".to_owned()).spawn(move || {
@@ -238,7 +254,19 @@ fn control_server(
         .map_err(|cause| StartError::Control { path: path.clone(), cause })
 }
 
-fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+/// Only a kiosk on a panel touches the panel's light unasked: a desktop's is its owner's.
+fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
+    match &display.backlight {
+        BacklightChoice::Auto if face.status().kind == "kms" => {
+            Backlight::best_of(backlight::ROOT, display.connector.name())
+        }
+        BacklightChoice::Auto | BacklightChoice::None => Backlight::none(),
+        BacklightChoice::Folder(folder) => Backlight::at(folder),
+    }
+}
+
+/// What the configuration and the contacts mean for the tunnel.
+pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),

@@ -4,7 +4,8 @@
 //!  ui commands ─┐
 //!  tunnel ──────┼─> inbox ─> Core::handle ─> effects ─> tunnel, media, records
 //!  requests ────┘      ▲                └──> screen ──> face
-//!  deadlines ──────────┘ (the queue's time-out; nothing ticks while nothing is due)
+//!  deadlines ──────────┘ (the queue's time-out; nothing ticks while nothing is due, nor, in the
+//!                         dark, with the minutes)
 //! ```
 
 use std::collections::HashMap;
@@ -12,18 +13,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use chrono::{Local, Timelike};
+use chrono::{DateTime, Local, Timelike};
 
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::Meeting;
 use super::media::{CallMedia, MediaPlan};
-use super::{contacts, screen, status};
+use super::{contacts, power, screen, status};
 use crate::call::{Outcome, State};
 use crate::clock::{self, Time};
+use crate::device::backlight::Backlight;
 use crate::frame::Size;
 use crate::identity::PeerKey;
-use crate::media::ring::{BELL, RINGBACK, RingPlayer};
+use crate::media::ring::{BELL, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records::{self, Record};
 use crate::settings::{self, Settings};
@@ -31,7 +33,8 @@ use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
 use crate::ui::face::Face;
-use crate::ui::screen::{Command, Screen};
+use crate::ui::screen::{Command, Light, Screen};
+use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 use crate::wire::status::Figures;
@@ -51,6 +54,8 @@ pub(super) enum Input {
     Tunnel(tunnel::Event),
     /// A program, and where its answer goes.
     Asked(Request, mpsc::Sender<Reply>),
+    /// The screen, for the service manager.
+    Watch(watchdog::Event),
 }
 
 /// The parts that the loop owns.
@@ -59,6 +64,9 @@ pub(super) struct Loop {
     pub(super) inbox: Queue<Input>,
     pub(super) tunnel: Tunnel,
     pub(super) face: Arc<dyn Face>,
+    pub(super) backlight: Backlight,
+    /// Percent, while somebody uses it.
+    pub(super) brightness: u8,
     pub(super) plan: MediaPlan,
     pub(super) media: Option<CallMedia>,
     pub(super) ring: Option<(Ring, Supervisor)>,
@@ -71,16 +79,20 @@ pub(super) struct Loop {
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
+    /// Where a service manager listens.
+    pub(super) herald: Option<Herald>,
 }
 
 impl Loop {
     /// Run until `stop`, or until a finger or the window says that it is enough.
     pub(super) fn run(mut self, stop: &Stop) {
-        self.publish();
+        let mut shown = self.publish();
         let mut going = true;
         while going {
-            let wait = self.next_deadline().since(clock::now());
-            let received = self.inbox.receive(stop, Some(wait));
+            // Counted from what is shown: a minute or an hour that began since is not passed over.
+            let due = self.next_deadline(shown);
+            let wait = due.map(|due| due.since(clock::now()));
+            let received = self.inbox.receive(stop, wait);
             let now = clock::now();
             going = match received {
                 Received::Item(input) => self.take(input, now),
@@ -88,7 +100,11 @@ impl Loop {
                 Received::Stopped => self.feed(Event::ShutDown, now),
             };
             self.follow_ring();
-            self.publish();
+            shown = self.publish();
+            self.report(watchdog::Event::Tick);
+        }
+        if let Some(herald) = &mut self.herald {
+            herald.stopping();
         }
         // Whoever still waits for an answer gets none.
         self.inbox.close();
@@ -98,17 +114,22 @@ impl Loop {
         self.tunnel.stop(GOODBYE);
     }
 
-    /// The next moment at which something changes by itself.
-    fn next_deadline(&self) -> Time {
-        let now = clock::now();
-        let second = u64::from(Local::now().second());
-        let minute = now + Duration::from_secs(60_u64.saturating_sub(second).max(1));
-        [self.core.deadline(), self.next_look].into_iter().flatten().fold(minute, Time::min)
+    fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
+        let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
+        let watch = self.herald.as_ref().and_then(Herald::deadline);
+        [due, watch].into_iter().flatten().min()
+    }
+
+    /// The light of the screen on show.
+    pub(super) fn light(&self) -> Light {
+        self.shown.as_ref().map_or(Light::Bright, |screen| screen.light)
     }
 
     fn take(&mut self, input: Input, now: Time) -> bool {
         match input {
-            Input::Touched(command) => self.feed(Event::Touched(command), now),
+            Input::Touched(command) => {
+                self.feed(Event::Touched(power::as_felt(self.light(), command)), now)
+            }
             Input::Tunnel(event) => match self.heard(event) {
                 Some(event) => self.feed(event, now),
                 None => true,
@@ -118,6 +139,10 @@ impl Loop {
                 // A client that went away does not want its answer.
                 let _ = reply.send((answer, Vec::new()));
                 going
+            }
+            Input::Watch(event) => {
+                self.report(event);
+                true
             }
         }
     }
@@ -299,26 +324,67 @@ impl Loop {
                 Ring::Bell => BELL,
                 Ring::Ringback => RINGBACK,
             };
-            let loudness = self.plan.ring_loudness();
-            let player = RingPlayer::new(self.plan.open_speaker(), pattern, loudness);
             let mut supervisor = Supervisor::new();
-            let started = supervisor.start("ring", Restart::DEVICE, player);
+            let started = supervisor.start("ring", Restart::DEVICE, self.plan.ring(pattern));
             started.inspect_err(|error| tracing::error!("ring: {error}")).ok()?;
             Some((ring, supervisor))
         });
     }
 
-    /// Derive the screen, and show it if it is another one.
-    fn publish(&mut self) {
-        let screen = screen::derive(&self.core, clock::now(), Local::now());
+    /// Have the service manager know: that it goes on, and how it is.
+    fn report(&mut self, event: watchdog::Event) {
+        let Some(herald) = &mut self.herald else { return };
+        herald.say(status::sentence(&self.core));
+        if herald.handle(event, clock::now()) {
+            let inbox = self.inbox.clone();
+            let answer = Input::Watch(watchdog::Event::CameRound);
+            // An app that has ended wants no answer; one that is swamped is not making progress.
+            self.face.come_round(Box::new(move || drop(inbox.send(answer))));
+        }
+    }
+
+    /// Derive the screen, and show it if it is another one; as of when it is right.
+    fn publish(&mut self) -> (Time, DateTime<Local>) {
+        let (now, wall) = (clock::now(), Local::now());
+        let screen = screen::derive(&self.core, now, wall);
         if self.shown.as_ref() != Some(&screen) {
             if let Some(media) = &mut self.media {
                 media.follow_screen(&screen);
             }
+            // Light before the page when waking, the page before the light when it goes: what is
+            // seen in between is black.
+            let (before, after) = (self.shown.as_ref().map(|shown| shown.light), screen.light);
+            let percent = power::percent(after, self.brightness);
+            if before.is_none_or(|before| before < after) {
+                self.backlight.set(percent);
+            }
             self.face.publish(screen.clone());
+            if before.is_some_and(|before| before > after) {
+                self.backlight.set(percent);
+            }
             self.shown = Some(screen);
         }
+        (now, wall)
     }
+}
+
+/// The next moment at which something changes by itself, while `light` is on; none: never.
+pub(super) fn next_deadline(
+    core: &Core,
+    light: Light,
+    next_look: Option<Time>,
+    now: Time,
+    wall: DateTime<Local>,
+) -> Option<Time> {
+    let minute = match light {
+        Light::Dark => None,
+        Light::Dim | Light::Bright => {
+            let second = u64::from(wall.second());
+            Some(now + Duration::from_secs(60_u64.saturating_sub(second).max(1)))
+        }
+    };
+    let light = core.power().deadline(now, wall.time());
+    [core.deadline(), next_look, light, minute].into_iter().flatten().min()
 }
 
 fn from_tunnel(event: tunnel::Event) -> Option<Event> {

@@ -8,11 +8,17 @@ use super::words;
 use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::ui::screen::{Line, Page, Person, Screen, Strip, Tile};
+use crate::ui::screen::{Light, Line, Page, Person, Screen, Strip, Tile};
 
 /// The screen for this state at this moment.
 pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
-    Screen { strip: strip(core, wall), page: page(core, now) }
+    let light = core.power().light(now, wall.time());
+    let strip = match light {
+        // Nobody reads the time in the dark: a new minute is no new screen.
+        Light::Dark => Strip::default(),
+        Light::Dim | Light::Bright => strip(core, wall),
+    };
+    Screen { strip, page: page(core, now), light }
 }
 
 fn strip(core: &Core, wall: DateTime<Local>) -> Strip {

@@ -1,12 +1,14 @@
 //! From the loop's state to what `twocan status` says.
 
+use super::core::Core;
 use super::facts::Meeting;
+use super::power;
 use super::run::Loop;
 use crate::call::{Party, State};
 use crate::clock::Time;
 use crate::records::Direction;
 use crate::ui::screen::Page;
-use crate::wire::status::{CallStatus, ContactStatus, RelayStatus, Status};
+use crate::wire::status::{CallStatus, ContactStatus, RelayStatus, ScreenStatus, Status};
 
 /// The status at this moment.
 pub(super) fn of(kiosk: &Loop) -> Status {
@@ -32,8 +34,41 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         volume: core.volume(),
         hidden: core.hidden(),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
-        screen: kiosk.face.status(),
+        screen: screen(kiosk),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
+    }
+}
+
+/// How the kiosk is, for `systemctl status`: whoever reads that need not know who talks with whom.
+pub(super) fn sentence(core: &Core) -> String {
+    let call = match core.call() {
+        State::Idle | State::Ended { .. } => "at rest",
+        State::Outgoing { .. } => "calling",
+        State::Incoming { .. } => "ringing",
+        State::Established { .. } => "in a call",
+        State::Reconnecting { .. } => "in a call whose line is lost",
+    };
+    let relay = match core.meeting() {
+        Meeting::None => "no relay",
+        Meeting::Trying(_) => "looking for the relay",
+        Meeting::Connected => "relay connected",
+        Meeting::Refused(_) => "refused by the relay",
+        Meeting::Blocked(_) => "the relay's key is not the one that is pinned",
+    };
+    let people = core.neighbours();
+    let here = people.iter().filter(|neighbour| core.reaches(neighbour.person.key)).count();
+    format!("{call}; {relay}; {here} of {} contacts can be reached", people.len())
+}
+
+/// The face's own, and the light that it gets.
+fn screen(kiosk: &Loop) -> ScreenStatus {
+    let face = kiosk.face.status();
+    let trouble = kiosk.backlight.trouble().map(str::to_owned);
+    ScreenStatus {
+        light: power::percent(kiosk.light(), kiosk.brightness),
+        backlight: kiosk.backlight.name(),
+        trouble: face.trouble.or(trouble),
+        ..face
     }
 }
 
@@ -75,7 +110,13 @@ fn call(kiosk: &Loop) -> CallStatus {
         began_us: Some(party.began.micros()),
         ..CallStatus::default()
     };
+    let (notice, no_picture) = match kiosk.shown.as_ref().map(|screen| &screen.page) {
+        Some(Page::InCall { notice, no_picture, .. }) => (notice.clone(), no_picture.clone()),
+        _ => (None, None),
+    };
     let talking = |state: &str, party: &Party, answered: Time| CallStatus {
+        notice: notice.clone(),
+        no_picture: no_picture.clone(),
         answered_us: Some(answered.micros()),
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
         figures: kiosk.media.as_ref().map(|media| media.figures()),

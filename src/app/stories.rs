@@ -6,8 +6,10 @@ use chrono::{DateTime, Local, TimeZone};
 
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::power::Habits;
 use super::screen;
 use crate::clock::Time;
+use crate::config::Config;
 use crate::identity::PeerKey;
 use crate::ui::screen::{Command, Line, Page, Person};
 use crate::wire::signal::Signal;
@@ -33,9 +35,10 @@ fn kiosk() -> Core {
         helper: "Eva".to_owned(),
         volume: 7,
         has_way: true,
+        light: Habits::of(&Config::default().display),
     };
-    let mut core =
-        Core::new(settings, vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")], || 7);
+    let neighbours = vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")];
+    let mut core = Core::new(settings, neighbours, || 7, at(0));
     core.handle(Event::Meeting(Meeting::Connected), at(0));
     core.handle(Event::PeerUp(ANNA), at(0));
     core
@@ -165,7 +168,10 @@ fn a_camera_that_does_not_work_is_said_and_the_call_goes_on() {
     let news = News { camera: Some("it was unplugged".to_owned()), ..News::default() };
     core.handle(Event::News(news), at(3));
     let Page::InCall { notice, .. } = page(&core, at(3)) else { panic!("no call") };
-    assert_eq!(notice.as_deref(), Some("The camera is not working. Anna can hear you."));
+    assert_eq!(
+        notice.as_deref(),
+        Some("The camera is not working. Anna cannot see you, only hear you.")
+    );
 }
 
 #[test]

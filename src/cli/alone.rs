@@ -31,6 +31,10 @@ impl<W: Worker> Worker for Last<W> {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         self.worker.run_once(stop)
     }
+
+    fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
+        self.worker.rest(pause, stop)
+    }
 }
 
 impl<W> Drop for Last<W> {

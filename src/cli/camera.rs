@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::clock;
-use crate::device::open::CameraName;
+use crate::device::open::{CameraName, Opener, Wish};
 use crate::frame::Size;
+use crate::geometry::{Rotation, Turn};
 use crate::media::camera::{Camera, Counters, Gate, Settings};
 use crate::media::line::{Framing, HostPort, ListenAt, Outgoing, Place, Traffic};
 use crate::media::stats::Report;
@@ -22,7 +23,8 @@ use super::{alone, signals};
 /// Send pictures to whoever connects, or to a host; JPEGs back to back, for `ffplay -f mjpeg` too.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// `pattern` (or `pattern:B`), `auto`, `/dev/videoN`, a file of JPEGs or a folder of them.
+    /// `pattern` (or `pattern:B`), `auto`, `rpicam`, `/dev/videoN`, a file of JPEGs or a folder of
+    /// them.
     #[arg(long, default_value = "pattern")]
     pub device: CameraName,
     /// Width and height in pixels; the camera takes the nearest it has.
@@ -37,6 +39,18 @@ pub struct Args {
     /// JPEG quality, 1 to 100.
     #[arg(long, default_value_t = 75, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: u8,
+    /// Turn the pictures clockwise: 0, 90, 180 or 270 degrees.
+    #[arg(long, default_value = "0", value_parser = rotation)]
+    pub rotate: Rotation,
+    /// Swap left and right, after turning.
+    #[arg(long)]
+    pub mirror: bool,
+    /// Expose each picture so many times 100 µs; without it the camera chooses.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub exposure: Option<u32>,
+    /// The light that is to look white, in kelvin; without it the camera chooses.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2_000..=10_000))]
+    pub white_balance: Option<u32>,
     /// Connect to HOST:PORT and send there.
     #[arg(
         long,
@@ -54,6 +68,11 @@ pub struct Args {
     pub stats: PathBuf,
 }
 
+fn rotation(text: &str) -> Result<Rotation, String> {
+    let degrees = text.parse().ok().and_then(Rotation::of_degrees);
+    degrees.ok_or_else(|| "expected 0, 90, 180 or 270 degrees".to_owned())
+}
+
 /// The largest picture a file may have where no peer has agreed on less.
 const ANY_SIZE: Size = Size::new(4096, 4096);
 
@@ -64,9 +83,15 @@ const ANY_SIZE: Size = Size::new(4096, 4096);
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
     let place = Place::of(args.to, args.listen).context("either --to or --listen is needed")?;
-    let (name, size, fps) = (args.device.clone(), args.size, f64::from(args.fps));
+    let wish = Wish {
+        turn: Turn { rotation: args.rotate, mirror: args.mirror },
+        exposure: args.exposure,
+        white_balance: args.white_balance,
+        ..Wish::new(args.size, f64::from(args.fps))
+    };
+    let mut opener = Opener::new(args.device.clone(), wish);
     // Opened here the first time, so that a wrong name is an error at once.
-    let mut first = Some(name.open(size, fps)?);
+    let mut first = Some(opener.open()?);
     let (counters, traffic) = (Arc::new(Counters::default()), Arc::new(Traffic::default()));
     // One picture waits: a newer one takes its place.
     let packets = Queue::newest_wins(1);
@@ -79,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     supervisor.start("line", Restart::DEVICE, line)?;
     let settings = Settings { quality: args.quality, limit: ANY_SIZE };
     let health = supervisor.start_with("camera", Restart::DEVICE, |health| {
-        let open = Box::new(move || first.take().map_or_else(|| name.open(size, fps), Ok));
+        let open = Box::new(move || first.take().map_or_else(|| opener.open(), Ok));
         let packets = packets.clone();
         Camera::new(open, settings, Gate::Open, packets, Arc::clone(&counters), health)
     })?;

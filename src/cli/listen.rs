@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::clock;
-use crate::device::alsa_mixer::AlsaMixer;
-use crate::device::sound::{DESKTOP_BUFFER, is_wav, open_sink};
+use crate::device::loudness::Loudness;
+use crate::device::sound::{Loudspeaker, is_wav};
 use crate::media::line::{Framing, HostPort, Incoming, ListenAt, Place, Traffic};
 use crate::media::listen::{Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
@@ -26,9 +26,9 @@ use super::signals;
 /// Play the sound of who connects, or of a host; one length byte, then one Opus packet.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// An ALSA name (`default`, `hw:CARD=Headset`), a new WAV file, or `null`. When a file can't be
+    /// `auto`, an ALSA name (`default`, `plughw:CARD=Headset`), a new WAV file, or `null`. When a file can't be
     /// written any more the command ends, with code 1.
-    #[arg(long, default_value = "default")]
+    #[arg(long, default_value = "auto")]
     pub device: String,
     /// Connect to HOST:PORT and play what comes from there.
     #[arg(
@@ -49,9 +49,10 @@ pub struct Args {
     /// 0 (silent) to 10; without it the card's volume stays as it is.
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub volume: Option<u8>,
-    /// Milliseconds of sound the loudspeaker's buffer holds, 20 to 200; USB on a Pi wants 60.
-    #[arg(long, default_value_t = DESKTOP_BUFFER.as_millis() as u64, value_parser = clap::value_parser!(u64).range(20..=200))]
-    pub buffer_ms: u64,
+    /// Milliseconds of sound the loudspeaker's buffer holds at first, 20 to 200; without it 30, and
+    /// 60 on USB. It grows when it runs dry too often.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(20..=200))]
+    pub buffer_ms: Option<u64>,
     /// Stop after so many seconds; without it at Ctrl-C.
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -72,13 +73,17 @@ const WAITING: usize = 100;
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
     let place = Place::of(args.from, args.listen).context("either --from or --listen is needed")?;
-    let buffer = Duration::from_millis(args.buffer_ms);
     // Opened here the first time, so that a wrong name is an error at once.
-    let mut first = Some(open_sink(&args.device, buffer)?);
-    let (stats, traffic) = (Arc::new(ListenStats::default()), Arc::new(Traffic::default()));
-    if let Some(volume) = args.volume {
-        set_volume(&args.device, volume, &stats);
-    }
+    let loudness = args.volume.map(Loudness::new);
+    let stats = loudness
+        .as_ref()
+        .map_or_else(ListenStats::default, |loudness| ListenStats::as_loud_as(loudness.left()));
+    let (stats, traffic) = (Arc::new(stats), Arc::new(Traffic::default()));
+    let mut speaker = match args.buffer_ms.map(Duration::from_millis) {
+        Some(buffer) => Loudspeaker::buffering(&args.device, buffer, loudness),
+        None => Loudspeaker::new(&args.device, loudness),
+    };
+    let (mut first, watch) = (Some(speaker.open()?), speaker.watch());
     let packets = Queue::newest_wins(WAITING);
     let line = Incoming::open(place, Framing::Voice, packets.clone(), Arc::clone(&traffic))?;
     if let Some(address) = line.address() {
@@ -96,15 +101,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
-    let device = args.device.clone();
-    let open = Box::new(move || first.take().map_or_else(|| open_sink(&device, buffer), Ok));
+    let open = Box::new(move || first.take().map_or_else(|| speaker.open(), Ok));
     let playout = Playout::new(Stamps::Arrival)?;
     let is_file = is_wav(&args.device);
     let (stopper, ended) = stop_pair();
     let stopper = Arc::new(stopper);
     let health = supervisor.start_with("listen", alone::restart(is_file), |health| {
         let listen = Listen::new(open, packets.clone(), playout, tape, Arc::clone(&stats), health);
-        Last::new(listen, &stopper)
+        Last::new(listen.woken_by(watch), &stopper)
     })?;
     supervisor.start("line", Restart::DEVICE, line)?;
     alone::wait(&[&stop, &ended], args.seconds);
@@ -118,15 +122,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     tracing::info!("statistics are in {}", path.display());
     let is_whole = unrecorded == 0 && !(is_file && health.failures() > 0);
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// By the card's own knob, or where it has none by arithmetic.
-fn set_volume(device: &str, volume: u8, stats: &ListenStats) {
-    match AlsaMixer::open(device).map(|mixer| mixer.set_volume(volume)) {
-        Some(Ok(())) => {}
-        Some(Err(error)) => tracing::warn!("{error}"),
-        None => stats.volume.store(volume, Ordering::Relaxed),
-    }
 }
 
 fn report(device: &str, took: Duration, stats: &ListenStats, traffic: &Traffic) -> Report {

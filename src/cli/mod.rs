@@ -20,10 +20,14 @@ pub mod calls;
 pub mod camera;
 pub mod contact;
 pub mod demo;
+pub mod doctor;
+pub mod generate;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
 pub mod remote;
+#[cfg(feature = "ui")]
+mod screen;
 pub mod signals;
 pub mod talk;
 pub mod viewer;
@@ -114,6 +118,8 @@ pub enum Command {
     Contact(contact::Args),
     /// List the calls there were
     Calls(calls::Args),
+    /// Say what is right and what is wrong with this kiosk
+    Doctor(doctor::Args),
     /// Send a camera's pictures on plain TCP
     Camera(camera::Args),
     /// Show the pictures that come on plain TCP
@@ -129,6 +135,9 @@ pub enum Command {
     Ear(demo::ears::Args),
     /// Measure
     Bench(bench::Args),
+    /// Write what a package ships beside the program
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 /// Do what the command line says.
@@ -154,6 +163,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
+        Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
         Some(Command::Viewer(args)) => viewer::run(args),
         Some(Command::Talk(args)) => talk::run(args),
@@ -161,6 +171,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Generate(args)) => generate::run(&args),
     };
     done.unwrap_or_else(|error| failed(&error))
 }

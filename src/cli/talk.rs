@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use crate::clock;
 use crate::codec::opus::VoiceFormat;
-use crate::device::sound::open_source;
+use crate::device::sound::Microphone;
 use crate::media::line::{Framing, HostPort, ListenAt, Outgoing, Place, Traffic};
 use crate::media::stats::Report;
 use crate::media::talk::{Talk, TalkStats};
@@ -22,8 +22,9 @@ use super::{alone, signals};
 /// Send what a microphone hears; one length byte, then one Opus packet of that many bytes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// An ALSA name (`default`, `hw:CARD=Headset`), a WAV file, `tone`, `bursts` or `silence`.
-    #[arg(long, default_value = "default")]
+    /// `auto`, an ALSA name (`default`, `plughw:CARD=Headset`), a WAV file, `tone`, `bursts` or
+    /// `silence`.
+    #[arg(long, default_value = "auto")]
     pub device: String,
     /// Connect to HOST:PORT and send there.
     #[arg(
@@ -70,7 +71,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::stop_on_signals().context("wait for signals")?;
     let place = Place::of(args.to, args.listen).context("either --to or --listen is needed")?;
     // Opened here the first time, so that a wrong name is an error at once.
-    let mut first = Some(open_source(&args.device)?);
+    let mut microphone = Microphone::new(&args.device);
+    let (mut first, watch) = (Some(microphone.open()?), microphone.watch());
     let (stats, traffic) = (Arc::new(TalkStats::default()), Arc::new(Traffic::default()));
     let packets = Queue::newest_wins(WAITING);
     let line = Outgoing::open(place, Framing::Voice, packets.clone(), Arc::clone(&traffic))?;
@@ -83,9 +85,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let format =
         VoiceFormat { frame_ms: args.frame_ms, bitrate: args.bitrate, ..VoiceFormat::default() };
     let health = supervisor.start_with("talk", Restart::DEVICE, |health| {
-        let device = args.device.clone();
-        let open = Box::new(move || first.take().map_or_else(|| open_source(&device), Ok));
-        Talk::new(open, format, packets.clone(), Arc::clone(&stats), health)
+        let open = Box::new(move || first.take().map_or_else(|| microphone.open(), Ok));
+        Talk::new(open, format, packets.clone(), Arc::clone(&stats), health).woken_by(watch)
     })?;
     alone::wait(&[&stop], args.seconds);
     supervisor.stop();

@@ -18,7 +18,7 @@ use crate::wire::packet::PICTURE_LIMIT;
 use super::planes::{nv12_to_i420, to_i420, yuyv_to_i420};
 
 /// Scans a picture may have: a progressive one has about ten, an attack has thousands.
-const SCAN_LIMIT: u32 = 50;
+pub(super) const SCAN_LIMIT: u32 = 50;
 /// Bytes before a marker that belong to nothing and are forgiven; more is a torn picture.
 const STRAY_LIMIT: u32 = 4;
 const EOI: [u8; 2] = [0xff, 0xd9];
@@ -105,43 +105,41 @@ impl Encoder {
     /// The format is not a YUV one, or the bytes are not those of the size.
     pub fn encode(&mut self, picture: &Picture) -> Result<&[u8], JpegError> {
         let size = picture.size;
-        if !size.is_even() {
-            return Err(JpegError::Kind("a raw picture whose width or height is odd or zero"));
-        }
-        if picture.data.len() != picture.format.bytes(size) {
-            return Err(JpegError::Kind("a raw picture with too few or too many bytes"));
-        }
-        let pixels = match picture.format {
-            PixelFormat::I420 => &picture.data,
-            PixelFormat::Nv12 => {
-                nv12_to_i420(&picture.data, size, &mut self.planes);
-                &self.planes
-            }
-            PixelFormat::Yuyv => {
-                yuyv_to_i420(&picture.data, size, &mut self.planes);
-                &self.planes
-            }
-            PixelFormat::Jpeg | PixelFormat::Rgb8 => {
-                return Err(JpegError::Kind("only YUV pictures are encoded"));
-            }
-        };
+        let pixels = planes(picture, &mut self.planes)?;
         let (width, height) = (size.width as usize, size.height as usize);
         let room = turbojpeg::compressed_buf_len(width, height, Subsamp::Sub2x2)
             .map_err(JpegError::Library)?;
         self.out.resize(room, 0);
-        let image = YuvImage {
-            pixels: pixels.as_slice(),
-            width,
-            align: 1,
-            height,
-            subsamp: Subsamp::Sub2x2,
-        };
+        let image = YuvImage { pixels, width, align: 1, height, subsamp: Subsamp::Sub2x2 };
         let length = self
             .compressor
             .compress_yuv_to_slice(image, &mut self.out)
             .map_err(JpegError::Library)?;
         Ok(&self.out[..length])
     }
+}
+
+/// The I420 of a raw picture, made in `scratch` where it is laid out otherwise.
+pub(super) fn planes<'a>(
+    picture: &'a Picture,
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], JpegError> {
+    let size = picture.size;
+    if !size.is_even() {
+        return Err(JpegError::Kind("a raw picture whose width or height is odd or zero"));
+    }
+    if picture.data.len() != picture.format.bytes(size) {
+        return Err(JpegError::Kind("a raw picture with too few or too many bytes"));
+    }
+    match picture.format {
+        PixelFormat::I420 => return Ok(&picture.data),
+        PixelFormat::Nv12 => nv12_to_i420(&picture.data, size, scratch),
+        PixelFormat::Yuyv => yuyv_to_i420(&picture.data, size, scratch),
+        PixelFormat::Jpeg | PixelFormat::Rgb8 => {
+            return Err(JpegError::Kind("only YUV pictures are encoded"));
+        }
+    }
+    Ok(scratch)
 }
 
 /// Reads JPEGs under limits.
@@ -269,7 +267,7 @@ fn size_of(header: &DecompressHeader) -> Size {
 }
 
 /// Whether the library only complains of a few stray bytes before a marker: the picture is whole.
-fn is_forgiven(error: &turbojpeg::Error) -> bool {
+pub(super) fn is_forgiven(error: &turbojpeg::Error) -> bool {
     let turbojpeg::Error::TurboJpegError(text) = error else { return false };
     let Some((before, _)) = text.split_once(" extraneous bytes before marker") else {
         return false;

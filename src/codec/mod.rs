@@ -2,5 +2,7 @@
 //! devices, sockets and clocks are strange to them.
 
 pub mod jpeg;
+pub mod mend;
 pub mod opus;
 mod planes;
+pub mod turn;

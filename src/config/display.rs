@@ -1,12 +1,14 @@
 //! The values of `[display]`, each with its range.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::value::{Text, TextVisitor};
+use super::value::{Text, TextVisitor, path_text};
 use crate::geometry;
 
 /// Degrees that the drawing is turned by, clockwise: 0, 90, 180 or 270.
@@ -97,6 +99,43 @@ text!(Connector, "\"auto\" or a connector such as \"DSI-1\" or \"HDMI-A-1\"", |t
     fits.then(|| Connector((text != "auto").then(|| text.to_owned())))
 });
 
+/// Whose light goes down when nobody is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum BacklightChoice {
+    /// The panel's, where the pages are on a panel; a desktop's own is left alone.
+    #[default]
+    Auto,
+    /// Nobody's: a dark page is black, and that is all.
+    None,
+    /// This folder of `/sys/class/backlight`.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for BacklightChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::None => f.write_str("none"),
+            Self::Folder(path) => path.display().fmt(f),
+        }
+    }
+}
+
+text!(
+    BacklightChoice,
+    "\"auto\", \"none\" or a folder such as \"/sys/class/backlight/NAME\"",
+    |text| {
+        match text {
+            "auto" => Some(BacklightChoice::Auto),
+            "none" => Some(BacklightChoice::None),
+            path => {
+                let path = path_text(path).filter(|path| path.starts_with('/'));
+                path.map(|path| BacklightChoice::Folder(PathBuf::from(path)))
+            }
+        }
+    }
+);
+
 /// From when to when the panel is kept dark: `"22:00-07:00"`, or `"none"`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuietHours(Option<(NaiveTime, NaiveTime)>);
@@ -109,6 +148,18 @@ impl QuietHours {
             Some((from, to)) if from <= to => from <= time && time < to,
             Some((from, to)) => from <= time || time < to,
         }
+    }
+
+    /// How long after `time` of day they next begin or end; none where there are none.
+    pub fn next_edge(self, time: NaiveTime) -> Option<Duration> {
+        let (from, to) = self.0?;
+        let until = |edge: NaiveTime| {
+            let ahead = edge - time;
+            let day =
+                if ahead > TimeDelta::zero() { TimeDelta::zero() } else { TimeDelta::days(1) };
+            (ahead + day).to_std().unwrap_or_default()
+        };
+        Some(until(from).min(until(to)))
     }
 }
 
@@ -169,6 +220,23 @@ mod tests {
         let nap = hours("13:00-14:30");
         assert!(nap.hold(at(13, 0)) && !nap.hold(at(14, 30)) && !nap.hold(at(0, 0)));
         assert!(!hours("none").hold(at(0, 0)));
+    }
+
+    #[test]
+    fn the_next_edge_is_the_beginning_or_the_end_whichever_comes_first_and_never_now() {
+        let night = hours("22:00-07:00");
+        let minutes = |n: u64| Some(Duration::from_secs(60 * n));
+        assert_eq!(night.next_edge(at(21, 30)), minutes(30));
+        assert_eq!(night.next_edge(at(22, 0)), minutes(9 * 60));
+        assert_eq!(night.next_edge(at(7, 0)), minutes(15 * 60));
+        assert_eq!(hours("none").next_edge(at(7, 0)), None);
+    }
+
+    #[test]
+    fn a_backlight_is_named_by_its_whole_path() {
+        let folder = BacklightChoice::parse("/sys/class/backlight/10-0045").unwrap();
+        assert_eq!(folder.to_string(), "/sys/class/backlight/10-0045");
+        assert_eq!(BacklightChoice::parse("10-0045"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod value;
+mod camera;
 mod display;
 mod explain;
 mod paths;
@@ -16,8 +17,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use camera::{Exposure, WhiteBalance};
 pub use display::{
-    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+    BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
+    VideoPath,
 };
 pub use paths::{Paths, PathsError};
 pub use sections::{Call, Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};

@@ -1,18 +1,24 @@
 //! Where the configuration, the state and the sockets lie.
 //!
-//! | | named | systemd unit | a user |
-//! |---|---|---|---|
-//! | config | `--config FILE` | `/etc/twocan/twocan.toml` | `$XDG_CONFIG_HOME/twocan/twocan.toml` |
-//! | state | `--state DIR` | `$STATE_DIRECTORY` | `$XDG_STATE_HOME/twocan` |
-//! | runtime | `--runtime DIR` | `$RUNTIME_DIRECTORY` | `$XDG_RUNTIME_DIR/twocan` |
+//! | | named | systemd unit | the kiosk's user | a user |
+//! |---|---|---|---|---|
+//! | config | `--config FILE` | `/etc/twocan/twocan.toml` | the same | `$XDG_CONFIG_HOME/twocan/twocan.toml` |
+//! | state | `--state DIR` | `$STATE_DIRECTORY` | `/var/lib/twocan` | `$XDG_STATE_HOME/twocan` |
+//! | runtime | `--runtime DIR` | `$RUNTIME_DIRECTORY` | `/run/twocan` | `$XDG_RUNTIME_DIR/twocan` |
 //!
 //! With `--state` alone the runtime folder is `run` inside it, so that several kiosks on one machine
-//! never meet in one folder. A unit is known by its `STATE_DIRECTORY`.
+//! never meet in one folder. A unit is known by its `STATE_DIRECTORY`, the kiosk's user by its home,
+//! so that `sudo -u twocan twocan status` finds the appliance's kiosk.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
+
+/// The home of the appliance's user, and its state folder.
+const APPLIANCE: &str = "/var/lib/twocan";
+/// The unit's runtime folder.
+const APPLIANCE_RUNTIME: &str = "/run/twocan";
 
 /// The file and the folders of one kiosk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +59,8 @@ impl Paths {
             first.is_absolute().then_some(first)
         };
         let home = |below: &str| folder("HOME").map(|home| home.join(below));
-        let unit = folder("STATE_DIRECTORY");
+        let appliance = folder("HOME").filter(|home| home == Path::new(APPLIANCE));
+        let unit = folder("STATE_DIRECTORY").or_else(|| appliance.clone());
         let named = state.is_some();
         let lost = |what, option| PathsError { what, option };
 
@@ -75,6 +82,7 @@ impl Paths {
         let runtime = runtime.unwrap_or_else(|| {
             let common = || {
                 folder("RUNTIME_DIRECTORY")
+                    .or_else(|| appliance.is_some().then(|| PathBuf::from(APPLIANCE_RUNTIME)))
                     .or_else(|| Some(folder("XDG_RUNTIME_DIR")?.join("twocan")))
             };
             let own = || state.join("run");
@@ -131,6 +139,14 @@ mod tests {
         let env = [("STATE_DIRECTORY", "/var/lib/twocan:/x"), ("RUNTIME_DIRECTORY", "/run/twocan")];
         let paths = find(None, &env).unwrap();
         assert_eq!(texts(&paths), ["/etc/twocan/twocan.toml", "/var/lib/twocan", "/run/twocan"]);
+    }
+
+    #[test]
+    fn the_kiosks_user_finds_what_the_unit_uses() {
+        let paths = find(None, &[("HOME", "/var/lib/twocan"), ("XDG_RUNTIME_DIR", "/r")]).unwrap();
+        assert_eq!(texts(&paths), ["/etc/twocan/twocan.toml", "/var/lib/twocan", "/run/twocan"]);
+        let named = find(Some("/s"), &[("HOME", "/var/lib/twocan")]).unwrap();
+        assert_eq!(texts(&named)[1..], ["/s", "/s/run"]);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::camera::{Exposure, WhiteBalance};
 use super::display::{
-    BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation, VideoPath,
+    BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
+    VideoPath,
 };
 use super::value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
@@ -59,20 +61,31 @@ pub struct Display {
     pub blank_after: BlankSeconds,
     /// When it is dark as soon as nobody uses it. Default none.
     pub quiet_hours: QuietHours,
+    /// `auto` (default), `none`, or a folder of `/sys/class/backlight`.
+    pub backlight: BacklightChoice,
 }
 
 /// Our pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Camera {
-    /// `auto` (default), `pattern`, a device, a file of JPEGs or a folder of them.
+    /// `auto` (default), `pattern`, `rpicam`, a device, a file of JPEGs or a folder of them.
     pub source: CameraSource,
-    /// In pixels. Default 640x480.
+    /// In pixels, before it is turned. Default 640x480.
     pub size: CameraSize,
     /// Pictures a second. Default 30.
     pub fps: Fps,
     /// JPEG quality, 10 to 95. Default 75. Pictures that the camera compressed are passed on as they are.
     pub quality: Quality,
+    /// Degrees that the picture is turned by, clockwise: 0 (default), 90, 180 or 270.
+    pub rotate: Rotation,
+    /// Swap left and right (after turning) in what the other sees. Default false. The small own
+    /// picture is a mirror in any case.
+    pub mirror: bool,
+    /// `auto` (default), or units of 100 µs.
+    pub exposure: Exposure,
+    /// `auto` (default), or kelvin.
+    pub white_balance: WhiteBalance,
 }
 
 impl Default for Camera {
@@ -82,6 +95,10 @@ impl Default for Camera {
             size: CameraSize(Size::new(640, 480)),
             fps: Fps::default(),
             quality: Quality::default(),
+            rotate: Rotation::default(),
+            mirror: false,
+            exposure: Exposure::default(),
+            white_balance: WhiteBalance::default(),
         }
     }
 }
@@ -90,7 +107,7 @@ impl Default for Camera {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Microphone {
-    /// An ALSA device (default `default`), `tone`, `bursts`, `silence` or a WAV file.
+    /// `auto` (default: the sound server, else the best card), an ALSA device, `tone`, `bursts`, `silence` or a WAV file.
     pub device: SoundDevice,
 }
 
@@ -98,7 +115,7 @@ pub struct Microphone {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Speaker {
-    /// An ALSA device (default `default`), `null` or a WAV file to write.
+    /// `auto` (default: the sound server, else the best card), an ALSA device, `null` or a WAV file to write.
     pub device: SoundDevice,
     /// Loudness of calls, 0 to 10. Default 7; what the resident chose later is kept in the state folder.
     pub volume: Volume,

@@ -259,12 +259,14 @@ text!(
 /// Where pictures come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CameraSource {
-    /// The first `/dev/video*` that captures. Where there is none the camera fails with a sentence:
-    /// nobody sees a test pattern by surprise.
+    /// The first `/dev/video*` that captures, else `rpicam-vid`. Where there is neither the camera
+    /// fails with a sentence: nobody sees a test pattern by surprise.
     #[default]
     Auto,
     /// The test pattern.
     Pattern,
+    /// What the program `rpicam-vid` sends: a Raspberry Pi's own camera.
+    Rpicam,
     /// A device `/dev/video0`, a file of JPEGs back to back, or a folder of JPEGs.
     Path(PathBuf),
 }
@@ -274,18 +276,24 @@ impl fmt::Display for CameraSource {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Pattern => f.write_str("pattern"),
+            Self::Rpicam => f.write_str("rpicam"),
             Self::Path(path) => path.display().fmt(f),
         }
     }
 }
 
-text!(CameraSource, "\"auto\", \"pattern\", a device such as \"/dev/video0\" or a file", |text| {
-    match text {
-        "auto" => Some(CameraSource::Auto),
-        "pattern" => Some(CameraSource::Pattern),
-        path => path_text(path).map(|path| CameraSource::Path(PathBuf::from(path))),
+text!(
+    CameraSource,
+    "\"auto\", \"pattern\", \"rpicam\", a device such as \"/dev/video0\" or a file",
+    |text| {
+        match text {
+            "auto" => Some(CameraSource::Auto),
+            "pattern" => Some(CameraSource::Pattern),
+            "rpicam" => Some(CameraSource::Rpicam),
+            path => path_text(path).map(|path| CameraSource::Path(PathBuf::from(path))),
+        }
     }
-});
+);
 
 /// The name of a microphone or speaker, as the sound devices understand it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -300,7 +308,7 @@ impl SoundDevice {
 
 impl Default for SoundDevice {
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("auto".to_owned())
     }
 }
 
@@ -310,12 +318,12 @@ impl fmt::Display for SoundDevice {
     }
 }
 
-text!(SoundDevice, "the name of a sound device in quotes, such as \"default\"", |text| {
+text!(SoundDevice, "the name of a sound device in quotes, such as \"auto\"", |text| {
     path_text(text).map(|text| SoundDevice(text.to_owned()))
 });
 
 /// Text fit for a path or a device name: not empty, no control characters, at most 4096 bytes.
-fn path_text(text: &str) -> Option<&str> {
+pub(super) fn path_text(text: &str) -> Option<&str> {
     (!text.is_empty() && text.len() <= 4096 && !text.chars().any(char::is_control)).then_some(text)
 }
 

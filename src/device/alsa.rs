@@ -5,17 +5,21 @@
 //! listen ──write──> [ period | period | ... ] ──> card     descriptors and the Stop's
 //! ```
 //! A card that refuses mono is driven in stereo: folded when it captures, doubled when it plays.
-//! Xruns are recovered and counted. A card that is gone, or silent for 4 s, is an error that names
+//! What a card can't do itself (48 kHz, 16 bit, at most two channels) ALSA converts, but not for
+//! `hw:` names, which say so and fail. Xruns are recovered and counted, and a loudspeaker with many
+//! of them gets a larger buffer. A card that is gone, or silent for 4 s, is an error that names
 //! it. The time stamps come from `snd_pcm_delay`, smoothed, because a card counts better than we
 //! wake up.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alsa::pcm::{Access, Format, HwParams, PCM, State};
 use alsa::poll::Descriptors;
 use alsa::{Direction, Output, ValueOr};
 
+use super::headroom::Headroom;
 use super::{AudioSink, AudioSource, DeviceError};
 use crate::clock::{self, Time};
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
@@ -29,9 +33,19 @@ const PERIOD_MICROS: i64 = 10_000;
 /// A card that fails again this often, each time right after it was brought back, is broken.
 const RECOVERIES: u32 = 4;
 
+/// Where a PCM name may lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// Anywhere.
+    Any,
+    /// To a sound server, and not to a card.
+    Server,
+}
+
 struct Card {
     pcm: PCM,
     name: String,
+    direction: Direction,
     deed: &'static str,
     channels: usize,
     buffer: usize,
@@ -39,7 +53,12 @@ struct Card {
 }
 
 impl Card {
-    fn open(name: &str, direction: Direction, buffer: Duration) -> Result<Self, DeviceError> {
+    fn open(
+        name: &str,
+        route: Route,
+        direction: Direction,
+        buffer: Duration,
+    ) -> Result<Self, DeviceError> {
         let deed = match direction {
             Direction::Capture => "open microphone",
             Direction::Playback => "open loudspeaker",
@@ -51,20 +70,34 @@ impl Card {
         // What ALSA would print is caught; its last error number says the same in fewer words.
         let printed = Output::local_error_handler().map_err(|error| failed(plain(&error)))?;
         let pcm = PCM::new(name, direction, true).map_err(|error| failed(plain(&error)))?;
-        let (channels, buffer) = configure(&pcm, direction, buffer).map_err(|error| {
+        // Plugins that lead to a server belong to no card.
+        let card = pcm.info().map_or(-1, |info| info.get_card());
+        if route == Route::Server && card >= 0 {
+            return Err(failed("it is a card and no sound server".to_owned()));
+        }
+        let (channels, buffer) = configure(&pcm, direction, buffer).map_err(|cause| {
             let detail = printed.borrow().to_string();
             let detail = detail.lines().last().unwrap_or_default();
-            failed(format!("{} {detail}", plain(&error)).trim_end().to_owned())
+            failed(format!("{cause} {detail}").trim_end().to_owned())
         })?;
         let deed = match direction {
             Direction::Capture => "read from microphone",
             Direction::Playback => "write to loudspeaker",
         };
-        Ok(Self { pcm, name: name.to_owned(), deed, channels, buffer, xruns: 0 })
+        Ok(Self { pcm, name: name.to_owned(), direction, deed, channels, buffer, xruns: 0 })
     }
 
     fn failed(&self, cause: impl Into<String>) -> DeviceError {
         DeviceError { deed: self.deed, device: self.name.clone(), cause: cause.into() }
+    }
+
+    /// Change the buffer's size; what was in it is lost.
+    fn rebuffer(&mut self, buffer: Duration) -> Result<(), DeviceError> {
+        let freed = self.pcm.drop().and_then(|()| self.pcm.hw_free());
+        freed.map_err(|error| self.failed(plain(&error)))?;
+        (self.channels, self.buffer) =
+            configure(&self.pcm, self.direction, buffer).map_err(|cause| self.failed(cause))?;
+        Ok(())
     }
 
     /// Bring the card back after an xrun; anything else is the card's end.
@@ -158,22 +191,46 @@ fn insist<T>(
 }
 
 /// The channels (1 or 2) and the buffer in frames that the card agreed to.
-fn configure(pcm: &PCM, direction: Direction, buffer: Duration) -> alsa::Result<(usize, usize)> {
+fn configure(pcm: &PCM, direction: Direction, buffer: Duration) -> Result<(usize, usize), String> {
+    let (channels, rate) = shape(pcm, buffer)?;
+    if rate != SAMPLE_RATE {
+        return Err(format!("it does {rate} Hz and not {SAMPLE_RATE}{CONVERT}"));
+    }
+    let buffer = start(pcm, direction).map_err(|error| plain(&error))?;
+    Ok((channels, buffer))
+}
+
+/// What helps a card that does not do itself what we ask.
+const CONVERT: &str = "; named plughw: in place of hw: it is converted";
+
+/// Agree on channels (1 or 2), 16 bit, periods of 10 ms and a buffer; channels and rate as they are
+/// to be.
+fn shape(pcm: &PCM, buffer: Duration) -> Result<(usize, u32), String> {
     let period = PERIOD_SAMPLES as alsa::pcm::Frames;
     let wanted = buffer.as_micros() as i64 * i64::from(SAMPLE_RATE) / 1_000_000;
-    let channels = {
+    let agree = || {
         let hw = HwParams::any(pcm)?;
         hw.set_access(Access::RWInterleaved)?;
-        hw.set_format(Format::s16())?;
+        if hw.set_format(Format::s16()).is_err() {
+            return Ok(Err(format!("it has no 16 bit samples{CONVERT}")));
+        }
         hw.set_rate_resample(true)?;
-        let channels = if hw.set_channels(1).is_ok() { 1 } else { 2 };
-        hw.set_channels(channels)?;
+        let Some(channels) = [1, 2].into_iter().find(|&count| hw.set_channels(count).is_ok())
+        else {
+            let least = hw.get_channels_min()?;
+            return Ok(Err(format!("it has no fewer than {least} channels{CONVERT}")));
+        };
         hw.set_rate(SAMPLE_RATE, ValueOr::Nearest)?;
         hw.set_period_size_near(period, ValueOr::Nearest)?;
         hw.set_buffer_size_near(wanted.max(2 * period))?;
         pcm.hw_params(&hw)?;
-        channels as usize
+        Ok(Ok((channels as usize, hw.get_rate()?)))
     };
+    agree().unwrap_or_else(|error: alsa::Error| Err(plain(&error)))
+}
+
+/// Make it ready, and start it if it captures; its buffer in frames.
+fn start(pcm: &PCM, direction: Direction) -> alsa::Result<usize> {
     let (buffer, period) = pcm.get_params()?;
     let frames = |count: u64| alsa::pcm::Frames::try_from(count).unwrap_or(alsa::pcm::Frames::MAX);
     let sw = pcm.sw_params_current()?;
@@ -189,13 +246,14 @@ fn configure(pcm: &PCM, direction: Direction, buffer: Duration) -> alsa::Result<
     if direction == Direction::Capture {
         pcm.start()?;
     }
-    Ok((channels, usize::try_from(buffer).unwrap_or(usize::MAX)))
+    Ok(usize::try_from(buffer).unwrap_or(usize::MAX))
 }
 
 /// An ALSA error in the system's words.
 fn plain(error: &alsa::Error) -> String {
     match error.errno() {
         libc::ENODEV => "the device is gone".to_owned(),
+        libc::ENOENT => "there is no such device".to_owned(),
         libc::EBUSY => "another program uses it".to_owned(),
         errno => nix::errno::Errno::from_raw(errno).desc().to_lowercase(),
     }
@@ -209,13 +267,15 @@ pub struct AlsaSource {
 }
 
 impl AlsaSource {
-    /// Open the PCM `name`, such as `default` or `hw:CARD=Headset`, and start it.
+    /// Open the PCM `name`, such as `default` or `plughw:CARD=Headset`, and start it.
     ///
     /// # Errors
-    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels.
-    pub fn open(name: &str) -> Result<Self, DeviceError> {
+    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels; or it leads
+    /// elsewhere than `route` says.
+    pub(super) fn open(name: &str, route: Route) -> Result<Self, DeviceError> {
         // The card's buffer is room for our delays and adds none of its own.
-        let card = Card::open(name, Direction::Capture, Duration::from_millis(200))?;
+        let buffer = Duration::from_millis(200);
+        let card = Card::open(name, route, Direction::Capture, buffer)?;
         let scratch = vec![0; PERIOD_SAMPLES * card.channels];
         Ok(Self { card, scratch, expected: None })
     }
@@ -285,17 +345,41 @@ impl AudioSource for AlsaSource {
 pub struct AlsaSink {
     card: Card,
     doubled: Vec<i16>,
+    headroom: Arc<Mutex<Headroom>>,
+    xruns: u64,
 }
 
 impl AlsaSink {
-    /// Open the PCM `name` with a buffer of `buffer` (2 periods at least). It starts to play when
-    /// the buffer has been filled once.
+    /// Open the PCM `name` with a buffer (2 periods at least) as `headroom` says. It starts to play
+    /// when the buffer has been filled once.
     ///
     /// # Errors
-    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels.
-    pub fn open(name: &str, buffer: Duration) -> Result<Self, DeviceError> {
-        let card = Card::open(name, Direction::Playback, buffer)?;
-        Ok(Self { card, doubled: Vec::new() })
+    /// No such PCM, in use, or it can't do 48 kHz 16 bit in one or two channels; or it leads
+    /// elsewhere than `route` says.
+    pub(super) fn open(
+        name: &str,
+        route: Route,
+        headroom: Arc<Mutex<Headroom>>,
+    ) -> Result<Self, DeviceError> {
+        let buffer = Headroom::of(&headroom).size();
+        let card = Card::open(name, route, Direction::Playback, buffer)?;
+        Ok(Self { card, doubled: Vec::new(), headroom, xruns: 0 })
+    }
+
+    /// Give a card that ran dry too often a larger buffer.
+    fn follow_headroom(&mut self) -> Result<(), DeviceError> {
+        while self.xruns < self.card.xruns {
+            self.xruns += 1;
+            let grown = Headroom::of(&self.headroom).ran_dry(clock::now());
+            if let Some(size) = grown {
+                let name = &self.card.name;
+                tracing::info!(
+                    "loudspeaker {name} keeps running dry: {size:?} of sound from now on"
+                );
+                self.card.rebuffer(size)?;
+            }
+        }
+        Ok(())
     }
 
     fn write_frames(&mut self, samples: &[i16]) -> Result<usize, DeviceError> {
@@ -327,6 +411,7 @@ impl AudioSink for AlsaSink {
     }
 
     fn write(&mut self, mut samples: &[i16], stop: &Stop) -> Result<bool, DeviceError> {
+        self.follow_headroom()?;
         while !samples.is_empty() {
             let room = samples.len().min(PERIOD_SAMPLES).min(self.card.buffer);
             if !self.card.wait(room, false, stop)? {

@@ -82,7 +82,7 @@ impl AlsaMixer {
 }
 
 /// The control device that belongs to a PCM: `hw:CARD` of `plughw:CARD=x,DEV=0`; else its name.
-fn control_name(pcm: &str) -> String {
+pub(super) fn control_name(pcm: &str) -> String {
     let pcm = pcm.strip_prefix("alsa:").unwrap_or(pcm);
     match pcm.split_once(':') {
         Some((_, place)) => {

@@ -10,17 +10,29 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+mod auto_sound;
+pub mod backlight;
+pub mod clock_sync;
 pub mod file_video;
+pub mod headroom;
 pub mod jpeg_file;
 mod letters;
+pub mod loudness;
+pub mod mirror;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
+pub mod priority;
+pub mod rpicam;
 pub mod sound;
+pub mod sound_cards;
+pub mod sound_server;
+pub mod sound_watch;
 pub mod stamp;
 pub mod test_pattern;
 mod ticker;
 pub mod tone;
+pub mod touch_devices;
 pub mod v4l2;
 pub mod wav;
 
@@ -28,6 +40,7 @@ use std::time::Duration;
 
 use crate::clock::Time;
 use crate::frame::{PERIOD_SAMPLES, Picture, PixelFormat, Size};
+use crate::geometry::Turn;
 use crate::stop::Stop;
 
 /// A device could not do something; the text names the device and the deed.
@@ -53,6 +66,16 @@ pub trait VideoSource: Send {
     /// # Errors
     /// The device is gone or broken.
     fn read(&mut self, into: &mut Picture, stop: &Stop) -> Result<bool, DeviceError>;
+
+    /// How its pictures have yet to be turned: what was asked for and the device can't do itself.
+    fn left_to_turn(&self) -> Turn {
+        Turn::NONE
+    }
+
+    /// Pictures that came from the device and were of no use: empty, cut short, marked as broken.
+    fn broken(&self) -> u64 {
+        0
+    }
 }
 
 /// A screen, a counter or a file.

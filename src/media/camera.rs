@@ -1,10 +1,11 @@
 //! The worker that turns a camera into packets.
 //!
 //! ```text
-//!  VideoSource ──newest──> gate ──open──> JPEG? ──no──> encode ─┬─> Queue<Packet> ~~~>
-//!        ▲                  │                └──yes, untouched──┘
-//!        └────── closed: ───┘ <── Queue<Ack> <~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//!  VideoSource ──newest──> gate ──open──> JPEG? ──no──> turn ──> encode ─┬─> Queue<Packet> ~~~>
+//!        ▲                  │                └──yes──> mend ──> turn ──────┘
+//!        └────── closed: ───┘ <── Queue<Ack> <~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
 //! ```
+//! A camera's JPEG that is whole and need not be turned goes as it came, byte for byte.
 //! One thread: it waits for the camera alone. Encoding takes a millisecond and sending none, so the
 //! camera is never kept waiting, and what passes the gate is always the picture just taken: a
 //! second thread with a slot between them would only add a wake-up to its age. A picture that
@@ -12,13 +13,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::codec::jpeg::{Encoder, JpegError};
+use crate::codec::mend::Mender;
+use crate::codec::turn::Turner;
 use crate::device::{DeviceError, VideoSource};
 use crate::frame::{Ack, Packet, PacketKind, Picture, PixelFormat, Size};
+use crate::geometry::Turn;
 use crate::queue::Queue;
 use crate::stop::Stop;
 use crate::supervisor::{Health, Worker, WorkerError};
@@ -68,7 +73,7 @@ pub struct Counters {
     pub sent: AtomicU64,
     /// Pictures let go because the gate was closed.
     pub skipped: AtomicU64,
-    /// Pictures the source gave that were too large, too long or torn.
+    /// Pictures that were too large, too long, empty or torn, as the source saw it or we did.
     pub refused: AtomicU64,
     /// Bytes handed on, without headers.
     pub bytes: AtomicU64,
@@ -83,6 +88,14 @@ pub struct TooLarge {
     size: Size,
     limit: Size,
 }
+
+/// Not one of the source's pictures could be handed on for so long.
+#[derive(Debug, thiserror::Error)]
+#[error("the camera sends no picture of use: {0}")]
+pub struct Useless(String);
+
+/// How long a source may send nothing of use before it is opened again.
+const USELESS_LIMIT: Duration = Duration::from_secs(5);
 
 /// The worker.
 pub struct Camera {
@@ -115,23 +128,70 @@ impl Camera {
         self.own_view = Some(own_view);
         self
     }
+}
 
-    /// The picture as the receiver may have it; `None`: not this one.
-    fn payload(
-        &self,
-        picture: &Picture,
-        encoder: &mut Encoder,
-    ) -> Result<Option<Bytes>, JpegError> {
-        let Size { width, height } = self.settings.limit;
+/// What becomes of a picture.
+enum Payload {
+    Jpeg(Bytes),
+    /// Not this one: why.
+    Refused(String),
+}
+
+/// What makes a source's pictures into those that are handed on.
+struct Darkroom {
+    limit: Size,
+    turn: Turn,
+    encoder: Encoder,
+    mender: Mender,
+    turner: Turner,
+}
+
+impl Darkroom {
+    fn new(settings: Settings, turn: Turn) -> Result<Self, JpegError> {
+        Ok(Self {
+            limit: settings.limit,
+            turn,
+            encoder: Encoder::new(settings.quality)?,
+            mender: Mender::new()?,
+            turner: Turner::new(turn)?,
+        })
+    }
+
+    /// Whether pictures of this size, once they are turned, are what was agreed on.
+    fn holds(&self, size: Size) -> bool {
+        let size = self.turn.rotation.turned(size);
+        size.width <= self.limit.width && size.height <= self.limit.height
+    }
+
+    /// The picture as the receiver may have it.
+    fn develop(&mut self, picture: &Picture) -> Result<Payload, JpegError> {
         let jpeg = if picture.format == PixelFormat::Jpeg {
-            match picture_size(&picture.data) {
-                Some(size) if size.width <= width && size.height <= height => &picture.data,
-                _ => return Ok(None),
+            match self.compressed(&picture.data) {
+                Ok(jpeg) => jpeg,
+                Err(why) => return Ok(Payload::Refused(why)),
             }
+        } else if self.turn == Turn::NONE {
+            Bytes::copy_from_slice(self.encoder.encode(picture)?)
         } else {
-            encoder.encode(picture)?
+            Bytes::copy_from_slice(self.encoder.encode(self.turner.raw(picture)?)?)
         };
-        Ok((jpeg.len() <= PICTURE_LIMIT).then(|| Bytes::copy_from_slice(jpeg)))
+        Ok(if jpeg.len() <= PICTURE_LIMIT {
+            Payload::Jpeg(jpeg)
+        } else {
+            Payload::Refused(format!("{} bytes, at most {PICTURE_LIMIT} are sent", jpeg.len()))
+        })
+    }
+
+    fn compressed(&mut self, jpeg: &[u8]) -> Result<Bytes, String> {
+        let size = picture_size(jpeg).ok_or("bytes that are no JPEG")?;
+        if !self.holds(size) {
+            return Err(format!("a picture of {size}, at most {} was agreed", self.limit));
+        }
+        let whole = self.mender.whole(jpeg).map_err(|error| error.to_string())?;
+        if self.turn == Turn::NONE {
+            return Ok(Bytes::copy_from_slice(whole));
+        }
+        self.turner.jpeg(whole).map(Bytes::from).map_err(|error| error.to_string())
     }
 }
 
@@ -139,19 +199,19 @@ impl Worker for Camera {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let mut source = (self.open)()?;
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
+        let mut darkroom = Darkroom::new(self.settings, source.left_to_turn())?;
         let (size, limit) = (source.shape().0, self.settings.limit);
-        if size.width > limit.width || size.height > limit.height {
-            return Err(TooLarge { size, limit }.into());
+        if !darkroom.holds(size) {
+            return Err(TooLarge { size: darkroom.turn.rotation.turned(size), limit }.into());
         }
-        let mut encoder = Encoder::new(self.settings.quality)?;
         let mut picture = Picture::default();
         let mut pace = Pace::new();
         let mut works = false;
+        let (mut broken, mut useless_since) = (0, None::<Time>);
         while source.read(&mut picture, stop)? {
             self.counters.captured.fetch_add(1, Ordering::Relaxed);
-            if !std::mem::replace(&mut works, true) {
-                self.health.works();
-            }
+            let more = source.broken() - std::mem::replace(&mut broken, source.broken());
+            self.counters.refused.fetch_add(more, Ordering::Relaxed);
             if let Gate::Acknowledged { acks, new_path } = &self.gate {
                 if new_path.swap(false, Ordering::Relaxed) {
                     pace = Pace::new();
@@ -164,13 +224,24 @@ impl Worker for Camera {
                     continue;
                 }
             }
-            let Some(payload) = self.payload(&picture, &mut encoder)? else {
-                // The first one is worth a line; the rest show in the counter.
-                if self.counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::warn!("a picture over {limit} or {PICTURE_LIMIT} bytes was left out");
+            let payload = match darkroom.develop(&picture)? {
+                Payload::Jpeg(payload) => payload,
+                Payload::Refused(why) => {
+                    // The first one is worth a line; the rest show in the counter.
+                    if self.counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                        tracing::warn!("a picture of the camera was left out: {why}");
+                    }
+                    let since = *useless_since.get_or_insert(picture.captured);
+                    if picture.captured.since(since) >= USELESS_LIMIT {
+                        return Err(Useless(why).into());
+                    }
+                    continue;
                 }
-                continue;
             };
+            useless_since = None;
+            if !std::mem::replace(&mut works, true) {
+                self.health.works();
+            }
             let sequence = self.sequence;
             self.sequence = sequence.wrapping_add(1);
             self.counters.sent.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,8 @@ use super::gain::{Gain, peak};
 use super::playout::Playout;
 use super::record::Tape;
 use crate::clock;
-use crate::device::{AudioSink, DeviceError};
+use crate::device::sound_watch::SoundWatch;
+use crate::device::{AudioSink, DeviceError, priority};
 use crate::figures::Ages;
 use crate::frame::{PERIOD_SAMPLES, Packet};
 use crate::queue::{Queue, Received};
@@ -36,8 +37,8 @@ const GLANCE: Duration = Duration::from_millis(4);
 /// What a listen worker did so far; it outlives the worker.
 #[derive(Debug)]
 pub struct ListenStats {
-    /// Volume by arithmetic, 0 to 10; leave it at 10 where a mixer does it.
-    pub volume: AtomicU8,
+    /// Volume by arithmetic, 0 to 10; it is 10 where a mixer does it.
+    pub volume: Arc<AtomicU8>,
     /// Packets taken in.
     pub packets: AtomicU64,
     /// Bytes in them.
@@ -64,7 +65,7 @@ pub struct ListenStats {
 impl Default for ListenStats {
     fn default() -> Self {
         Self {
-            volume: AtomicU8::new(10),
+            volume: Arc::new(AtomicU8::new(10)),
             packets: AtomicU64::default(),
             bytes: AtomicU64::default(),
             gaps: AtomicU64::default(),
@@ -81,6 +82,11 @@ impl Default for ListenStats {
 }
 
 impl ListenStats {
+    /// Nothing yet, as loud as `volume` says from time to time.
+    pub fn as_loud_as(volume: Arc<AtomicU8>) -> Self {
+        Self { volume, ..Self::default() }
+    }
+
     /// From capture to the loudspeaker, one for each 10 ms heard; clear it to start a new window.
     pub fn latencies(&self) -> MutexGuard<'_, Ages> {
         self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
@@ -96,6 +102,7 @@ pub struct Listen {
     tape: Option<Tape>,
     stats: Arc<ListenStats>,
     health: Arc<Health>,
+    watch: Option<Arc<SoundWatch>>,
 }
 
 impl Listen {
@@ -109,7 +116,13 @@ impl Listen {
         health: Arc<Health>,
     ) -> Self {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        Self { open, packets, playout, gain, tape, stats, health }
+        Self { open, packets, playout, gain, tape, stats, health, watch: None }
+    }
+
+    /// The same, which does not sit out its pause after a failure when `watch` has news.
+    pub fn woken_by(mut self, watch: Option<Arc<SoundWatch>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     fn listen(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> Result<(), DeviceError> {
@@ -197,9 +210,14 @@ impl Listen {
 
 impl Worker for Listen {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        priority::go_before_others();
         let mut sink = (self.open)()?;
         let listened = self.listen(&mut *sink, stop);
         self.stats.level.store(0, Ordering::Relaxed);
         Ok(listened?)
+    }
+
+    fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
+        SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
     }
 }

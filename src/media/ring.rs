@@ -3,14 +3,18 @@
 //! The bell has its energy between 400 and 520 Hz, where old ears still hear well.
 
 use std::f32::consts::TAU;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
+use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSink, DeviceError};
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
 use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
 
 /// One stretch of a pattern: two frequencies in Hz (0 = silence) for so many milliseconds.
-type Stretch = (f32, f32, u32);
+pub type Stretch = (f32, f32, u32);
 
 /// Two rising strokes and a pause.
 pub const BELL: &[Stretch] =
@@ -25,14 +29,25 @@ pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> +
 pub struct RingPlayer {
     open: OpenSink,
     pattern: &'static [Stretch],
-    level: f32,
+    volume: Arc<AtomicU8>,
+    watch: Option<Arc<SoundWatch>>,
 }
 
 impl RingPlayer {
-    /// `volume` is 0 to 10.
-    pub fn new(open: OpenSink, pattern: &'static [Stretch], volume: u8) -> Self {
-        let level = f32::from(volume.min(10)) / 10.0;
-        Self { open, pattern, level: level * level * 0.7 }
+    /// `volume` is 0 to 10; it may change while it plays.
+    pub fn new(open: OpenSink, pattern: &'static [Stretch], volume: Arc<AtomicU8>) -> Self {
+        Self { open, pattern, volume, watch: None }
+    }
+
+    /// The same, which does not sit out its pause after a failure when `watch` has news.
+    pub fn woken_by(mut self, watch: Option<Arc<SoundWatch>>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    fn level(&self) -> f32 {
+        let level = f32::from(self.volume.load(Ordering::Relaxed).min(10)) / 10.0;
+        level * level * 0.7
     }
 }
 
@@ -42,14 +57,19 @@ impl Worker for RingPlayer {
         let mut at = 0;
         let mut period = [0i16; PERIOD_SAMPLES];
         loop {
+            let level = self.level();
             for sample in &mut period {
-                *sample = sample_at(self.pattern, at, self.level);
+                *sample = sample_at(self.pattern, at, level);
                 at += 1;
             }
             if !sink.write(&period, stop)? {
                 return Ok(());
             }
         }
+    }
+
+    fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
+        SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
     }
 }
 

@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::gain::peak;
 use crate::codec::opus::{VoiceEncoder, VoiceFormat};
-use crate::device::{AudioSource, DeviceError};
+use crate::device::sound_watch::SoundWatch;
+use crate::device::{AudioSource, DeviceError, priority};
 use crate::frame::{PERIOD_SAMPLES, Packet, PacketKind};
 use crate::queue::Queue;
 use crate::stop::Stop;
@@ -44,6 +46,7 @@ pub struct Talk {
     packets: Queue<Packet>,
     stats: Arc<TalkStats>,
     health: Arc<Health>,
+    watch: Option<Arc<SoundWatch>>,
 }
 
 impl Talk {
@@ -55,7 +58,13 @@ impl Talk {
         stats: Arc<TalkStats>,
         health: Arc<Health>,
     ) -> Self {
-        Self { open, format, packets, stats, health }
+        Self { open, format, packets, stats, health, watch: None }
+    }
+
+    /// The same, which does not sit out its pause after a failure when `watch` has news.
+    pub fn woken_by(mut self, watch: Option<Arc<SoundWatch>>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Read until the stop, counting the source's overruns.
@@ -103,9 +112,14 @@ impl Talk {
 
 impl Worker for Talk {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        priority::go_before_others();
         let mut source = (self.open)()?;
         let talked = self.talk(&mut *source, stop);
         self.stats.level.store(0, Ordering::Relaxed);
         talked
+    }
+
+    fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
+        SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
     }
 }

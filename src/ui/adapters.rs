@@ -10,14 +10,14 @@ use slint::{ComponentHandle, Image, Model, Rgb8Pixel, SharedPixelBuffer, VecMode
 
 use super::pages::{
     CallingAdapter, EndedAdapter, FaultAdapter, HomeAdapter, InCallAdapter, IncomingAdapter,
-    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, PictureAdapter, TileView,
+    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TileView,
 };
 use super::panel::Panel;
-use super::scale::Room;
-use super::screen::{Command, Line, Page, Person, Photo, Screen, Strip, Tile};
+use super::properties;
+use super::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
-use crate::frame::{PixelFormat, Size};
+use crate::frame::PixelFormat;
 use crate::identity::PeerKey;
 
 /// As many tiles as a page has room for.
@@ -50,7 +50,7 @@ impl Adapters {
             commands: Box::new(commands),
             clock: Box::new(clock),
         });
-        lay_out(window, panel);
+        properties::lay_out(window, panel);
         window.global::<HomeAdapter>().set_tiles(Rc::clone(&adapters.tiles).into());
         adapters.listen(window);
         adapters
@@ -79,6 +79,19 @@ impl Adapters {
         in_call.on_hang_up(self.taps(Command::HangUp));
         window.global::<EndedAdapter>().on_home(self.taps(Command::Home));
         window.global::<FaultAdapter>().on_home(self.taps(Command::Home));
+        let panel = window.global::<PanelAdapter>();
+        panel.on_touched(self.says(Command::Touched));
+        panel.on_wake(self.says(Command::Wake));
+    }
+
+    /// That somebody is there counts however new the page is.
+    fn says(self: &Rc<Self>, command: Command) -> impl FnMut() + 'static {
+        let weak: Weak<Self> = Rc::downgrade(self);
+        move || {
+            if let Some(adapters) = weak.upgrade() {
+                (adapters.commands)(command);
+            }
+        }
     }
 
     fn taps(self: &Rc<Self>, command: Command) -> impl FnMut() + 'static {
@@ -115,11 +128,11 @@ impl Adapters {
         if last.is_none_or(|last| last.page != screen.page) {
             self.show_page(&window, last.map(|last| &last.page), &screen.page);
         }
-        if last.is_none_or(|last| place(&last.page) != place(&screen.page)) {
+        if last.is_none_or(|last| place(last) != place(&screen)) {
             let mut guard = self.guard.get();
             guard.page_changed((self.clock)());
             self.guard.set(guard);
-            window.global::<PanelAdapter>().set_page(place(&screen.page).0);
+            window.global::<PanelAdapter>().set_page(place(&screen).0);
         }
         self.shown.replace(Some(screen));
     }
@@ -201,46 +214,6 @@ impl Adapters {
             self.tiles.remove(self.tiles.row_count() - 1);
         }
     }
-
-    /// Show a moving picture; an empty image takes it away.
-    pub(super) fn show_picture(&self, own: bool, image: Image, ratio: f32) -> Room {
-        let Some(window) = self.window.upgrade() else { return Room::default() };
-        if own {
-            window.global::<PictureAdapter>().set_own(image);
-            return Room::default();
-        }
-        show_remote(
-            &window.global::<PictureAdapter>(),
-            &window.global::<PanelAdapter>(),
-            image,
-            ratio,
-        )
-    }
-}
-
-/// Show the other's picture, which came with this `ratio`; the room there is for the next one.
-pub(super) fn show_remote(
-    pictures: &PictureAdapter,
-    panel: &PanelAdapter,
-    image: Image,
-    ratio: f32,
-) -> Room {
-    pictures.set_remote_ratio(ratio);
-    pictures.set_remote(image);
-    let pixels = |length: i32| u32::try_from(length).unwrap_or(0);
-    Room {
-        size: Size::new(pixels(pictures.get_room_width()), pixels(pictures.get_room_height())),
-        pixel_aspect: panel.get_pixel_aspect(),
-    }
-}
-
-fn lay_out(window: &KioskWindow, panel: Panel) {
-    window.set_panel_width(panel.size.width as f32);
-    window.set_panel_height(panel.size.height as f32);
-    let adapter = window.global::<PanelAdapter>();
-    adapter.set_pixels_per_mm_x(panel.pixels_per_mm_x);
-    adapter.set_pixels_per_mm_y(panel.pixels_per_mm_y);
-    adapter.set_pixel_aspect(panel.pixel_aspect);
 }
 
 fn show_strip(window: &KioskWindow, strip: &Strip) {
@@ -252,9 +225,10 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
 }
 
 /// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
-/// first tile, so that a double tap on an arrow turns one page of tiles.
-fn place(page: &Page) -> (PageKind, Option<PeerKey>) {
-    match page {
+/// first tile, so that a double tap on an arrow turns one page of tiles. In the dark all are one.
+fn place(screen: &Screen) -> (PageKind, Option<PeerKey>) {
+    match &screen.page {
+        _ if screen.light == Light::Dark => (PageKind::Dark, None),
         Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
         Page::Incoming { person } => (PageKind::Incoming, Some(person.key)),

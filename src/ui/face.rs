@@ -11,6 +11,9 @@ use crate::wire::status::ScreenStatus;
 /// Told of every picture that reaches the eye: when it was captured, and when it was shown.
 pub type Shown = Arc<dyn Fn(Time, Time) + Send + Sync>;
 
+/// Called once, in whatever thread.
+pub type Hook = Box<dyn FnOnce() + Send>;
+
 /// Shows screens and pictures. Every call returns at once.
 pub trait Face: Send + Sync {
     /// Show this from now on.
@@ -27,6 +30,13 @@ pub trait Face: Send + Sync {
 
     /// When the first frame was drawn.
     fn first_frame(&self) -> Option<Time>;
+
+    /// Call `hook` once the first frame is drawn; at once where there is nothing to draw on.
+    fn on_first_frame(&self, hook: Hook);
+
+    /// Call `answer` in the thread that draws when its event loop comes round; at once where there is
+    /// none, never when it has ended.
+    fn come_round(&self, answer: Hook);
 
     /// What it is, and how much it drew.
     fn status(&self) -> ScreenStatus;
@@ -65,6 +75,14 @@ impl Face for Faceless {
 
     fn first_frame(&self) -> Option<Time> {
         None
+    }
+
+    fn on_first_frame(&self, hook: Hook) {
+        hook();
+    }
+
+    fn come_round(&self, answer: Hook) {
+        answer();
     }
 
     fn status(&self) -> ScreenStatus {

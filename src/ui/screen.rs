@@ -1,7 +1,8 @@
 //! The whole of what can be on the screen, as plain data, and the whole of what a finger can say.
 //!
 //! The app derives a `Screen` from its state and publishes it; the UI shows it and never changes a
-//! page or a property by itself. Words here are ready to be read by a resident.
+//! page or a property by itself. Words here are ready to be read by a resident. A [`Light::Dark`]
+//! screen is black whatever its page: the page is what a touch or a call will show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,20 @@ pub struct Screen {
     pub strip: Strip,
     /// The one page on show.
     pub page: Page,
+    /// How much light it gets.
+    pub light: Light,
+}
+
+/// How much light the screen gets; more is greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Light {
+    /// None: nothing is drawn, and a touch only wakes.
+    Dark,
+    /// A third: nobody has touched it for a while, or it is night. Everything works.
+    Dim,
+    /// As bright as was chosen.
+    #[default]
+    Bright,
 }
 
 /// Clock, day and link.
@@ -170,6 +185,10 @@ pub enum Command {
     EarlierTiles,
     /// The arrow to later tiles.
     LaterTiles,
+    /// Somebody is there: a place was touched that means nothing.
+    Touched,
+    /// The dark screen was touched.
+    Wake,
     /// The window was closed.
     Quit,
 }

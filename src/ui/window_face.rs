@@ -1,8 +1,8 @@
 //! A window (or a headless screen) as the app's [`Face`].
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::face::{Face, Shown};
+use super::face::{Face, Hook, Shown};
 use super::handle::UiHandle;
 use super::screen::Screen;
 use super::window::Ui;
@@ -13,17 +13,46 @@ use crate::wire::status::ScreenStatus;
 /// Reaches the window from the app's threads.
 pub struct WindowFace {
     handle: UiHandle,
-    first_frame: Arc<OnceLock<Time>>,
+    first_frame: Arc<FirstFrame>,
+}
+
+/// When the first frame was drawn, and who waits for it.
+#[derive(Default)]
+struct FirstFrame {
+    drawn: OnceLock<Time>,
+    hook: Mutex<Option<Hook>>,
+}
+
+impl FirstFrame {
+    /// Hold `hook` until there is a frame. The lock orders it with the drawing: one of the two finds
+    /// the other.
+    fn wait(&self, hook: Hook) {
+        let mut waits = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.drawn.get().is_none() {
+            *waits = Some(hook);
+            return;
+        }
+        drop(waits);
+        hook();
+    }
+
+    fn drawn(&self, now: Time) {
+        let mut waits = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+        self.drawn.get_or_init(|| now);
+        let hook = waits.take();
+        drop(waits);
+        if let Some(hook) = hook {
+            hook();
+        }
+    }
 }
 
 impl WindowFace {
     /// The face of this window.
     pub fn of(ui: &mut Ui) -> Self {
-        let first_frame = Arc::new(OnceLock::new());
+        let first_frame = Arc::new(FirstFrame::default());
         let seen = Arc::clone(&first_frame);
-        ui.on_first_frame(move |now| {
-            seen.get_or_init(|| now);
-        });
+        ui.on_first_frame(move |now| seen.drawn(now));
         Self { handle: ui.handle(), first_frame }
     }
 }
@@ -34,8 +63,7 @@ impl Face for WindowFace {
     }
 
     fn remote(&self, shown: Shown) -> Box<dyn VideoSink> {
-        self.handle.on_shown(shown);
-        Box::new(self.handle.video_sink())
+        self.handle.remote(shown)
     }
 
     fn own(&self) -> Option<Box<dyn VideoSink>> {
@@ -47,11 +75,19 @@ impl Face for WindowFace {
     }
 
     fn first_frame(&self) -> Option<Time> {
-        self.first_frame.get().copied()
+        self.first_frame.drawn.get().copied()
+    }
+
+    fn on_first_frame(&self, hook: Hook) {
+        self.first_frame.wait(hook);
+    }
+
+    fn come_round(&self, answer: Hook) {
+        self.handle.come_round(answer);
     }
 
     fn status(&self) -> ScreenStatus {
-        ScreenStatus { drawings: self.handle.draws(), ..ScreenStatus::default() }
+        self.handle.status()
     }
 
     fn screenshot(&self) -> Result<Vec<u8>, String> {

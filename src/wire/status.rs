@@ -65,8 +65,10 @@ pub struct ScreenStatus {
     pub copied_pixels: u64,
     /// Changes of the panel's contents that the kernel was asked for.
     pub commits: u64,
-    /// Light of the panel in percent; 0: dark.
+    /// Light of the panel in percent; 0: dark. Without a backlight only that is seen: black pixels.
     pub light: u8,
+    /// What gives that light, by its name in `/sys/class/backlight`.
+    pub backlight: Option<String>,
 }
 
 /// The relay.
@@ -108,6 +110,10 @@ pub struct CallStatus {
     pub answered_us: Option<u64>,
     /// When the first remote picture was shown.
     pub first_picture_us: Option<u64>,
+    /// What the page says of our own camera, microphone and loudspeaker.
+    pub notice: Option<String>,
+    /// What the page says instead of the other's picture.
+    pub no_picture: Option<String>,
     /// Why it ended.
     pub reason: Option<EndReason>,
     /// While media runs.

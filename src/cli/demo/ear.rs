@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::device::alsa::AlsaSource;
-use crate::device::{AudioSource, DeviceError};
+use crate::device::DeviceError;
+use crate::device::sound::open_source;
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
 use crate::stop::Stop;
 
@@ -179,7 +179,7 @@ pub fn record_pair(mouth: &str, ear: &str, stop: &Stop) -> Result<[Recording; 2]
 }
 
 fn record(pcm: &str, stop: &Stop) -> Result<Recording, DeviceError> {
-    let mut source = AlsaSource::open(pcm)?;
+    let mut source = open_source(pcm)?;
     let mut period = [0; PERIOD_SAMPLES];
     let mut samples = Vec::new();
     // Where each period says that the recording began; the middle one is believed.

@@ -34,6 +34,16 @@ impl Capability {
         const HAS_DEVICE_BITS: u32 = 0x8000_0000;
         if self.all & HAS_DEVICE_BITS != 0 { self.device } else { self.all }
     }
+
+    /// What the maker calls it: `HD Pro Webcam C920`.
+    pub(super) fn card(&self) -> String {
+        words(&self.card)
+    }
+
+    /// The kernel's driver: `uvcvideo`.
+    pub(super) fn driver(&self) -> String {
+        words(&self.driver)
+    }
 }
 
 /// v4l2_fmtdesc.
@@ -47,6 +57,57 @@ struct FormatDescription {
     fourcc: u32,
     mbus_code: u32,
     reserved: [u32; 3],
+}
+
+/// v4l2_input.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Input {
+    index: u32,
+    name: [u8; 32],
+    kind: u32,
+    audioset: u32,
+    tuner: u32,
+    standards: u64,
+    status: u32,
+    capabilities: u32,
+    reserved: [u32; 3],
+}
+
+/// v4l2_frmivalenum; `rates` is seconds a picture as a fraction, or min, max and step of it.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(super) struct Interval {
+    index: u32,
+    fourcc: u32,
+    width: u32,
+    height: u32,
+    pub(super) kind: u32,
+    pub(super) seconds: [[u32; 2]; 3],
+    reserved: [u32; 2],
+}
+
+/// v4l2_queryctrl.
+#[repr(C)]
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct ControlRange {
+    id: u32,
+    kind: u32,
+    name: [u8; 32],
+    pub(super) least: i32,
+    pub(super) most: i32,
+    step: i32,
+    pub(super) default: i32,
+    pub(super) flags: u32,
+    reserved: [u32; 2],
+}
+
+/// v4l2_control.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Control {
+    id: u32,
+    value: i32,
 }
 
 /// v4l2_frmsizeenum; `sizes` is width and height, or min, max and step of each in turn.
@@ -142,14 +203,15 @@ const _: () = {
     assert!(size_of::<Capability>() == 104 && size_of::<FormatDescription>() == 64);
     assert!(size_of::<FrameSize>() == 44 && size_of::<Format>() == 208);
     assert!(size_of::<RequestBuffers>() == 20 && size_of::<Buffer>() == 88);
-    assert!(size_of::<StreamParameters>() == 204);
+    assert!(size_of::<StreamParameters>() == 204 && size_of::<Input>() == 80);
+    assert!(size_of::<Interval>() == 52 && size_of::<ControlRange>() == 68);
 };
 
 #[allow(unreachable_pub, missing_docs)]
 mod call {
     use super::{
-        Buffer, Capability, Format, FormatDescription, FrameSize, RequestBuffers, StreamParameters,
-        c_int,
+        Buffer, Capability, Control, ControlRange, Format, FormatDescription, FrameSize, Input,
+        Interval, RequestBuffers, StreamParameters, c_int,
     };
     nix::ioctl_read!(querycap, b'V', 0, Capability);
     nix::ioctl_readwrite!(enum_fmt, b'V', 2, FormatDescription);
@@ -161,7 +223,17 @@ mod call {
     nix::ioctl_write_ptr!(streamon, b'V', 18, c_int);
     nix::ioctl_write_ptr!(streamoff, b'V', 19, c_int);
     nix::ioctl_readwrite!(s_parm, b'V', 22, StreamParameters);
+    nix::ioctl_readwrite!(enum_input, b'V', 26, Input);
+    nix::ioctl_readwrite!(s_ctrl, b'V', 28, Control);
+    nix::ioctl_readwrite!(queryctrl, b'V', 36, ControlRange);
     nix::ioctl_readwrite!(enum_framesizes, b'V', 74, FrameSize);
+    nix::ioctl_readwrite!(enum_frameintervals, b'V', 75, Interval);
+}
+
+/// Text of the kernel's that ends with a zero.
+fn words(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
 }
 
 pub(super) fn capability(fd: BorrowedFd<'_>) -> Result<Capability> {
@@ -177,6 +249,41 @@ pub(super) fn format(fd: BorrowedFd<'_>, index: u32) -> Option<u32> {
     // SAFETY: as in `capability`.
     unsafe { call::enum_fmt(fd.as_raw_fd(), &mut format) }.ok()?;
     Some(format.fourcc)
+}
+
+/// Whether the node has an input of its own. What only processes another node's pictures has none.
+pub(super) fn has_input(fd: BorrowedFd<'_>) -> bool {
+    let mut input = Input::default();
+    // SAFETY: as in `capability`.
+    unsafe { call::enum_input(fd.as_raw_fd(), &mut input) }.is_ok()
+}
+
+/// The interval number `index` between pictures of that format and size; `None` past the last one.
+pub(super) fn interval(
+    fd: BorrowedFd<'_>,
+    fourcc: u32,
+    (width, height): (u32, u32),
+    index: u32,
+) -> Option<Interval> {
+    let mut interval = Interval { index, fourcc, width, height, ..Default::default() };
+    // SAFETY: as in `capability`.
+    unsafe { call::enum_frameintervals(fd.as_raw_fd(), &mut interval) }.ok()?;
+    Some(interval)
+}
+
+/// What the control `id` takes; EINVAL where the device has none.
+pub(super) fn control_range(fd: BorrowedFd<'_>, id: u32) -> Result<ControlRange> {
+    let mut range = ControlRange { id, ..Default::default() };
+    // SAFETY: as in `capability`.
+    unsafe { call::queryctrl(fd.as_raw_fd(), &mut range) }?;
+    Ok(range)
+}
+
+/// Set the control `id`.
+pub(super) fn set_control(fd: BorrowedFd<'_>, id: u32, value: i32) -> Result<()> {
+    let mut control = Control { id, value };
+    // SAFETY: as in `capability`.
+    unsafe { call::s_ctrl(fd.as_raw_fd(), &mut control) }.map(drop)
 }
 
 /// The size number `index` of a format; `None` past the last one.
@@ -202,14 +309,14 @@ pub(super) fn set_format(
     Ok(format.pixels)
 }
 
-/// Ask for a rate, in thousandths of a picture per second.
-pub(super) fn set_rate(fd: BorrowedFd<'_>, per_1000_seconds: u32) -> Result<()> {
+/// Ask for an interval between pictures: seconds as a fraction.
+pub(super) fn set_interval(fd: BorrowedFd<'_>, [numerator, denominator]: [u32; 2]) -> Result<()> {
     let mut parameters = StreamParameters {
         kind: CAPTURE,
         capability: 0,
         mode: 0,
-        numerator: 1000,
-        denominator: per_1000_seconds,
+        numerator,
+        denominator,
         rest: [0; 184],
     };
     // SAFETY: as in `capability`.
