@@ -1,6 +1,6 @@
 """Two guests on a cable: a slow line that loses packets, and one that is cut."""
 
-from kiosk import TILE, Kiosk, shown
+from kiosk import TILE, Kiosk, expect, shown
 from scene import scene
 from stage import Stage
 
@@ -26,6 +26,15 @@ def cabled(stage: Stage) -> tuple[Kiosk, Kiosk]:
     bert.do("answer")
     anna.until_page("in-call")
     return anna, bert
+
+
+def wait_for_silence(kiosk: Kiosk) -> dict:
+    """Wait until no picture comes any more: those on their way have arrived."""
+    before = -1
+    while shown(status := kiosk.status()) != before:
+        before = shown(status)
+        kiosk.place.run("sleep 1")
+    return status
 
 
 @scene("slow-link")
@@ -55,7 +64,9 @@ def cut_link(stage: Stage) -> None:
     stage.step("in the call", anna, bert)
     guest = anna.place
     guest.qmp.ask("set_link", name="net0", up=False)
+    had = shown(wait_for_silence(bert))
     guest.run(f"sleep {CUT_SECONDS}")
+    expect(shown(bert.status()) == had, "pictures came through a cable that is cut")
     stage.step("the cable is cut", anna, bert)
     guest.qmp.ask("set_link", name="net0", up=True)
     for kiosk in (anna, bert):

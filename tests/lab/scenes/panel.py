@@ -14,16 +14,22 @@ from scenes.home import GOLDEN, TOLERANCE
 @scene("turned")
 def turned(stage: Stage) -> None:
     """On a panel that hangs upright, the drawing and the finger are turned together."""
-    _, anna, bert = stage.pair(
-        anna={"display": {"rotate": 90}}, clock="2026-03-01T10:00:00"
-    )
-    anna.until_settled()
+    guest = stage.networked_guest(clock="2026-03-01T10:00:00")
+    anna, bert = stage.panel_kiosk(guest, display={"rotate": 90}), stage.host_kiosk()
+    anna.knows(bert)
+    bert.knows(anna)
+    anna.start()
+    # A tile of somebody who is away is grey; another one's colour is as random as its key.
     stage.step("home on the upright panel", anna)
     # Turned back, it is the drawing for 480x800; the strip above shows the time.
     seen = anna.look().rotated(270).without(0, 0, 480, 130)
     golden = Picture.read(GOLDEN / "home-upright.png").without(0, 0, 480, 130)
     off = seen.differs_from(golden)
     expect(off <= TOLERANCE, f"{off:.1%} of the pixels differ from golden/home-upright.png")
+    bert.start()
+    anna.until_reachable()
+    anna.until_settled()
+    stage.step("Bert is at home", anna)
     # In the upper right of the tile, where a finger that is not turned would miss it.
     anna.tap((440, 170))
     anna.until_page("calling")
