@@ -9,8 +9,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pulse::{Running, Sound};
 use twocan::cli::demo::ear::{self, Recording};
+use twocan::cli::demo::pulse::Pulse;
 use twocan::stop::stop_pair;
 
 /// Plays the packets of an Ogg Opus file to a listener, as the first system did: no code of ours.
@@ -227,5 +230,60 @@ fn a_folder_gets_one_recording_for_each_of_two_peers() {
     // Each has its own: the silence between the peers is in neither.
     for (seconds, said) in seconds.iter().zip([2.0, 4.0]) {
         assert!((said - 1.0..said + 0.5).contains(seconds), "{seconds} s of {said}");
+    }
+}
+
+/// `twocan` on this sound server as on a desktop, where ALSA's default leads to what it has chosen.
+fn on_a_desktop(sound: &Sound, name: &str, arguments: &[&str]) -> Running {
+    let folder = sound.folder.path().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    // The server runs, so ALSA's own configuration makes its default the server.
+    let ours = folder.join("asound.conf");
+    std::fs::write(&ours, "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\n").unwrap();
+    let [server, _] = sound.pulse.env();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.args(arguments).envs([server]).env("ALSA_CONFIG_PATH", &ours);
+    command.env("PULSE_SOURCE", "mic_a.monitor").env("PULSE_SINK", "spk_b");
+    Running::start(command, &folder)
+}
+
+/// Speak into the microphone `mic_a` for six seconds; how many loud samples `spk_b` played.
+fn loudness_through(sound: &Sound) -> usize {
+    let [_, heard] = recorded(sound, "mic_a.monitor", "spk_b.monitor", || {
+        let mut device = twocan::device::tone::ToneSource::bursts();
+        let into = sound.pulse.pcm("mic_a");
+        let mut mouth = twocan::device::sound::open_sink(&into, Duration::from_millis(30)).unwrap();
+        let (_stopper, stop) = stop_pair();
+        let mut period = [0; 480];
+        for _ in 0..600 {
+            twocan::device::AudioSource::read(&mut device, &mut period, &stop).unwrap();
+            mouth.write(&period, &stop).unwrap();
+        }
+    });
+    heard.samples.iter().filter(|sample| sample.unsigned_abs() > 1000).count()
+}
+
+#[test]
+fn a_sound_server_that_is_killed_and_started_again_is_heard_again() {
+    let mut sound = Sound::start();
+    let arguments = ["listen", "--listen", "0", "--device", "auto"];
+    let mut listen = on_a_desktop(&sound, "listen", &arguments);
+    let to = format!("127.0.0.1:{}", listen.says("waiting at 127.0.0.1:"));
+    let arguments = ["talk", "--to", &to, "--device", "auto"];
+    let mut talk = on_a_desktop(&sound, "talk", &arguments);
+    let before = loudness_through(&sound);
+    assert!(before > 1000, "{before} loud samples\n{}{}", talk.log(), listen.log());
+
+    kill(Pid::from_raw(sound.pulse.pid().cast_signed()), Signal::SIGKILL).unwrap();
+    talk.says("talk: ");
+    listen.says("listen: ");
+    sound.pulse = Pulse::start(&sound.folder.path().join("pulse"), &["a", "b"]).unwrap();
+    talk.says("works again, after: ");
+    listen.says("works again, after: ");
+    let after = loudness_through(&sound);
+    assert!(after > 1000, "{after} loud samples\n{}{}", talk.log(), listen.log());
+    for running in [&mut talk, &mut listen] {
+        assert_eq!(running.terminate(), Some(0));
+        assert!(json(running)["failures"].as_u64() >= Some(1), "{}", running.log());
     }
 }

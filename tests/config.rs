@@ -124,6 +124,18 @@ fn a_wrong_value_is_refused_with_what_was_expected() {
         "twocan.toml:1: `size` in [camera] is \"641x480\"; expected a size in pixels such as \"640x480\", even numbers, 64x48 to 1280x720",
     );
     refused(
+        "[camera]\nrotate = 45",
+        "twocan.toml:2: `rotate` in [camera] is 45; expected a number of degrees: 0, 90, 180 or 270",
+    );
+    refused(
+        "[camera]\nexposure = 0",
+        "twocan.toml:2: `exposure` in [camera] is 0; expected \"auto\" or a number of 100 µs, 1 to 10000",
+    );
+    refused(
+        "[camera]\nwhite_balance = 'warm'",
+        "twocan.toml:2: `white_balance` in [camera] is \"warm\"; expected \"auto\" or a number of kelvin, 2000 to 10000",
+    );
+    refused(
         "[kiosk]\nscreen = 'big'",
         "twocan.toml:2: `screen` in [kiosk] is \"big\"; expected \"auto\", \"kms\", \"window\" or \"headless\"",
     );
@@ -145,6 +157,19 @@ fn a_wrong_value_is_refused_with_what_was_expected() {
     );
     refused("\ncamera = ['auto']", "twocan.toml:2: `camera` is no section; expected [camera]");
     refused("[[kiosk]]\nname = 'x'", "twocan.toml:1: `kiosk` is no section; expected [kiosk]");
+}
+
+#[test]
+fn a_camera_is_turned_and_set_by_hand_or_left_to_itself() {
+    let camera = |text: &str| parse(&format!("[camera]\n{text}\n")).unwrap().camera;
+    let set = camera(
+        "source = 'rpicam'\nrotate = 270\nmirror = true\nexposure = 100\nwhite_balance = 4500",
+    );
+    assert_eq!(set.source, CameraSource::Rpicam);
+    assert_eq!((set.rotate.0.degrees(), set.mirror), (270, true));
+    assert_eq!((set.exposure.get(), set.white_balance.get()), (Some(100), Some(4500)));
+    let left = camera("exposure = 'auto'\nwhite_balance = 'auto'");
+    assert_eq!((left.exposure.get(), left.white_balance.get()), (None, None));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod ui_common;
 
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use twocan::clock::{self, Time};
 use twocan::device::VideoSink;
@@ -13,16 +13,6 @@ use twocan::ui::panel::Panel;
 use twocan::ui::screen::{Command, Page};
 use twocan::ui::{ScreenKind, Ui, UiHandle};
 use ui_common::*;
-
-const LIMIT: Duration = Duration::from_secs(20);
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn push(sink: &mut impl VideoSink, size: Size, color: [u8; 3], captured: Time) {
     let room = sink.lease(size, size.pixels() * 3);

@@ -1,5 +1,5 @@
-//! `twocan` and `twocan kiosk`: the screen, in a window or drawn for nobody to see. `twocan call`:
-//! one call without a screen.
+//! `twocan` and `twocan kiosk`: the screen, on a panel, in a window or drawn for nobody to see.
+//! `twocan call`: one call without a screen.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,8 +45,9 @@ pub struct CallArgs {
 #[cfg(feature = "ui")]
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     use crate::config::ScreenKind as Wanted;
-    use crate::ui::panel::Panel;
-    use crate::ui::{ScreenKind, Ui, WindowFace};
+    #[cfg(feature = "kms")]
+    use crate::ui::{ScreenKind, kms::Console};
+    use crate::ui::{Ui, WindowFace};
 
     let paths = globals.paths()?;
     let config = paths.load_config()?;
@@ -57,22 +58,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         Some(_) => Wanted::Auto,
         None => config.kiosk.screen,
     };
-    let kind = match wanted {
-        Wanted::Window => ScreenKind::Window,
-        Wanted::Headless => ScreenKind::Headless,
-        Wanted::Kms => bail!("`kiosk.screen = \"kms\"` is not built yet"),
-        Wanted::Auto if super::has_display() => ScreenKind::Window,
-        Wanted::Auto => ScreenKind::Headless,
-    };
-    if matches!(kind, ScreenKind::Window) && cfg!(feature = "desktop") && !super::has_display() {
-        bail!("there is no display here; `twocan kiosk --screen headless` draws for nobody");
-    }
+    let (kind, panel) = super::screen::choose(wanted, &config)?;
     let stop = signals::stop_on_signals()?;
     let inbox = Inbox::default();
     let touched = inbox.clone();
-    let panel = match kind {
-        ScreenKind::Window => Panel::of(config.kiosk.size.0).square(),
-        ScreenKind::Headless => Panel::of(config.kiosk.size.0),
+    #[cfg(feature = "kms")]
+    let _console = match kind {
+        ScreenKind::Kms(_) => Console::take(),
+        _ => None,
     };
     let mut ui = Ui::new(kind, panel, move |command| {
         touched.touched(command);

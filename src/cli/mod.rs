@@ -26,6 +26,8 @@ pub mod identity;
 pub mod kiosk;
 pub mod listen;
 pub mod remote;
+#[cfg(feature = "ui")]
+mod screen;
 pub mod signals;
 pub mod talk;
 pub mod viewer;

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as a [`Stop`].
+//! Ctrl-C, SIGTERM and a terminal that is gone (SIGHUP) as a [`Stop`].
 //!
 //! The signals are blocked and read from a descriptor by a thread of their own: no handler runs
 //! anywhere. Call it first, since only threads started later have them blocked too. Once is a clean
@@ -11,12 +11,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::stop::{Stop, stop_pair};
 
-/// The stop that comes with SIGINT or SIGTERM.
+/// The stop that comes with SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// The system has no descriptor or thread to give.
 pub fn stop_on_signals() -> io::Result<Stop> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     signals.thread_block()?;
     let descriptor = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
     let (stopper, stop) = stop_pair();

@@ -13,6 +13,8 @@
 //! at a width that is a multiple of 128 no generation of Pi pads anything.
 #![allow(unsafe_code)]
 
+mod list;
+
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -230,18 +232,7 @@ pub fn program() -> Result<PathBuf, DeviceError> {
 
 /// What a list of cameras says of it, where it is installed.
 pub(super) fn found() -> Option<CameraFound> {
-    let program = program().ok()?;
-    Some(CameraFound {
-        name: "rpicam".to_owned(),
-        card: "Raspberry Pi camera".to_owned(),
-        driver: PROGRAM.to_owned(),
-        formats: vec!["YU12".to_owned()],
-        usable: true,
-        sentence: format!(
-            "{} is installed; whether a camera is connected to it shows when it starts",
-            program.display()
-        ),
-    })
+    program().ok().map(|program| list::found(&program))
 }
 
 fn failure(deed: &'static str, cause: String) -> DeviceError {

@@ -10,14 +10,14 @@ use slint::{ComponentHandle, Image, Model, Rgb8Pixel, SharedPixelBuffer, VecMode
 
 use super::pages::{
     CallingAdapter, EndedAdapter, FaultAdapter, HomeAdapter, InCallAdapter, IncomingAdapter,
-    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, PictureAdapter, TileView,
+    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TileView,
 };
 use super::panel::Panel;
-use super::scale::Room;
+use super::properties;
 use super::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
-use crate::frame::{PixelFormat, Size};
+use crate::frame::PixelFormat;
 use crate::identity::PeerKey;
 
 /// As many tiles as a page has room for.
@@ -50,7 +50,7 @@ impl Adapters {
             commands: Box::new(commands),
             clock: Box::new(clock),
         });
-        lay_out(window, panel);
+        properties::lay_out(window, panel);
         window.global::<HomeAdapter>().set_tiles(Rc::clone(&adapters.tiles).into());
         adapters.listen(window);
         adapters
@@ -214,46 +214,6 @@ impl Adapters {
             self.tiles.remove(self.tiles.row_count() - 1);
         }
     }
-
-    /// Show a moving picture; an empty image takes it away.
-    pub(super) fn show_picture(&self, own: bool, image: Image, ratio: f32) -> Room {
-        let Some(window) = self.window.upgrade() else { return Room::default() };
-        if own {
-            window.global::<PictureAdapter>().set_own(image);
-            return Room::default();
-        }
-        show_remote(
-            &window.global::<PictureAdapter>(),
-            &window.global::<PanelAdapter>(),
-            image,
-            ratio,
-        )
-    }
-}
-
-/// Show the other's picture, which came with this `ratio`; the room there is for the next one.
-pub(super) fn show_remote(
-    pictures: &PictureAdapter,
-    panel: &PanelAdapter,
-    image: Image,
-    ratio: f32,
-) -> Room {
-    pictures.set_remote_ratio(ratio);
-    pictures.set_remote(image);
-    let pixels = |length: i32| u32::try_from(length).unwrap_or(0);
-    Room {
-        size: Size::new(pixels(pictures.get_room_width()), pixels(pictures.get_room_height())),
-        pixel_aspect: panel.get_pixel_aspect(),
-    }
-}
-
-fn lay_out(window: &KioskWindow, panel: Panel) {
-    window.set_panel_width(panel.size.width as f32);
-    window.set_panel_height(panel.size.height as f32);
-    let adapter = window.global::<PanelAdapter>();
-    adapter.set_pixels_per_mm_x(panel.pixels_per_mm_x);
-    adapter.set_pixels_per_mm_y(panel.pixels_per_mm_y);
-    adapter.set_pixel_aspect(panel.pixel_aspect);
 }
 
 fn show_strip(window: &KioskWindow, strip: &Strip) {

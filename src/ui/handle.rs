@@ -9,15 +9,20 @@ use std::time::Duration;
 use slint::platform::{PointerEventButton, WindowEvent};
 use slint::{ComponentHandle, Image, LogicalPosition};
 
-use super::adapters::{self, Adapters};
-use super::headless::Headless;
+use super::adapters::Adapters;
+#[cfg(feature = "kms")]
+use super::behind::Behind;
+use super::event_loop::{Drawn, EventLoop};
 use super::mailbox::Mailbox;
-use super::pages::{KioskWindow, PictureWindow};
+use super::pages::{KioskWindow, PictureAdapter, PictureWindow};
+use super::properties;
 use super::scale::Room;
 use super::screen::Screen;
 use super::snapshot::Snapshot;
 use super::video::{OnShown, PictureSink, PictureStats, Place, Way};
 use super::window::UiError;
+use crate::device::VideoSink;
+use crate::wire::status::ScreenStatus;
 
 /// An event loop that takes longer than this to answer has hung.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -40,7 +45,10 @@ impl Shown {
 /// What only the window's thread may touch; handles reach it through the event loop.
 pub(super) struct Local {
     pub(super) shown: Shown,
-    pub(super) headless: Option<Rc<Headless>>,
+    /// What draws it, where it is no window.
+    pub(super) event_loop: Option<Rc<EventLoop>>,
+    #[cfg(feature = "kms")]
+    pub(super) behind: Option<Behind>,
 }
 
 thread_local! {
@@ -52,19 +60,31 @@ pub(super) fn set_local(local: Option<Rc<Local>>) {
     drop(before);
 }
 
-fn local() -> Option<Rc<Local>> {
+pub(super) fn local() -> Option<Rc<Local>> {
     LOCAL.with(|slot| slot.borrow().clone())
+}
+
+/// In the event loop: do something to the kiosk's window, if there is one.
+#[cfg(feature = "kms")]
+pub(super) fn with_kiosk<T>(look: impl FnOnce(&KioskWindow) -> T) -> Option<T> {
+    match &local()?.shown {
+        Shown::Kiosk(window, _) => Some(look(window)),
+        Shown::Viewer(_) => None,
+    }
 }
 
 /// Show a picture whose width over height was `ratio`; where it is drawn, if it is worth scaling.
 pub(super) fn show_picture(place: Place, image: Image, ratio: f32) -> Room {
     match local().as_deref() {
-        Some(Local { shown: Shown::Kiosk(_, adapters), .. }) => {
-            adapters.show_picture(place == Place::SelfView, image, ratio)
+        Some(Local { shown: Shown::Kiosk(window, _), .. }) if place == Place::SelfView => {
+            window.global::<PictureAdapter>().set_own(image);
+            Room::default()
+        }
+        Some(Local { shown: Shown::Kiosk(window, _), .. }) => {
+            properties::show_remote(&window.global(), &window.global(), image, ratio)
         }
         Some(Local { shown: Shown::Viewer(window), .. }) => {
-            let (pictures, panel) = (window.global(), window.global());
-            adapters::show_remote(&pictures, &panel, image, ratio)
+            properties::show_remote(&window.global(), &window.global(), image, ratio)
         }
         None => Room::default(),
     }
@@ -72,13 +92,13 @@ pub(super) fn show_picture(place: Place, image: Image, ratio: f32) -> Room {
 
 /// Whether [`super::video::drawn`] will be called after each drawing.
 pub(super) fn tells_when_drawn() -> bool {
-    local().is_some_and(|local| local.headless.is_some())
+    local().is_some_and(|local| local.event_loop.is_some())
 }
 
 fn snapshot_here() -> Result<Snapshot, UiError> {
     let local = local().ok_or(UiError::Ended)?;
-    match &local.headless {
-        Some(headless) => Ok(headless.snapshot()),
+    match &local.event_loop {
+        Some(event_loop) => event_loop.snapshot(),
         None => Ok(Snapshot::of(local.shown.window())?),
     }
 }
@@ -89,17 +109,39 @@ pub struct UiHandle {
     screens: Arc<Mailbox<Screen>>,
     remote: Way,
     own: Way,
-    draws: Arc<AtomicU64>,
+    kind: &'static str,
+    drawn: Arc<Drawn>,
+    #[cfg(feature = "kms")]
+    behind: Option<Behind>,
 }
 
 impl UiHandle {
-    pub(super) fn new(draws: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(kind: &'static str, drawn: Arc<Drawn>) -> Self {
         let screens = Mailbox::new(|screen| {
             if let Some(Local { shown: Shown::Kiosk(_, adapters), .. }) = local().as_deref() {
                 adapters.publish(screen);
             }
         });
-        Self { screens, remote: Way::to(Place::Remote), own: Way::to(Place::SelfView), draws }
+        Self {
+            screens,
+            remote: Way::to(Place::Remote),
+            own: Way::to(Place::SelfView),
+            kind,
+            drawn,
+            #[cfg(feature = "kms")]
+            behind: None,
+        }
+    }
+
+    /// The same with a panel behind the pages.
+    #[cfg(feature = "kms")]
+    pub(super) fn before(self, behind: Behind) -> Self {
+        Self { behind: Some(behind), ..self }
+    }
+
+    #[cfg(feature = "kms")]
+    pub(super) fn behind(&self) -> Option<Behind> {
+        self.behind.clone()
     }
 
     /// Show `screen`: the newest published one wins. Ignored by a viewer's window.
@@ -114,6 +156,19 @@ impl UiHandle {
         self.remote.sink()
     }
 
+    /// A sink for the other's pictures: behind the pages where there is a hole, else on them.
+    /// `shown` hears of each that is seen.
+    pub fn remote(&self, shown: OnShown) -> Box<dyn VideoSink> {
+        #[cfg(feature = "kms")]
+        if let Some(behind) = &self.behind
+            && let Some(sink) = behind.sink(Arc::clone(&shown))
+        {
+            return sink;
+        }
+        self.on_shown(shown);
+        Box::new(self.video_sink())
+    }
+
     /// A sink for the small own picture.
     pub fn self_view_sink(&self) -> PictureSink {
         self.own.sink()
@@ -123,6 +178,10 @@ impl UiHandle {
     pub fn clear_video(&self) {
         self.remote.clear();
         self.own.clear();
+        #[cfg(feature = "kms")]
+        if let Some(behind) = &self.behind {
+            behind.clear();
+        }
     }
 
     /// From now on `hook` hears of each of the other's pictures that is on show.
@@ -135,9 +194,29 @@ impl UiHandle {
         self.remote.stats()
     }
 
-    /// How often the headless screen was drawn; 0 in a window.
+    /// How often something was drawn; 0 in a window, which does not tell.
     pub fn draws(&self) -> u64 {
-        self.draws.load(Ordering::SeqCst)
+        self.drawn.drawings.load(Ordering::SeqCst)
+    }
+
+    /// What it is and how much it drew.
+    pub fn status(&self) -> ScreenStatus {
+        #[cfg(feature = "kms")]
+        let status = self.behind.as_ref().map(Behind::status);
+        #[cfg(not(feature = "kms"))]
+        let status = None;
+        let status = status.unwrap_or_else(|| ScreenStatus {
+            video_path: "image".to_owned(),
+            ..ScreenStatus::default()
+        });
+        let count = |figure: &AtomicU64| figure.load(Ordering::SeqCst);
+        ScreenStatus {
+            kind: self.kind.to_owned(),
+            drawings: count(&self.drawn.drawings),
+            full_drawings: count(&self.drawn.full_drawings),
+            copied_pixels: count(&self.drawn.pixels),
+            ..status
+        }
     }
 
     /// What is on the screen now.

@@ -16,6 +16,10 @@ pub mod tap_guard;
 
 #[cfg(feature = "ui")]
 pub mod adapters;
+#[cfg(feature = "kms")]
+mod behind;
+#[cfg(feature = "ui")]
+mod event_loop;
 #[cfg(feature = "ui")]
 mod handle;
 #[cfg(feature = "ui")]
@@ -24,6 +28,8 @@ mod headless;
 pub mod kms;
 #[cfg(feature = "ui")]
 mod mailbox;
+#[cfg(feature = "ui")]
+mod properties;
 #[cfg(feature = "ui")]
 mod scale;
 #[cfg(feature = "ui")]

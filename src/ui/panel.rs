@@ -30,8 +30,8 @@ impl Panel {
         Self { size, pixels_per_mm_x: x, pixels_per_mm_y: y, pixel_aspect: x / y }
     }
 
-    /// The panel that most likely has `size` pixels: one of the two official ones, or else one as
-    /// large as the 7" panel in the direction in which that fits.
+    /// The panel that most likely has `size` pixels: one of the two official ones, as it is or turned
+    /// by a quarter, or else one as large as the 7" panel in the direction in which that fits.
     pub fn of(size: Size) -> Self {
         if size == Self::SEVEN_INCH.size {
             return Self::SEVEN_INCH;
@@ -39,9 +39,20 @@ impl Panel {
         if size == Self::PORTRAIT.size {
             return Self::PORTRAIT;
         }
+        for known in [Self::SEVEN_INCH, Self::PORTRAIT].map(Self::turned) {
+            if size == known.size {
+                return known;
+            }
+        }
         let (wide, high) = if size.width >= size.height { (154.08, 85.92) } else { (86.96, 154.6) };
         let density = (size.width as f32 / wide).min(size.height as f32 / high);
         Self::with_pixels_per_mm(size, density, density)
+    }
+
+    /// The same panel hung upright, or lying.
+    const fn turned(self) -> Self {
+        let size = Size::new(self.size.height, self.size.width);
+        Self::with_pixels_per_mm(size, self.pixels_per_mm_y, self.pixels_per_mm_x)
     }
 
     /// The same panel, with pictures drawn as on square pixels: a window on a desktop.

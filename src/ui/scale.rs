@@ -22,17 +22,23 @@ impl Room {
         if self.size.pixels() == 0 || picture.pixels() == 0 {
             return None;
         }
-        let (width, height) = (self.size.width as f32, self.size.height as f32);
-        let ratio = ratio(picture) * self.pixel_aspect;
-        let fitted = Size::new(
-            (width.min(height * ratio).round() as u32).max(1),
-            (height.min(width / ratio).round() as u32).max(1),
-        );
+        let fitted = fitted(picture, self.size, self.pixel_aspect);
         let whole = |small: Size, large: Size| {
             large.width.is_multiple_of(small.width) && large.height.is_multiple_of(small.height)
         };
         (!whole(picture, fitted) && !whole(fitted, picture)).then_some(fitted)
     }
+}
+
+/// The largest size in `room` that has the shape of `picture`, whose pixels are square, on pixels of
+/// the shape `pixel_aspect`; see [`super::panel::Panel::pixel_aspect`]. No size is zero.
+pub(super) fn fitted(picture: Size, room: Size, pixel_aspect: f32) -> Size {
+    let (width, height) = (room.width as f32, room.height as f32);
+    let ratio = ratio(picture) * pixel_aspect;
+    Size::new(
+        (width.min(height * ratio).round() as u32).max(1),
+        (height.min(width / ratio).round() as u32).max(1),
+    )
 }
 
 /// Width over height.
@@ -53,6 +59,29 @@ pub(super) struct Scaler {
 impl Scaler {
     /// Fill `target`, RGB pixels of `to`, from `source`, RGB pixels of `from`. No size is zero.
     pub(super) fn scale(&mut self, source: &[u8], from: Size, target: &mut [u8], to: Size) {
+        self.rows(source, from, target.as_chunks_mut::<3>().0, to, |color| color);
+    }
+
+    /// The same into pixels that are 0xffRRGGBB.
+    #[cfg(feature = "kms")]
+    pub(super) fn scale_to_words(
+        &mut self,
+        source: &[u8],
+        from: Size,
+        target: &mut [u32],
+        to: Size,
+    ) {
+        self.rows(source, from, target, to, word);
+    }
+
+    fn rows<P>(
+        &mut self,
+        source: &[u8],
+        from: Size,
+        target: &mut [P],
+        to: Size,
+        pixel: impl Fn([u8; 3]) -> P,
+    ) {
         let stride = from.width as usize * 3;
         if self.widths != (from.width, to.width) {
             self.widths = (from.width, to.width);
@@ -64,7 +93,12 @@ impl Scaler {
             self.row.clear();
             self.row.resize(stride + 3, 0);
         }
-        let lines = target.chunks_exact_mut(to.width as usize * 3);
+        if from == to {
+            let colors = source.as_chunks::<3>().0;
+            target.iter_mut().zip(colors).for_each(|(to, color)| *to = pixel(*color));
+            return;
+        }
+        let lines = target.chunks_exact_mut(to.width as usize);
         for (y, line) in (0..to.height).zip(lines) {
             let (upper, part) = between(y, from.height, to.height);
             let lower = (upper + 1).min(from.height as usize - 1);
@@ -74,15 +108,20 @@ impl Scaler {
                 *mixed = (u16::from(*upper) * (256 - part) + u16::from(*lower) * part) >> 1;
             }
             self.row.copy_within(stride - 3..stride, stride);
-            for (pixel, (left, part)) in line.as_chunks_mut::<3>().0.iter_mut().zip(&self.columns) {
+            for (to, (left, part)) in line.iter_mut().zip(&self.columns) {
                 let pair = &self.row[*left..][..6];
-                for (color, value) in pixel.iter_mut().enumerate() {
+                *to = pixel(std::array::from_fn(|color| {
                     let (left, right) = (u32::from(pair[color]), u32::from(pair[color + 3]));
-                    *value = ((left * (256 - part) + right * part + (1 << 14)) >> 15) as u8;
-                }
+                    ((left * (256 - part) + right * part + (1 << 14)) >> 15) as u8
+                }));
             }
         }
     }
+}
+
+#[cfg(feature = "kms")]
+fn word([red, green, blue]: [u8; 3]) -> u32 {
+    u32::from_be_bytes([0xff, red, green, blue])
 }
 
 /// The pixel before the centre of pixel `place` of `to`, counted in `from`, and how much of the next
@@ -141,6 +180,19 @@ mod tests {
             let mut target = vec![1; to.pixels() * 3];
             scaler.scale(&source, from, &mut target, to);
             assert_eq!(target, scaled(&source, from, to), "{from} to {to}");
+        }
+    }
+
+    #[cfg(feature = "kms")]
+    #[test]
+    fn words_hold_the_colours_that_bytes_hold() {
+        let source: Vec<u8> = (0..12 * 9 * 3).map(|n| (n * 37 % 256) as u8).collect();
+        for to in [Size::new(17, 5), Size::new(12, 9)] {
+            let mut words = vec![0; to.pixels()];
+            Scaler::default().scale_to_words(&source, Size::new(12, 9), &mut words, to);
+            let bytes = scaled(&source, Size::new(12, 9), to);
+            let colors = words.iter().flat_map(|word| word.to_be_bytes()[1..].to_vec());
+            assert!(colors.eq(bytes), "{to}");
         }
     }
 

@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use slint::{CloseRequestResponse, ComponentHandle, PhysicalSize, PlatformError};
 
 use super::adapters::Adapters;
+#[cfg(feature = "kms")]
+use super::behind::{self, Behind};
+use super::event_loop::{Drawn, EventLoop, Painter, Post};
 use super::handle::{self, Local, Shown, UiHandle};
 use super::headless::Headless;
+#[cfg(feature = "kms")]
+use super::kms;
 use super::pages::{KioskWindow, PanelAdapter, PictureWindow};
 use super::panel::Panel;
 use super::screen::Command;
@@ -19,12 +23,14 @@ use crate::clock::{self, Time};
 use crate::frame::Size;
 
 /// Where the pages are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScreenKind {
     /// A window on a desktop (feature `desktop`).
     Window,
     /// Memory.
     Headless,
+    /// A panel of the kernel's, without a desktop.
+    #[cfg(feature = "kms")]
+    Kms(kms::Appliance),
 }
 
 /// The screen could not do something.
@@ -39,6 +45,13 @@ pub enum UiError {
     /// The program was built without the feature `desktop`.
     #[error("open a window: this twocan was built without `desktop`; use `--screen headless`")]
     NoDesktop,
+    /// There is no panel to be had.
+    #[cfg(feature = "kms")]
+    #[error(transparent)]
+    Kms(#[from] kms::KmsError),
+    /// What shows the pages can't tell what it shows.
+    #[error("look at the panel: {0}")]
+    Panel(String),
     /// Nobody answers.
     #[error("ask the screen: its event loop has ended")]
     Ended,
@@ -60,7 +73,8 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Open the kiosk's window for `panel`; what a finger says goes to `commands`.
+    /// Open the kiosk's window for `panel` (on a panel of the kernel's: for the one that is
+    /// connected); what a finger says goes to `commands`.
     ///
     /// # Errors
     /// There is no display, or this process has a window already.
@@ -69,8 +83,7 @@ impl Ui {
         panel: Panel,
         commands: impl Fn(Command) + Send + 'static,
     ) -> Result<Self, UiError> {
-        let draws = Arc::default();
-        let headless = open(kind, panel.size, &draws)?;
+        let (event_loop, handle) = open(kind, panel.size)?;
         let window = KioskWindow::new()?;
         let commands = Rc::new(commands);
         let closing = Rc::clone(&commands);
@@ -80,13 +93,21 @@ impl Ui {
         });
         let adapters =
             Adapters::connect(&window, panel, move |command| commands(command), clock::now);
-        Ok(Self::with(Shown::Kiosk(window, adapters), headless, draws))
+        let ui = Self::with(Shown::Kiosk(window, adapters), event_loop, handle);
+        #[cfg(feature = "kms")]
+        behind::panel_changed();
+        Ok(ui)
     }
 
-    fn with(shown: Shown, headless: Option<Rc<Headless>>, draws: Arc<AtomicU64>) -> Self {
-        let local = Rc::new(Local { shown, headless });
+    fn with(shown: Shown, event_loop: Option<Rc<EventLoop>>, handle: UiHandle) -> Self {
+        let local = Rc::new(Local {
+            shown,
+            event_loop,
+            #[cfg(feature = "kms")]
+            behind: handle.behind(),
+        });
         handle::set_local(Some(Rc::clone(&local)));
-        Self { local, handle: UiHandle::new(draws), first_frame: None }
+        Self { local, handle, first_frame: None }
     }
 
     /// What other threads use.
@@ -94,7 +115,7 @@ impl Ui {
         self.handle.clone()
     }
 
-    /// Call `hook` once, when the first frame is on show: after the drawing when headless; in a
+    /// Call `hook` once, when the first frame is on show: after the drawing where we draw; in a
     /// window in the event loop's first turn, which is as near as it tells.
     pub fn on_first_frame(&mut self, hook: impl FnOnce(Time) + 'static) {
         self.first_frame = Some(Box::new(hook));
@@ -106,8 +127,8 @@ impl Ui {
     /// The display went away.
     pub fn run(mut self) -> Result<(), UiError> {
         if let Some(hook) = self.first_frame.take() {
-            match &self.local.headless {
-                Some(headless) => headless.on_first_frame(hook),
+            match &self.local.event_loop {
+                Some(event_loop) => event_loop.on_first_frame(hook),
                 None => slint::Timer::single_shot(Duration::ZERO, move || hook(clock::now())),
             }
         }
@@ -133,8 +154,7 @@ pub fn viewer_window(
     size: Size,
     on_close: impl Fn() + 'static,
 ) -> Result<Ui, UiError> {
-    let draws = Arc::default();
-    let headless = open(kind, size, &draws)?;
+    let (event_loop, handle) = open(kind, size)?;
     let window = PictureWindow::new()?;
     window.global::<PanelAdapter>().set_pixel_aspect(1.0);
     window.window().set_size(PhysicalSize::new(size.width, size.height));
@@ -142,22 +162,32 @@ pub fn viewer_window(
         on_close();
         CloseRequestResponse::KeepWindowShown
     });
-    Ok(Ui::with(Shown::Viewer(window), headless, draws))
+    Ok(Ui::with(Shown::Viewer(window), event_loop, handle))
 }
 
-fn open(
-    kind: ScreenKind,
-    size: Size,
-    draws: &Arc<AtomicU64>,
-) -> Result<Option<Rc<Headless>>, UiError> {
+/// The loop that draws, where it is not a window's own, and the way to it.
+fn open(kind: ScreenKind, size: Size) -> Result<(Option<Rc<EventLoop>>, UiHandle), UiError> {
+    let drawn = Arc::new(Drawn::default());
+    let post = Post::new();
+    let install = |painter: Box<dyn Painter>| {
+        let installed =
+            EventLoop::install(Arc::clone(&post), painter, Arc::clone(&drawn), video::drawn);
+        installed.map_err(|_| UiError::Taken)
+    };
     match kind {
         ScreenKind::Headless => {
-            let headless = Headless::install(size, Arc::clone(draws), video::drawn);
-            headless.map(Some).map_err(|_| UiError::Taken)
+            let event_loop = install(Box::new(Headless::new(size)))?;
+            Ok((Some(event_loop), UiHandle::new("headless", drawn)))
+        }
+        #[cfg(feature = "kms")]
+        ScreenKind::Kms(appliance) => {
+            let (platform, opened) = kms::Platform::open(appliance, &post)?;
+            let event_loop = install(Box::new(platform))?;
+            Ok((Some(event_loop), UiHandle::new("kms", drawn).before(Behind::new(opened))))
         }
         ScreenKind::Window => {
             open_desktop()?;
-            Ok(None)
+            Ok((None, UiHandle::new("window", drawn)))
         }
     }
 }

@@ -63,8 +63,7 @@ impl Face for WindowFace {
     }
 
     fn remote(&self, shown: Shown) -> Box<dyn VideoSink> {
-        self.handle.on_shown(shown);
-        Box::new(self.handle.video_sink())
+        self.handle.remote(shown)
     }
 
     fn own(&self) -> Option<Box<dyn VideoSink>> {
@@ -88,7 +87,7 @@ impl Face for WindowFace {
     }
 
     fn status(&self) -> ScreenStatus {
-        ScreenStatus { drawings: self.handle.draws(), ..ScreenStatus::default() }
+        self.handle.status()
     }
 
     fn screenshot(&self) -> Result<Vec<u8>, String> {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use i_slint_backend_testing::{
     AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions,
@@ -23,6 +23,17 @@ use twocan::ui::{Snapshot, Ui, UiHandle};
 
 pub const PANELS: [(&str, Panel); 2] =
     [("800x480", Panel::SEVEN_INCH), ("720x1280", Panel::PORTRAIT)];
+
+/// Longer than anything takes on a slow machine.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 pub fn key(number: u8) -> PeerKey {
     PeerKey([number; 32])

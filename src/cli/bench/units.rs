@@ -21,6 +21,12 @@ use crate::device::test_pattern::TestPattern;
 use crate::frame::{Packet, PacketKind, Picture, PixelFormat, SAMPLE_RATE};
 use crate::media::jitter::Jitter;
 use crate::wire::packet::Header;
+#[cfg(feature = "kms")]
+use crate::{
+    frame::Size,
+    geometry::{Rect, Rotation},
+    ui::kms::Mixing,
+};
 
 /// Batches per run.
 const BATCHES: usize = 10;
@@ -32,6 +38,8 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     pictures(lab, batches, &mut rows)?;
     voice(batches, &mut rows)?;
     packets(batches, &mut rows)?;
+    #[cfg(feature = "kms")]
+    panel(batches, &mut rows);
     Ok(rows)
 }
 
@@ -80,6 +88,20 @@ fn pictures(lab: &Lab, batches: usize, rows: &mut Vec<Row>) -> anyhow::Result<()
         add(rows, metric, &decoded, target);
     }
     Ok(())
+}
+
+/// What a picture costs where the processor mixes it into the pages.
+#[cfg(feature = "kms")]
+fn panel(batches: usize, rows: &mut Vec<Row>) {
+    let mut mixing = Mixing::new(Size::new(800, 480), Rect::new(0, 68, 680, 412));
+    let times = time(batches, 30, || {
+        black_box(mixing.mix(Rotation::None));
+    });
+    add(rows, "picture into the pages, 680x412", &times, 200.0);
+    let times = time(batches, 30, || {
+        black_box(mixing.mix(Rotation::Quarter));
+    });
+    rows.extend(Row::ours("units", "the same turned by 90", "µs", &times, None));
 }
 
 fn voice(batches: usize, rows: &mut Vec<Row>) -> anyhow::Result<()> {
