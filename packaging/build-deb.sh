@@ -24,7 +24,7 @@ build=${CARGO_TARGET_DIR:-target}
 stage=target/package
 
 PATH="$PWD/target/tools/bin:$PATH"
-cargo-deb --version 2>/dev/null | grep -q '^3\.8\.' || {
+cargo-deb --version 2>/dev/null | grep -q '3\.8\.' || {
     echo "build-deb: installing cargo-deb into target/tools"
     CARGO_TARGET_DIR=target/tools/build cargo install --locked --root target/tools cargo-deb@3.8.0
     rm -rf target/tools/build
@@ -36,6 +36,7 @@ mkdir -p "$stage"
 "$build/$profile/twocan" generate man "$stage/man"
 "$build/$profile/twocan" generate completions "$stage/completions"
 python3 packaging/notices.py "$triple" >"$stage/third-party.txt"
+gzip -9n "$stage/third-party.txt" "$stage"/man/*.1
 
 # Times inside the package are the last commit's, so that the same tree gives the same package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}

@@ -48,7 +48,7 @@ quietly() {
 files() {
     (
         cd "$root"
-        find . -xdev \( -path ./proc -o -path ./tmp -o -path ./var/cache -o -path ./var/lib/apt \
+        find . -xdev \( -path ./proc -o -path ./run -o -path ./tmp -o -path ./var/cache -o -path ./var/lib/apt \
             -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./etc/ld.so.cache \) -prune \
             -o -printf '%p %y %m %U:%G\n'
         # Copies that the tools keep of the files beside them.
@@ -94,7 +94,7 @@ inside dpkg-query -W -f '${Conffiles}' twocan | grep -q /etc/twocan/twocan.toml 
 echo "test-deb: the kiosk's user makes a key and asks the doctor"
 quietly systemd-tmpfiles --create twocan.conf
 as_twocan() {
-    env -i PATH=/usr/bin:/bin HOME=/var/lib/twocan chroot --userspec=twocan:twocan "$root" "$@"
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/var/lib/twocan chroot --userspec=twocan:twocan "$root" "$@"
 }
 as_twocan twocan identity >"$work/identity" || fail "no identity"
 [ -n "$(ls -A "$root/var/lib/twocan")" ] || fail "the key should be in /var/lib/twocan"
