@@ -79,7 +79,10 @@ impl Devices {
             (libinput, Some(folder))
         };
         watch(libinput.as_fd())?;
-        Ok(Self { libinput: RefCell::new(libinput), folder, readable, touch })
+        let devices = Self { libinput: RefCell::new(libinput), folder, readable, touch };
+        // Libinput tells of what is there already without becoming readable.
+        devices.contacts();
+        Ok(devices)
     }
 
     /// Readable when something was touched, or a device has come or gone.
