@@ -330,7 +330,7 @@ impl Story<'_> {
             let shot = self.handle.screenshot().expect("the loop answers");
             shot.size == size && self.memory.pixel(700, 1270) == 0xfff6_f2ea
         });
-        let leftover = self.memory.record().canvas.iter().any(|pixel| *pixel == 0x1234_5678);
+        let leftover = self.memory.record().canvas.contains(&0x1234_5678);
         assert!(!leftover, "every pixel was presented");
         wait_until("the tap on the lower tile is heard", || {
             self.handle.tap(360.0, 1000.0);

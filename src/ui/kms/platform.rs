@@ -8,7 +8,7 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
 
 use slint::LogicalPosition;
@@ -121,7 +121,7 @@ impl Painter for Platform {
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
-        self.devices.as_ref().map(Devices::readable)
+        self.devices.as_ref().map(|devices| devices.readable().as_fd())
     }
 
     fn attend(&self, window: &slint::Window) {

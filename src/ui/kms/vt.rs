@@ -45,9 +45,9 @@ impl Console {
         TAKEN.store(terminal.as_raw_fd(), Ordering::SeqCst);
         // exit() comes past no destructor.
         static AT_EXIT: Once = Once::new();
-        // SAFETY: the function lives as long as the process, touches an atomic and makes a system
-        // call.
         AT_EXIT.call_once(|| {
+            // SAFETY: the function lives as long as the process, touches an atomic and makes a
+            // system call.
             let _ = unsafe { libc::atexit(give_back) };
         });
         Some(Self { _terminal: terminal })
