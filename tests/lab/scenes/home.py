@@ -13,6 +13,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 CLOCK = (0, 0, 176, 64)
 # Letters may be drawn a little differently by another version of Slint.
 TOLERANCE = 0.005
+CARDS = {"microphone": {"device": "auto"}, "speaker": {"device": "auto"}}
 
 
 @scene("home", quick=True)
@@ -53,7 +54,7 @@ def doctor(stage: Stage) -> None:
     """`twocan doctor --json` names the screen's path, camera, sound cards and touch device."""
     guest = stage.guest()
     guest.run("modprobe vivid n_devs=1 node_types=1; modprobe snd-aloop; udevadm settle")
-    anna = stage.panel_kiosk(guest, camera={"source": "auto"})
+    anna = stage.panel_kiosk(guest, camera={"source": "auto"}, **CARDS)
     anna.knows(stage.host_kiosk())
     for is_on in (False, True):
         if is_on:
