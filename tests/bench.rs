@@ -28,7 +28,7 @@ fn the_quickest_scenario_leaves_rows_of_the_documented_shape_and_a_table() {
     assert!(host["cores"].as_u64().unwrap() >= 1 && host["load"].is_f64(), "{host}");
     assert!(["debug", "release"].contains(&host["build"].as_str().unwrap()), "{host}");
     let rows = bench["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 7);
+    assert_eq!(rows.len(), if cfg!(feature = "kms") { 9 } else { 7 });
     for row in rows {
         assert_eq!(row["scenario"], "units");
         assert!(table.contains(row["metric"].as_str().unwrap()), "{row}");

@@ -133,12 +133,20 @@ impl Card {
     /// Wait until `frames` can be read or written; false: it is time to stop.
     fn wait(&mut self, frames: usize, capture: bool, stop: &Stop) -> Result<bool, DeviceError> {
         let began = clock::now();
+        let mut called = false;
         loop {
             if stop.is_stopped() {
                 return Ok(false);
             }
-            if self.available(capture, || stop.is_stopped())? >= frames {
+            let available = self.available(capture, || stop.is_stopped())?;
+            if available >= frames {
                 return Ok(true);
+            }
+            if std::mem::take(&mut called) {
+                // It called and has too little: sound servers do, again and again and at once. A
+                // thread that goes before others must not spin.
+                stop.sleep(time_of(frames - available).max(Duration::from_millis(1)));
+                continue;
             }
             if self.pcm.state() == State::Disconnected {
                 return Err(self.failed("the device is gone"));
@@ -159,10 +167,16 @@ impl Card {
                 _ => {}
             }
             fds.pop();
+            called = fds.iter().any(|fd| fd.revents != 0);
             // Read for its side effect: some plugins take their wake-up back here.
             let _ = self.pcm.revents(&fds);
         }
     }
+}
+
+/// How long so many frames take.
+fn time_of(frames: usize) -> Duration {
+    Duration::from_micros(frames as u64 * 1_000_000 / u64::from(SAMPLE_RATE))
 }
 
 /// What came of asking again and again.
