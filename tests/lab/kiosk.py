@@ -92,7 +92,7 @@ class Kiosk:
         self.made = place.folder / name.lower()
         self.folder = Path("/run") / name.lower() if self.in_guest else self.made
         self.log = place.folder / f"{name.lower()}.log"
-        self.number = 0
+        self.number, self.is_on = 0, False
         (self.made / "state").mkdir(parents=True)
         (self.made / "twocan.toml").write_text(toml(config))
         told = subprocess.check_output(shlex.split(self.command("identity --json", self.made)))
@@ -112,6 +112,7 @@ class Kiosk:
 
     def start(self) -> None:
         """Switch it on, and wait until it says how it is."""
+        self.is_on = True
         log = self.log
         if self.in_guest:
             self.place.run(f"rm -rf {self.folder} && cp -r /out/{self.made.name} {self.folder}")

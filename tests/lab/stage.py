@@ -112,7 +112,7 @@ class Stage:
 
     def close(self, failed: bool) -> None:
         """End everything that was started; after a failure with a last look at it."""
-        for kiosk in [kiosk for kiosk in self.kiosks if failed and kiosk.number]:
+        for kiosk in [kiosk for kiosk in self.kiosks if failed and kiosk.is_on]:
             try:
                 self.step("this is how it failed", kiosk)
                 if kiosk.in_guest:
