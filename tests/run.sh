@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything that is checked, from a fresh clone: packages, style, lints, licences, tests.
-# The last lines are the test runner's own.
+# The last lines are the test runner's own, and one of the kernel lab's.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -30,3 +30,15 @@ if command -v cargo-nextest >/dev/null; then
 else
     step cargo test --locked --no-fail-fast --lib --bins --tests
 fi
+
+# The kiosk on a kernel's own screen, a few scenarios of it. Its log is long; how it ended is one line.
+mkdir -p target
+log=target/lab.log
+echo "== tests/lab/run.sh --quick >$log"
+code=0
+./tests/lab/run.sh --quick >"$log" 2>&1 || code=$?
+case $code in
+0) tail -n 1 "$log" ;;
+77) echo "the kernel lab can't run here: $(tail -n 1 "$log")" >&2 ;;
+*) cat "$log" >&2 && exit "$code" ;;
+esac

@@ -92,7 +92,7 @@ class Kiosk:
         self.made = place.folder / name.lower()
         self.folder = Path("/run") / name.lower() if self.in_guest else self.made
         self.log = place.folder / f"{name.lower()}.log"
-        self.number = 0
+        self.number, self.is_on = 0, False
         (self.made / "state").mkdir(parents=True)
         (self.made / "twocan.toml").write_text(toml(config))
         told = subprocess.check_output(shlex.split(self.command("identity --json", self.made)))
@@ -112,6 +112,7 @@ class Kiosk:
 
     def start(self) -> None:
         """Switch it on, and wait until it says how it is."""
+        self.is_on = True
         log = self.log
         if self.in_guest:
             self.place.run(f"rm -rf {self.folder} && cp -r /out/{self.made.name} {self.folder}")
@@ -154,9 +155,24 @@ class Kiosk:
         return self.until(f"{more} more pictures", lambda status: shown(status) >= seen + more)
 
     def until_settled(self) -> None:
-        """Wait until a new page takes touches: for 600 ms it does not, so that no second touch of
-        a hasty finger is meant for it. Twice that, since the guest's time runs behind ours."""
-        time.sleep(1.2)
+        """Wait until the page takes touches: for 600 ms a new one does not, so that no second touch
+        of a hasty finger is meant for it. The screenshot is answered by the thread that shows pages,
+        after every page that came before it; from then on the kiosk's own clock counts."""
+        self.screenshot()
+        self.place.run("sleep 0.7")
+
+    def counted_for(self, seconds: int) -> tuple[float, dict]:
+        """What its screen did in this many seconds of its own clock: how many they were, and by how
+        much the counts of `status` grew."""
+        status = self.command("status --json")
+        look = f"cut -d' ' -f1 /proc/uptime; {status}"
+        text = self.place.run(f"{look}; sleep {seconds}; {status}; cut -d' ' -f1 /proc/uptime", LIMIT).text
+        began, _, rest = text.partition("\n")
+        statuses, _, ended = rest.strip().rpartition("\n")
+        first, _, second = statuses.partition("\n}\n")
+        before, after = json.loads(first + "}")["screen"], json.loads(second)["screen"]
+        counts = ("drawings", "full_drawings", "copied_pixels", "commits")
+        return float(ended) - float(began), {key: after[key] - before[key] for key in counts}
 
     def do(self, words: str) -> str:
         """A `twocan` command for the running kiosk, such as `hangup`."""

@@ -40,6 +40,7 @@ def passes(scene: Scene, options: argparse.Namespace) -> bool:
     failed = True
     try:
         scene.play(stage)
+        stage.expect_no_errors()
         failed = False
     except Failed as found:
         say(f"   FAILED: {found}")

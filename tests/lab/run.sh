@@ -20,5 +20,5 @@ cargo build --locked --quiet --bin twocan
 mkdir -p "$results"
 # Guests read the program over a slow line: without what only a debugger wants of it.
 strip --strip-debug -o "$results/twocan" "${CARGO_TARGET_DIR:-target}/debug/twocan"
-exec python3 "$here/lab.py" --kit "${TWOCAN_LAB:-$results/kit}" --program "$results/twocan" \
+exec python3 -B "$here/lab.py" --kit "${TWOCAN_LAB:-$results/kit}" --program "$results/twocan" \
     --results "$results" "$@"

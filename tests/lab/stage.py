@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from guest import HOST_ADDRESS, Guest
-from kiosk import Host, Kiosk
+from kiosk import Host, Kiosk, expect
 
 # A camera that a guest can carry: small, and few pictures a second.
 SMALL_CAMERA = {"source": "pattern:B", "size": "320x240", "fps": 5}
@@ -110,9 +110,16 @@ class Stage:
             plain = re.sub("[^a-z0-9]+", "-", words.lower()).strip("-")
             kiosk.look().write(self.folder / f"{self.steps:02}-{plain}{whose}.png")
 
+    def expect_no_errors(self) -> None:
+        """In the log, an error is a mistake of the program's own; what befell it is a warning."""
+        for kiosk in self.kiosks:
+            lines = kiosk.log.read_text(errors="replace").splitlines() if kiosk.log.exists() else []
+            wrong = [line for line in lines if " ERROR " in line or "panicked" in line]
+            expect(not wrong, f"{kiosk.name}'s log: {wrong}")
+
     def close(self, failed: bool) -> None:
         """End everything that was started; after a failure with a last look at it."""
-        for kiosk in [kiosk for kiosk in self.kiosks if failed and kiosk.number]:
+        for kiosk in [kiosk for kiosk in self.kiosks if failed and kiosk.is_on]:
             try:
                 self.step("this is how it failed", kiosk)
                 if kiosk.in_guest:

@@ -30,8 +30,9 @@ use crate::supervisor::in_full;
 
 /// After trouble the panel is tried again this much later.
 const RETRY: Duration = Duration::from_secs(1);
-/// A change that takes longer to be shown is trouble.
-const FLIP_LIMIT: Duration = Duration::from_secs(1);
+/// A change that takes longer to be shown is trouble. A panel that is gone is heard of otherwise; this
+/// is for a card that hangs, and no machine that is short of time for moments is to be taken for one.
+const FLIP_LIMIT: Duration = Duration::from_secs(5);
 
 /// What the thread owns.
 pub(super) struct Loop<'a> {

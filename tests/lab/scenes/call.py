@@ -14,11 +14,13 @@ from kiosk import (
 )
 from picture import Picture
 from scene import scene
-from stage import Stage
+from stage import Stage, say
 
 # In the call's page: a part of the other's test picture with nothing but its tint on it.
 TINT_AT = (560, 250, 40, 60)
 TINT_OF_B = (76, 55, 121)
+# QEMU's panel names this rate, and keeps none.
+REFRESH = 75
 BANNER = (300, 4, 300, 20)
 AMBER = (255, 201, 60)
 # Seven of vivid's eight colour bars, left to right, as bright as it draws them.
@@ -76,6 +78,12 @@ def call(stage: Stage) -> None:
     stage.step("in the call", anna, bert)
     path = anna.status()["screen"]["video_path"]
     expect(path == "compose", f"virtio-gpu has no planes to spare, and the path is {path}")
+    # This panel shows a change at once, thousands in a second if they came.
+    seconds, new = anna.counted_for(5)
+    say(f"   {new} in {seconds:.1f} s")
+    most = REFRESH * seconds + 2
+    expect(0 < new["commits"] <= most, f"{new['commits']} changes of the panel in {seconds:.1f} s")
+    expect(new["full_drawings"] == 0, f"pictures make the pages be painted in full: {new}")
     before = anna.status()["volume"]
     anna.tap(LOUDER)
     anna.until("it is louder", lambda status: status["volume"] == before + 1)

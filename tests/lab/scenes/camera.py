@@ -29,6 +29,8 @@ def camera(stage: Stage) -> None:
     guest.run(PULL)
     wait_for("words that the camera is gone", lambda: shows(anna, BANNER, AMBER))
     stage.step("the camera was pulled", anna, bert)
+    notice = anna.status()["call"]["notice"]
+    expect("camera" in notice.lower(), f"the words on the screen: {notice}")
     expect(anna.status()["page"] == "in-call", "the call ended with its camera")
     guest.run(PUT_BACK)
     wait_for("no more words", lambda: not shows(anna, BANNER, AMBER))

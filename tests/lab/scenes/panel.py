@@ -1,14 +1,12 @@
 """Panels of other kinds: turned ones, and ones whose hardware mixes the picture in."""
 
-import re
-
 from kiosk import expect
 from picture import Picture
 from scene import scene
 from stage import Stage
 
 from scenes.call import talking
-from scenes.home import GOLDEN, TOLERANCE
+from scenes.home import GOLDEN, TOLERANCE, kernel_state, planes_in_use
 
 
 @scene("turned")
@@ -20,6 +18,7 @@ def turned(stage: Stage) -> None:
     bert.knows(anna)
     anna.start()
     # A tile of somebody who is away is grey; another one's colour is as random as its key.
+    anna.until_settled()
     stage.step("home on the upright panel", anna)
     # Turned back, it is the drawing for 480x800; the strip above shows the time.
     seen = anna.look().rotated(270).without(0, 0, 480, 130)
@@ -46,8 +45,7 @@ def plane(stage: Stage) -> None:
     screen = anna.status()["screen"]
     expect(screen["driver"] == "vkms", f"it is drawn on {screen['driver']}")
     expect(screen["video_path"] == "plane", f"{screen['video_path']}: {screen['reason']}")
-    guest.run("mount -t debugfs debugfs /sys/kernel/debug || true")
-    state = guest.run("cat /sys/kernel/debug/dri/*/state").text
+    state = kernel_state(guest)
     (stage.folder / "planes.txt").write_text(state)
     lit = planes_in_use(state)
     expect(len(lit) >= 2, f"these planes carry something: {lit}")
@@ -55,10 +53,3 @@ def plane(stage: Stage) -> None:
     anna.do("hangup")
     anna.until_page("home")
     stage.step("home", anna)
-
-
-def planes_in_use(state: str) -> list[str]:
-    """The planes that show a framebuffer on a CRTC, from the kernel's own account."""
-    planes = re.split(r"^plane\[", state, flags=re.MULTILINE)[1:]
-    lit = [text for text in planes if re.search(r"crtc=crtc-\d", text) and "fb=0" not in text]
-    return [text.split("\n", 1)[0].split(": ", 1)[1] for text in lit]
