@@ -24,7 +24,6 @@ pub(super) struct Eye(Mutex<Seen>);
 struct Seen {
     shown: u64,
     first: Option<Time>,
-    last: Option<Time>,
     whole: Both,
     settled: Both,
     /// Capture time and stamp of pictures that are on their way.
@@ -58,11 +57,6 @@ impl Eye {
         self.seen().first
     }
 
-    /// When the newest picture was shown.
-    pub(super) fn last(&self) -> Option<Time> {
-        self.seen().last
-    }
-
     /// Begin to collect ages anew.
     pub(super) fn settle(&self) {
         self.seen().settled = Both::default();
@@ -90,7 +84,6 @@ impl Eye {
         let mut seen = self.seen();
         seen.shown += 1;
         seen.first.get_or_insert(now);
-        seen.last = Some(now);
         let stamp = seen.stamps.iter().find(|(of, _)| *of == captured).map(|(_, stamp)| *stamp);
         let Seen { whole, settled, .. } = &mut *seen;
         for ages in [whole, settled] {

@@ -67,7 +67,7 @@ pub struct Neighbour {
 /// What the media workers report once a second in a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct News {
-    /// When the newest remote picture was shown.
+    /// When the newest remote picture was handed to the screen.
     pub picture: Option<Time>,
     /// Pictures are being held back because the line is thin.
     pub thin: bool,

@@ -307,7 +307,8 @@ impl CallMedia {
         let (before_captured, before_skipped) =
             std::mem::replace(&mut self.thin_mark, (captured, skipped));
         News {
-            picture: self.eye.last(),
+            // What a panel that is away would not tell.
+            picture: self.viewer.last().map(|(shown, _)| shown),
             thin: (skipped - before_skipped) * 5 > captured - before_captured,
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),

@@ -29,7 +29,8 @@ pub(super) fn choose(wanted: Wanted, config: &Config) -> anyhow::Result<(ScreenK
     }
 }
 
-/// Whether a panel of the kernel's could be taken now.
+/// Whether the pages belong on a panel of the kernel's: one that could be taken now, or one that a
+/// card waits for (at boot a program may be there before its panel).
 #[cfg(feature = "kms")]
 fn has_panel(config: &Config) -> bool {
     match crate::ui::kms::probe(&config.display, config.kiosk.size.0) {
@@ -39,6 +40,10 @@ fn has_panel(config: &Config) -> bool {
                 found.connector.as_deref().unwrap_or("the panel"),
                 found.card.as_deref().unwrap_or("the card"),
             );
+            true
+        }
+        Err(error) if crate::ui::kms::has_card() => {
+            tracing::info!("no desktop here, and {error}: the pages wait for a panel");
             true
         }
         Err(error) => {

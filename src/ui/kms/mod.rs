@@ -46,5 +46,5 @@ pub use error::KmsError;
 pub use mixing::Mixing;
 pub use platform::{Appliance, OpenSurface};
 pub(super) use platform::{Opened, Platform};
-pub use probe::probe;
+pub use probe::{has_card, probe};
 pub use vt::Console;

@@ -1,10 +1,16 @@
 //! What would be used, without taking the screen.
 
+use super::card::cards;
 use super::error::KmsError;
 use super::take::find;
 use crate::config::{self, VideoPath};
 use crate::frame::Size;
 use crate::wire::status::ScreenStatus;
+
+/// Whether this machine has a card at all, with a panel or waiting for one.
+pub fn has_card() -> bool {
+    !cards().is_empty()
+}
 
 /// Look at the cards: which panel would be taken, in which mode, and how pictures would get onto it.
 /// `size` is the panel's size that is wished for. Nothing that is shown changes. Where another

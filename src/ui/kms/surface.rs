@@ -25,7 +25,8 @@ pub struct Room {
     pub pixel_aspect: f32,
 }
 
-/// Shows a drawing and one moving picture behind its hole. No call waits for the hardware.
+/// Shows a drawing and one moving picture behind its hole. No call waits for the
+/// hardware, but for [`Surface::snapshot`], which waits a second at most.
 pub trait Surface: Send + Sync {
     /// The size the pages are drawn at: the panel's, turned. Changes when another panel is plugged in.
     fn size(&self) -> Size;
