@@ -110,6 +110,18 @@ fn every_page() -> Vec<(&'static str, Screen)> {
                 }
             }),
         ),
+        (
+            "in-call-notice",
+            in_call_with(|page| {
+                if let Page::InCall { person, notice, .. } = page {
+                    person.name = "Grandma Rosemarie".to_owned();
+                    *notice = Some(
+                        "The camera is not working. Grandma Rosemarie cannot see you, only hear you."
+                            .to_owned(),
+                    );
+                }
+            }),
+        ),
         ("ended", ended()),
         (
             "ended-long",

@@ -72,6 +72,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     })?;
     let face = Arc::new(WindowFace::of(&mut ui));
     let app = app::start(&config, &paths, face, inbox, stop)?;
+    // It answers when home is published, so that the first frame is that and not an empty page. When
+    // it has ended already, so does the event loop.
+    let _ = app.ask(Request::Status);
     ui.run()?;
     if !app.finish() {
         bail!("the kiosk ended with a panic; the log says where");
