@@ -20,5 +20,10 @@ cargo build --locked --quiet --bin twocan
 mkdir -p "$results"
 # Guests read the program over a slow line: without what only a debugger wants of it.
 strip --strip-debug -o "$results/twocan" "${CARGO_TARGET_DIR:-target}/debug/twocan"
+# The tests of the display's thread need a card of the kernel's.
+[ "${1:-}" = --quick ] || strip --strip-debug -o "$results/twocan-tests" "$(
+    cargo test --locked --quiet --lib --no-run --message-format=json |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+)"
 exec python3 -B "$here/lab.py" --kit "${TWOCAN_LAB:-$results/kit}" --program "$results/twocan" \
     --results "$results" "$@"

@@ -24,7 +24,7 @@ use crate::ui::snapshot::Snapshot;
 use crate::wire::status::ScreenStatus;
 
 /// How long a snapshot may take: a mode that is being set has to be waited for.
-const SNAPSHOT_LIMIT: Duration = Duration::from_secs(1);
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(4);
 /// How long the start waits for the first look at the panel.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 

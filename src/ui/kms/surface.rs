@@ -26,7 +26,7 @@ pub struct Room {
 }
 
 /// Shows a drawing and one moving picture behind its hole. No call waits for the
-/// hardware, but for [`Surface::snapshot`], which waits a second at most.
+/// hardware, but for [`Surface::snapshot`], which waits four seconds at most.
 pub trait Surface: Send + Sync {
     /// The size the pages are drawn at: the panel's, turned. Changes when another panel is plugged in.
     fn size(&self) -> Size;

@@ -1,11 +1,11 @@
 """Panels of other kinds: turned ones, and ones whose hardware mixes the picture in."""
 
-from kiosk import expect
+from kiosk import HANG_UP, expect, shown, wait_for
 from picture import Picture
 from scene import scene
 from stage import Stage
 
-from scenes.call import talking
+from scenes.call import TINT_AT, TINT_OF_B, shows, talking
 from scenes.home import GOLDEN, TOLERANCE, kernel_state, planes_in_use
 
 
@@ -53,3 +53,40 @@ def plane(stage: Stage) -> None:
     anna.do("hangup")
     anna.until_page("home")
     stage.step("home", anna)
+
+
+# What the kernel finds out about a connector, and that something has changed.
+CONNECTOR = "/sys/class/drm/card0-Virtual-1/status"
+NEWS = "echo change >/sys/class/drm/card0/uevent"
+
+
+@scene("panel-pulled")
+def panel_pulled(stage: Stage) -> None:
+    """A panel that is pulled in a call is waited for, and painted when it is back; the call goes on."""
+    guest, anna, bert = talking(stage)
+    guest.run(f"echo off >{CONNECTOR} && {NEWS}")
+    missed = anna.until("the panel is missed", lambda status: status["screen"]["trouble"])
+    stage.step(f"it is missed: {missed['screen']['trouble']}", bert)
+    before = shown(bert.status())
+    bert.until("pictures go on", lambda status: shown(status) > before + 3)
+    guest.run(f"echo on >{CONNECTOR} && {NEWS}")
+    anna.until("the panel is back", lambda status: not status["screen"]["trouble"])
+    wait_for("Bert's picture on the panel", lambda: shows(anna, TINT_AT, TINT_OF_B))
+    stage.step("the panel is back", anna)
+    anna.tap(HANG_UP)
+    anna.until_page("home")
+    stage.step("home", anna)
+
+
+@scene("display")
+def display(stage: Stage) -> None:
+    """The display's thread: idle when nothing changes, one change a refresh, a panel taken by others."""
+    tests = stage.program.with_name("twocan-tests")
+    words = f"{tests} --ignored --test-threads=1 --nocapture ui::kms::lab::"
+    mixed = stage.guest(name="mixed")
+    planes = stage.guest(name="planes", panel=None)
+    planes.run("modprobe vkms enable_overlay=1 && udevadm settle")
+    for guest in (mixed, planes):
+        output = guest.run(words, limit=300)
+        expect("test result: ok" in output.text, f"the tests say {output.text}")
+        stage.step(f"the tests have passed in the guest {guest.folder.name}")
