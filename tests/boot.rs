@@ -1,5 +1,6 @@
 //! What turns a machine into a kiosk says nothing that systemd, the desktop or the firmware would
-//! stumble over. Where their checkers are not installed (kiosk/setup.sh brings them), a test says so.
+//! stumble over. Where their checkers are not installed (kiosk/setup.sh brings them), a test says so; with
+//! CI=true it fails.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
@@ -30,6 +31,8 @@ fn values(key: &str) -> Vec<String> {
 /// Standard output and error of a checker that must succeed; `None` where it is not installed.
 fn checked(program: &str, arguments: &[&str]) -> Option<String> {
     let Ok(output) = Command::new(program).args(arguments).output() else {
+        let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(!is_ci, "{program} is not installed, and CI checks everything");
         println!("{program} is not installed: NOT CHECKED");
         return None;
     };
@@ -70,6 +73,29 @@ fn the_unit_comes_back_for_ever_and_is_watched() {
     let pause = values("RestartSec");
     let pause: u32 = pause[0].strip_suffix("ms").unwrap().parse().unwrap();
     assert!(pause <= 500, "home again within two seconds");
+}
+
+#[test]
+fn the_kinds_of_devices_that_the_unit_may_open_are_known_to_the_kernel_before_it_starts() {
+    // Kinds whose drivers Debian and the Pi build as modules; input and the heaps are built in.
+    let module = |kind: &str| match kind {
+        "drm" => Some("drm"),
+        "media" => Some("mc"),
+        "video4linux" => Some("videodev"),
+        "alsa" => Some("snd"),
+        "input" | "dma_heap" => None,
+        kind => panic!("where does {kind} come from?"),
+    };
+    let has = |key: &str, unit: &str| {
+        values(key).iter().any(|line| line.split(' ').any(|other| other == unit))
+    };
+    let allowed = values("DeviceAllow");
+    let kinds = allowed.iter().filter_map(|line| line.strip_prefix("char-")?.strip_suffix(" rw"));
+    let needed: Vec<_> = kinds.filter_map(module).collect();
+    assert_eq!(needed, ["drm", "videodev", "mc", "snd"]);
+    for unit in needed.iter().map(|module| format!("modprobe@{module}.service")) {
+        assert!(has("Wants", &unit) && has("After", &unit), "{unit}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::clock;
-use crate::config::{BacklightChoice, Config, Display, Paths};
+use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
 use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
 use crate::identity::{Identity, IdentityError};
@@ -50,6 +50,7 @@ use crate::ui::screen::Command;
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
+use crate::wire::status::RelayStatus;
 
 use self::control::{ControlServer, Reply};
 use self::core::Core;
@@ -168,6 +169,7 @@ pub fn start(
         state_folder: paths.state.clone(),
         key_line: identity.public().to_openssh(config.kiosk.name.as_str()),
         name: config.kiosk.name.as_str().to_owned(),
+        relay: config.relay.as_ref().map(relay_place).unwrap_or_default(),
         shown: None,
         next_look: None,
         settled: false,
@@ -262,6 +264,17 @@ fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
         }
         BacklightChoice::Auto | BacklightChoice::None => Backlight::none(),
         BacklightChoice::Folder(folder) => Backlight::at(folder),
+    }
+}
+
+/// Which relay the status speaks of.
+fn relay_place(relay: &Relay) -> RelayStatus {
+    RelayStatus {
+        host: Some(relay.host.to_string()),
+        port: Some(relay.port.get()),
+        user: Some(relay.user.as_str().to_owned()),
+        host_key: Some(relay.host_key.to_string()),
+        ..RelayStatus::default()
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) struct Loop {
     pub(super) state_folder: PathBuf,
     pub(super) key_line: String,
     pub(super) name: String,
+    /// The relay of the config, of which only the place is known here.
+    pub(super) relay: crate::wire::status::RelayStatus,
     pub(super) shown: Option<Screen>,
     pub(super) next_look: Option<Time>,
     pub(super) settled: bool,

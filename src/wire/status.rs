@@ -78,6 +78,14 @@ pub struct RelayStatus {
     pub state: String,
     /// Why it is not connected.
     pub sentence: Option<String>,
+    /// As in the twocan.toml of the kiosk's start.
+    pub host: Option<String>,
+    /// Likewise.
+    pub port: Option<u16>,
+    /// The login name, likewise.
+    pub user: Option<String>,
+    /// The pinned key as an OpenSSH line, likewise.
+    pub host_key: Option<String>,
 }
 
 /// One contact.

@@ -17,6 +17,8 @@ use crate::wire::control::Request;
 /// From the home page's last change to the measurement of idleness, and its length.
 const CALM: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(10);
+/// Without a drawing for so long, a change is all on the screen.
+const STILL: Duration = Duration::from_millis(300);
 /// Pixels of the screen.
 const SCREEN: f64 = 800.0 * 480.0;
 const OFTEN: Duration = Duration::from_micros(300);
@@ -84,10 +86,28 @@ fn volume_bar(lab: &Lab, anna: &mut Kiosk, bert: &Kiosk) -> anyhow::Result<f64> 
     let before = anna.status()?;
     anna.ask(&Request::Volume { volume: 3 })?;
     let drawn = |status: &Value, what: &str| figure(status, what) - figure(&before, what);
-    let after =
-        anna.wait_for("the bar", LIMIT, |status| drawn(status, "/screen/drawings") > 0.0)?;
+    anna.wait_for("the bar", LIMIT, |status| drawn(status, "/screen/drawings") > 0.0)?;
+    let after = at_rest(lab, anna)?;
     anna.ask(&Request::Hangup)?;
     Ok(100.0 * drawn(&after, "/screen/copied_pixels") / SCREEN)
+}
+
+/// The status once nothing has been drawn for a while: a change may take several drawings. The bar
+/// itself stays for longer than that.
+fn at_rest(lab: &Lab, kiosk: &Kiosk) -> anyhow::Result<Value> {
+    let deadline = Instant::now() + LIMIT;
+    let mut before = kiosk.status()?;
+    loop {
+        lab.wait(STILL)?;
+        let now = kiosk.status()?;
+        if figure(&now, "/screen/drawings") <= figure(&before, "/screen/drawings") {
+            return Ok(now);
+        }
+        if Instant::now() > deadline {
+            bail!("the kiosk never stops drawing: {now}");
+        }
+        before = now;
+    }
 }
 
 /// Kill Anna's kiosk, wait as long as her unit's manager would, and start it again: the seconds from

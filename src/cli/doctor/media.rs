@@ -1,24 +1,32 @@
 //! Camera, microphone and loudspeaker: what the configuration asks for, among what is plugged in.
+//!
+//! ```text
+//!  no kiosk, or one at rest ─> opened once
+//!  a call ───────────────────> the words of its workers: what a call holds can't be had twice
+//!  a kiosk not to be asked ──> not tried: it might be in a call
+//! ```
+
+use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::check::Check;
+use super::check::{Check, Verdict};
+use super::kiosk::Kiosk;
 use crate::config::Config;
+use crate::device::DeviceError;
 use crate::device::open::{self, CameraFound};
 use crate::device::sound;
 use crate::device::sound_cards::{self, SoundCard};
 use crate::device::sound_server;
 
+const CAMERA: &str = "camera";
+
 /// The rows `camera`, `microphone` and `speaker`.
-pub(super) fn check(config: &Config, in_call: bool) -> [Check; 3] {
+pub(super) fn check(config: &Config, kiosk: &Kiosk) -> [Check; 3] {
     let cards = sound_cards::list();
     let choice = sound_cards::best(&cards);
     let served = sound_server::runs();
-    let opens = |opened: Result<(), crate::device::DeviceError>| match opened {
-        // What the call holds can't be had twice.
-        Err(_) if in_call => Ok(()),
-        opened => opened.map_err(|error| error.to_string()),
-    };
     let microphone = Ear {
         name: "microphone",
         wanted: config.microphone.device.as_str(),
@@ -33,11 +41,73 @@ pub(super) fn check(config: &Config, in_call: bool) -> [Check; 3] {
         best: choice.speakers.first(),
         missing: "You will hear nobody, and no ring",
     };
+    let source = config.camera.source.to_string();
+    let camera = camera(&source, &open::cameras());
     [
-        camera(&config.camera.source.to_string(), &open::cameras()),
-        microphone.check(&cards, |pcm| opens(sound::open_source(pcm).map(drop))),
-        speaker.check(&cards, |pcm| opens(sound::open_sink(pcm, sound::DESKTOP_BUFFER).map(drop))),
+        in_use(camera, &source, Trial::of_others(kiosk, "camera")),
+        microphone.check(&cards, |pcm| {
+            Trial::of_others(kiosk, "talk")
+                .unwrap_or_else(|| sound::open_source(pcm).map(drop).into())
+        }),
+        speaker.check(&cards, |pcm| {
+            Trial::of_others(kiosk, "listen")
+                .unwrap_or_else(|| sound::open_sink(pcm, sound::DESKTOP_BUFFER).map(drop).into())
+        }),
     ]
+}
+
+/// What came of using a device, or why nobody tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Trial {
+    Works,
+    Broken(String),
+    Not(&'static str),
+}
+
+impl Trial {
+    /// By the kiosk's words on its worker; none: the device is free to be tried.
+    fn of_others(kiosk: &Kiosk, worker: &str) -> Option<Self> {
+        if let Some(why) = kiosk.closed() {
+            return Some(Self::Not(why));
+        }
+        let mut workers = kiosk.call()?.as_array().into_iter().flatten();
+        let Some(found) = workers.find(|found| found["name"] == worker) else {
+            return Some(Self::Not("there is a call"));
+        };
+        Some(match found["trouble"].as_str() {
+            Some(trouble) => Self::Broken(trouble.trim_end_matches('.').to_owned()),
+            None => Self::Works,
+        })
+    }
+}
+
+impl From<Result<(), DeviceError>> for Trial {
+    fn from(opened: Result<(), DeviceError>) -> Self {
+        opened.map_or_else(|error| Self::Broken(error.to_string()), |()| Self::Works)
+    }
+}
+
+/// The camera's row, `seen` from outside, with what its call says of it.
+fn in_use(seen: Check, source: &str, trial: Option<Trial>) -> Check {
+    let details = seen.details.clone();
+    let check = match (trial, source) {
+        (Some(Trial::Broken(why)), "auto") => {
+            Check::warn(CAMERA, format!("Nobody sees you: {why}."))
+        }
+        (Some(Trial::Broken(why)), _) => Check::fail(CAMERA, format!("Nobody sees you: {why}.")),
+        // Whatever it is: pictures come.
+        (Some(Trial::Works), _) if seen.result == Verdict::Fail => {
+            Check::ok(CAMERA, format!("{source}: it works in this call."))
+        }
+        (Some(Trial::Works | Trial::Not(_)) | None, _) => return seen,
+    };
+    check.with(details)
+}
+
+/// Whether both names lead to the same file: links in /dev/v4l have names that stay.
+fn is_same(a: &str, b: &str) -> bool {
+    let place = |name: &str| fs::canonicalize(Path::new(name)).ok();
+    a == b || place(a).is_some_and(|found| place(b) == Some(found))
 }
 
 /// `source` is what the configuration says.
@@ -48,19 +118,19 @@ fn camera(source: &str, found: &[CameraFound]) -> Check {
     };
     let usable = found.iter().find(|camera| camera.usable);
     let check = match (source, usable) {
-        ("auto", Some(camera)) => Check::ok("camera", format!("{}.", named(camera))),
+        ("auto", Some(camera)) => Check::ok(CAMERA, format!("{}.", named(camera))),
         ("auto", None) => {
             let why = found.first().map(|camera| format!(" {}", camera.sentence));
             let sentence = "There is no camera, so nobody will see you: plug one in.";
-            Check::warn("camera", format!("{sentence}{}", why.unwrap_or_default()))
+            Check::warn(CAMERA, format!("{sentence}{}", why.unwrap_or_default()))
         }
-        _ => match found.iter().find(|camera| camera.name == source) {
-            Some(camera) if camera.usable => Check::ok("camera", format!("{}.", named(camera))),
-            Some(camera) => Check::fail("camera", format!("{source}: {}", camera.sentence)),
+        _ => match found.iter().find(|camera| is_same(&camera.name, source)) {
+            Some(camera) if camera.usable => Check::ok(CAMERA, format!("{}.", named(camera))),
+            Some(camera) => Check::fail(CAMERA, format!("{source}: {}", camera.sentence)),
             None if source.starts_with("pattern") => {
                 Check::warn("camera", "camera.source is a test picture: nobody will see you.")
             }
-            None if std::path::Path::new(source).exists() => Check::warn(
+            None if Path::new(source).exists() => Check::warn(
                 "camera",
                 format!("camera.source is {source} and no camera found here."),
             ),
@@ -98,7 +168,7 @@ struct Ear<'a> {
 }
 
 impl Ear<'_> {
-    fn check(&self, cards: &[SoundCard], open: impl Fn(&str) -> Result<(), String>) -> Check {
+    fn check(&self, cards: &[SoundCard], open: impl Fn(&str) -> Trial) -> Check {
         let Ear { name, wanted, served, best, missing } = *self;
         let used = match (wanted, best) {
             ("auto", Some(best)) if !served => best,
@@ -107,9 +177,18 @@ impl Ear<'_> {
         let check = if is_pretence(wanted) {
             Check::warn(name, format!("{name}.device is \"{wanted}\", which is no sound card."))
         } else {
-            match open(wanted) {
-                Ok(()) => Check::ok(name, format!("{}.", in_words(used, cards))),
-                Err(why) => Check::fail(
+            let trial = match open(wanted) {
+                Trial::Not(_) if used == "auto" && !served => {
+                    Trial::Broken("there is none".to_owned())
+                }
+                trial => trial,
+            };
+            match trial {
+                Trial::Works => Check::ok(name, format!("{}.", in_words(used, cards))),
+                Trial::Not(why) => {
+                    Check::ok(name, format!("{}; not tried, since {why}.", in_words(used, cards)))
+                }
+                Trial::Broken(why) => Check::fail(
                     name,
                     format!("{missing}: {why}. {}", advice(cards, best.map(String::as_str))),
                 ),
@@ -179,6 +258,64 @@ mod tests {
         assert!(none.sentence.ends_with("plug one in. It sends raw sensor data."), "{none:?}");
     }
 
+    #[test]
+    fn a_link_to_a_camera_is_that_camera() {
+        let folder = tempfile::tempdir().unwrap();
+        let (node, link) = (folder.path().join("video0"), folder.path().join("usb-C270"));
+        fs::write(&node, "").unwrap();
+        std::os::unix::fs::symlink("video0", &link).unwrap();
+        let (node, link) = (node.to_str().unwrap(), link.to_str().unwrap());
+        let check = camera(link, &[found("/dev/video9", true), found(node, true)]);
+        assert_eq!((check.result, check.sentence), (Good, format!("C270 ({node}).")));
+        assert_eq!(camera(link, &[found(node, false)]).result, Fail);
+        assert!(!is_same("/nowhere/a", "/nowhere/b"), "what is nowhere is not the same");
+    }
+
+    fn in_call(workers: Value) -> Kiosk {
+        Kiosk::Told(json!({"call": {"state": "established"}, "workers": workers}))
+    }
+
+    #[test]
+    fn in_a_call_its_workers_are_asked_and_nothing_is_opened() {
+        let workers = json!([
+            {"name": "talk", "trouble": "open microphone auto: there is none"},
+            {"name": "listen", "trouble": null},
+        ]);
+        let kiosk = in_call(workers);
+        let broken = Trial::Broken("open microphone auto: there is none".to_owned());
+        assert_eq!(Trial::of_others(&kiosk, "talk"), Some(broken));
+        assert_eq!(Trial::of_others(&kiosk, "listen"), Some(Trial::Works));
+        let hidden = Trial::of_others(&kiosk, "camera");
+        assert_eq!(hidden, Some(Trial::Not("there is a call")));
+        let rest = Kiosk::Told(json!({"call": {"state": "idle"}, "workers": []}));
+        assert_eq!(Trial::of_others(&rest, "talk"), None);
+        assert_eq!(Trial::of_others(&Kiosk::None, "talk"), None);
+        let silent = Kiosk::Silent("it took too long".to_owned());
+        assert!(matches!(Trial::of_others(&silent, "talk"), Some(Trial::Not(_))));
+    }
+
+    #[test]
+    fn a_camera_that_fails_in_the_call_is_not_fine_for_being_plugged_in() {
+        let seen = || camera("auto", &[found("/dev/video0", true)]);
+        let broken = Some(Trial::Broken("read /dev/video0: it is gone".to_owned()));
+        let check = in_use(seen(), "auto", broken.clone());
+        assert_eq!((check.result, &check.details), (Warn, &seen().details));
+        assert_eq!(check.sentence, "Nobody sees you: read /dev/video0: it is gone.");
+        assert_eq!(in_use(seen(), "/dev/video0", broken).result, Fail);
+        assert_eq!(in_use(seen(), "auto", Some(Trial::Works)), seen());
+        assert_eq!(in_use(seen(), "auto", None), seen());
+    }
+
+    #[test]
+    fn sound_that_is_not_tried_is_named_or_missed() {
+        let best = "plughw:CARD=P710,DEV=0".to_owned();
+        let busy = |_: &str| Trial::Not("there is a call");
+        let check = ear("auto", Some(&best)).check(&[], busy);
+        assert_eq!(check.result, Good);
+        assert!(check.sentence.ends_with("; not tried, since there is a call."), "{check:?}");
+        assert_eq!(ear("auto", None).check(&[], busy).result, Fail);
+    }
+
     fn ear<'a>(wanted: &'a str, best: Option<&'a String>) -> Ear<'a> {
         Ear { name: "microphone", wanted, served: false, best, missing: "Nobody will hear you" }
     }
@@ -191,17 +328,19 @@ mod tests {
             ..SoundCard::default()
         }];
         let best = "plughw:CARD=P710,DEV=0".to_owned();
-        let good = ear("auto", Some(&best)).check(&cards, |_| Ok(()));
+        let good = ear("auto", Some(&best)).check(&cards, |_| Trial::Works);
         assert_eq!(good.sentence, "Speakerphone (plughw:CARD=P710,DEV=0).");
-        let bad = ear("hw:CARD=X", Some(&best)).check(&cards, |pcm| Err(format!("open {pcm}")));
+        let bad =
+            ear("hw:CARD=X", Some(&best)).check(&cards, |pcm| Trial::Broken(format!("open {pcm}")));
         assert_eq!(bad.result, Fail);
         assert_eq!(
             bad.sentence,
             "Nobody will hear you: open hw:CARD=X. Here is Speakerphone (plughw:CARD=P710,DEV=0)."
         );
-        let served = Ear { served: true, ..ear("auto", Some(&best)) }.check(&cards, |_| Ok(()));
+        let served =
+            Ear { served: true, ..ear("auto", Some(&best)) }.check(&cards, |_| Trial::Works);
         assert_eq!(served.sentence, "The sound system's own choice (auto).");
-        let none = ear("auto", None).check(&[], |_| Err("no such device".to_owned()));
+        let none = ear("auto", None).check(&[], |_| Trial::Broken("no such device".to_owned()));
         assert!(none.sentence.ends_with("plug a speakerphone or a headset in."), "{none:?}");
         for pretence in ["tone", "null", "a.wav"] {
             let check = ear(pretence, None).check(&[], |_| panic!("nothing to open"));

@@ -5,10 +5,11 @@
 //!  configuration ────────────┼─> one check per thing ─> table, or JSON; exit code
 //!  /sys, ALSA, V4L2, KMS ────┘
 //! ```
-//! A kiosk that runs is asked, since it holds the screen and the relay; else the machine is looked at
-//! directly. Nothing is changed, and nothing is taken that a kiosk might want.
+//! A kiosk that runs is asked, since it holds the screen and the relay; where none does, the machine is
+//! looked at directly. Nothing is changed, and nothing is taken that a kiosk might want.
 
 mod check;
+mod kiosk;
 mod machine;
 mod media;
 mod relay;
@@ -18,14 +19,12 @@ mod state;
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use self::check::{Report, Verdict};
+use self::kiosk::Kiosk;
 use self::service::Unit;
 use crate::app::control;
 use crate::cli::Globals;
 use crate::config::{Config, Paths};
-use crate::wire::control::Request;
 
 /// `twocan doctor`.
 #[derive(Debug, clap::Args)]
@@ -39,17 +38,10 @@ pub struct Args {
 struct Patient {
     config: Config,
     paths: Paths,
-    /// What the running kiosk says of itself.
-    status: Option<Value>,
+    /// The kiosk that runs here.
+    kiosk: Kiosk,
     /// The kiosk's unit on this machine.
     unit: Unit,
-}
-
-impl Patient {
-    fn in_call(&self) -> bool {
-        let state = self.status.as_ref().and_then(|status| status["call"]["state"].as_str());
-        state.is_some_and(|state| !matches!(state, "idle" | "ended"))
-    }
 }
 
 /// Look at everything and print it; exit code 1 when something has to be mended.
@@ -59,11 +51,11 @@ impl Patient {
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let paths = globals.paths()?;
     let config = paths.load_config()?;
-    let asked = control::ask(&control::socket(&paths.runtime), &Request::Status);
-    let status = asked.ok().and_then(|(answer, _)| answer.status);
-    let patient = Patient { config, paths, status, unit: Unit::find() };
+    let unit = Unit::find();
+    let kiosk = Kiosk::ask(&control::socket(&paths.runtime), &unit);
+    let patient = Patient { config, paths, kiosk, unit };
 
-    let [camera, microphone, speaker] = media::check(&patient.config, patient.in_call());
+    let [camera, microphone, speaker] = media::check(&patient.config, &patient.kiosk);
     let [screen, touch] = screen::check(&patient);
     let checks = vec![
         screen,
@@ -77,7 +69,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         state::folder(&patient.paths),
         machine::clock(),
         machine::check(&patient.paths.state),
-        service::check(&patient.unit, patient.status.is_some()),
+        service::check(&patient.unit, &patient.kiosk),
     ];
     let report = Report { checks };
     if args.json {

@@ -1,4 +1,7 @@
-//! The relay: as the running kiosk knows it, else by logging in once as the kiosk would.
+//! The relay: as the running kiosk knows it, and where none runs by logging in once as it would.
+//!
+//! A kiosk that runs has the twocan.toml of its start in its head: its words on the relay are worth
+//! something only where that is still the relay of the file.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -7,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::Patient;
 use super::check::Check;
+use super::kiosk::Kiosk;
 use crate::app;
+use crate::config::Relay;
 use crate::identity::Identity;
 use crate::tunnel::{Event, RelayStatus, Tunnel, TunnelConfig};
 
@@ -18,20 +23,59 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The row `relay`.
 pub(super) fn check(patient: &Patient) -> Check {
-    let Some(relay) = &patient.config.relay else {
-        return without(patient.config.door.is_some());
+    let relay = patient.config.relay.as_ref();
+    let old = patient.kiosk.status().and_then(|status| outdated(relay, &status["relay"]));
+    let check = old.unwrap_or_else(|| match (relay, &patient.kiosk) {
+        (None, _) => without(patient.config.door.is_some()),
+        (Some(relay), Kiosk::Told(status)) => judged(&place(relay), &told(&status["relay"])),
+        (Some(_), Kiosk::Another | Kiosk::Silent(_)) => {
+            let why = patient.kiosk.closed().unwrap_or_default();
+            Check::warn(RELAY, format!("Not tried, since {why}: see the line `service`."))
+        }
+        (Some(relay), Kiosk::None) => match login(patient) {
+            Ok(heard) => judged(&place(relay), &heard),
+            Err(why) => Check::warn(RELAY, why),
+        },
+    });
+    match relay {
+        Some(relay) => check.with(json!({
+            "host": relay.host.to_string(), "port": relay.port.get(), "user": relay.user.as_str(),
+        })),
+        None => check,
+    }
+}
+
+fn place(relay: &Relay) -> String {
+    format!("{}@{}:{}", relay.user.as_str(), relay.host, relay.port.get())
+}
+
+/// What is wrong where the kiosk runs with another relay (`theirs`, of its status) than the file's.
+fn outdated(file: Option<&Relay>, theirs: &Value) -> Option<Check> {
+    let text = |key: &str| theirs[key].as_str();
+    let (used, same) = match (text("state"), file) {
+        (Some("none"), None) => return None,
+        (Some("none"), Some(_)) => ("without a relay".to_owned(), false),
+        (_, file) => {
+            let place = format!(
+                "{}@{}:{}",
+                text("user").unwrap_or("?"),
+                text("host").unwrap_or("?"),
+                theirs["port"]
+            );
+            let same = file.is_some_and(|file| {
+                self::place(file) == place && text("host_key") == Some(&file.host_key.to_string())
+            });
+            (format!("with the relay {place}"), same)
+        }
     };
-    let place = format!("{}@{}:{}", relay.user.as_str(), relay.host, relay.port.get());
-    let details = json!({"host": relay.host.to_string(), "port": relay.port.get(), "user": relay.user.as_str()});
-    let heard = match &patient.status {
-        Some(status) => Ok(told(&status["relay"])),
-        None => login(patient),
-    };
-    let check = match heard {
-        Ok(heard) => judged(&place, &heard),
-        Err(why) => Check::warn(RELAY, why),
-    };
-    check.with(details)
+    let sentence = format!(
+        "The kiosk runs with an older twocan.toml, {used}: `sudo systemctl restart twocan-kiosk`."
+    );
+    (!same).then(|| match text("state") {
+        // By the old one calls still work.
+        Some("connected") => Check::warn(RELAY, sentence),
+        _ => Check::fail(RELAY, sentence),
+    })
 }
 
 fn without(door: bool) -> Check {
@@ -131,6 +175,37 @@ mod tests {
         assert!(away.sentence.contains("cannot reach b: no route"), "{away:?}");
         assert_eq!(judge("refused", json!("b refused the login")).result, Fail);
         assert_eq!(judge("blocked", json!("b shows another key")).result, Fail);
+    }
+
+    #[test]
+    fn a_kiosk_that_was_started_with_another_file_is_to_be_started_again() {
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKY85C8pt/4DyxBux8o8q4/JdkryLChW7h8WcnOM24n";
+        let text = format!("[relay]\nhost = \"b\"\nuser = \"a\"\nhost_key = \"{key}\"\n");
+        let config: crate::config::Config = toml::from_str(&text).unwrap();
+        let file = config.relay.as_ref();
+        let runs = |state: &str, host: &str, key: &str| {
+            json!({
+                "state": state, "host": host, "port": 22, "user": "a", "host_key": key,
+            })
+        };
+        assert_eq!(outdated(file, &runs("connected", "b", key)), None);
+        assert_eq!(outdated(file, &runs("refused", "b", key)), None);
+        let moved = outdated(file, &runs("connected", "c", key)).unwrap();
+        assert_eq!(moved.result, Warn);
+        assert_eq!(
+            moved.sentence,
+            "The kiosk runs with an older twocan.toml, with the relay a@c:22: `sudo systemctl restart \
+             twocan-kiosk`."
+        );
+        let mended = outdated(file, &runs("blocked", "b", "ssh-ed25519 other")).unwrap();
+        assert_eq!(mended.result, Fail);
+        let none = json!({"state": "none", "host": null});
+        let new = outdated(file, &none).unwrap();
+        assert_eq!(new.result, Fail);
+        assert!(new.sentence.contains("older twocan.toml, without a relay"), "{new:?}");
+        assert_eq!(outdated(None, &none), None);
+        assert!(outdated(None, &runs("connected", "b", key)).is_some());
     }
 
     #[test]

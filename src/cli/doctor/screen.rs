@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Patient;
-use super::check::Check;
+use super::check::{Check, Verdict};
 use crate::cli::has_display;
 use crate::config::{Config, ScreenKind};
 use crate::device::touch_devices::{self, TouchFound};
@@ -14,9 +14,13 @@ const TOUCH: &str = "touch";
 /// The rows `screen` and `touch`.
 pub(super) fn check(patient: &Patient) -> [Check; 2] {
     let found = touch_devices::list();
-    if let Some(status) = &patient.status {
+    if let Some(status) = patient.kiosk.status() {
         let screen = &status["screen"];
         return [shown(screen), touch_of_kiosk(screen, &found)];
+    }
+    if let Some(why) = patient.kiosk.closed() {
+        let sentence = format!("Not looked at, since {why}: see the line `service`.");
+        return [Check::warn(SCREEN, sentence), touch_on_panel(&found)];
     }
     // The unit brings its own wish along: an appliance has a panel or nothing.
     let wanted = match patient.config.kiosk.screen {
@@ -78,6 +82,7 @@ fn shown(screen: &Value) -> Check {
         "kind": screen["kind"], "card": screen["card"], "driver": screen["driver"],
         "connector": screen["connector"], "mode": screen["mode"], "rotate": screen["rotate"],
         "video_path": screen["video_path"], "reason": screen["reason"], "light": screen["light"],
+        "light_trouble": screen["light_trouble"],
     });
     let check = match (text("trouble"), text("kind")) {
         (Some(trouble), _) => {
@@ -102,6 +107,13 @@ fn shown(screen: &Value) -> Check {
         }
         (None, _) => Check::warn(SCREEN, "The screen is drawn for nobody to see (headless)."),
     };
+    let check = match text("light_trouble") {
+        Some(trouble) if check.result != Verdict::Fail => {
+            let sentence = format!("{} Its light can't be set: {}.", check.sentence, bare(trouble));
+            Check::warn(SCREEN, sentence)
+        }
+        _ => check,
+    };
     check.with(details)
 }
 
@@ -117,9 +129,24 @@ fn touch_of_kiosk(screen: &Value, found: &[TouchFound]) -> Check {
         (Some("kms"), false) => {
             Check::ok(TOUCH, format!("{}.", names.join(", "))).with(json!({"devices": names}))
         }
-        (Some("kms"), true) => touch_on_panel(found),
+        (Some("kms"), true) => touch_that_is_missed(found),
         _ => touch_on_desktop(found),
     }
+}
+
+/// The kiosk has none, which is what counts; the kernel's list says why at most.
+fn touch_that_is_missed(found: &[TouchFound]) -> Check {
+    let check = match found.iter().find(|device| device.readable) {
+        None => return touch_on_panel(found),
+        Some(device) => Check::fail(
+            TOUCH,
+            format!(
+                "The kiosk has not got it: {} is here, and this user may open it, so look whether the                  kiosk's user is in the group input, and into its log (journalctl -u twocan-kiosk).",
+                device.name
+            ),
+        ),
+    };
+    check.with(json!({"devices": names(found)}))
 }
 
 fn touch_on_desktop(found: &[TouchFound]) -> Check {
@@ -156,7 +183,6 @@ fn names(found: &[TouchFound]) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Verdict;
     use super::*;
 
     fn kms(trouble: Value) -> Value {
@@ -190,8 +216,31 @@ mod tests {
     }
 
     #[test]
+    fn a_panel_whose_light_cannot_be_set_still_shows_calls() {
+        let mut screen = kms(Value::Null);
+        screen["light_trouble"] = json!("write brightness: Permission denied");
+        let check = shown(&screen);
+        assert_eq!(check.result, Verdict::Warn);
+        assert!(check.sentence.starts_with("800x480@60 on DSI-1"), "{check:?}");
+        assert!(
+            check
+                .sentence
+                .ends_with("scales. Its light can't be set: write brightness: Permission denied."),
+            "{check:?}"
+        );
+        screen["trouble"] = json!("the panel is gone");
+        assert_eq!(shown(&screen).result, Verdict::Fail);
+    }
+
+    #[test]
     fn an_appliance_without_touch_can_answer_nobody_and_a_desktop_has_its_pointer() {
         assert_eq!(touch_of_kiosk(&kms(Value::Null), &[]).result, Verdict::Ok);
+        let deaf = json!({"kind": "kms", "touch": []});
+        let missed = touch_of_kiosk(&deaf, &[touch(true)]);
+        assert_eq!(missed.result, Verdict::Fail);
+        assert!(missed.sentence.starts_with("The kiosk has not got it: Goodix is"), "{missed:?}");
+        assert_eq!(touch_of_kiosk(&deaf, &[touch(false)]).result, Verdict::Fail);
+        assert_eq!(touch_of_kiosk(&deaf, &[]).result, Verdict::Fail);
         assert_eq!(touch_on_panel(&[]).result, Verdict::Fail);
         assert_eq!(touch_on_panel(&[touch(false)]).result, Verdict::Fail);
         assert_eq!(touch_on_panel(&[touch(true)]).result, Verdict::Ok);

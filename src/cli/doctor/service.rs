@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::check::Check;
+use super::kiosk::Kiosk;
 
 const SERVICE: &str = "service";
 /// What is asked of `systemctl show`.
@@ -37,7 +38,7 @@ impl Unit {
             .unwrap_or_default()
     }
 
-    fn parse(properties: &str) -> Self {
+    pub(super) fn parse(properties: &str) -> Self {
         let value = |key: &str| {
             let line =
                 properties.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -53,16 +54,24 @@ impl Unit {
             status: value("StatusText"),
         }
     }
+
+    /// Its kiosk runs, starts or ends, as far as systemd knows.
+    pub(super) fn runs(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading" | "activating" | "deactivating")
+    }
 }
 
-/// The row `service`; `answered`: the kiosk of this user runs and was asked.
-pub(super) fn check(unit: &Unit, answered: bool) -> Check {
+/// The row `service`.
+pub(super) fn check(unit: &Unit, kiosk: &Kiosk) -> Check {
     let log = "`journalctl -u twocan-kiosk` says why";
     let again = unit.restarts;
-    let check = match (unit.loaded, unit.active.as_str(), unit.enabled) {
-        (false, _, _) if answered => Check::ok(SERVICE, "A kiosk runs, started by hand."),
-        (false, _, _) => Check::ok(SERVICE, "Not set up to start by itself on this machine."),
-        (true, "active", _) if !answered => Check::warn(
+    let judged = || match (unit.loaded, unit.active.as_str(), unit.enabled) {
+        (false, _, _) => match kiosk {
+            Kiosk::Told(_) => Check::ok(SERVICE, "A kiosk runs, started by hand."),
+            Kiosk::Another => Check::warn(SERVICE, "A kiosk runs that only its own user may ask."),
+            _ => Check::ok(SERVICE, "Not set up to start by itself on this machine."),
+        },
+        (true, "active", _) if kiosk.status().is_none() => Check::warn(
             SERVICE,
             "The kiosk runs as another user: `sudo -u twocan twocan doctor` asks it.",
         ),
@@ -82,16 +91,33 @@ pub(super) fn check(unit: &Unit, answered: bool) -> Check {
             Check::fail(SERVICE, format!("It is {state} ({}): {log}.", unit.result))
         }
     };
+    let check = match kiosk {
+        Kiosk::Silent(why) => Check::fail(SERVICE, silent(unit.loaded, why)),
+        _ => judged(),
+    };
     check.with(json!({
         "installed": unit.loaded, "enabled": unit.enabled, "active": unit.active, "sub": unit.sub,
         "restarts": again, "result": unit.result, "status": unit.status,
     }))
 }
 
+fn silent(loaded: bool, why: &str) -> String {
+    let advice = if loaded {
+        "`sudo systemctl restart twocan-kiosk` starts it again, and `journalctl -u twocan-kiosk` says more"
+    } else {
+        "end it, and start it again"
+    };
+    format!("The kiosk runs and does not answer ({why}): {advice}.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check::Verdict::{Fail, Ok as Good, Warn};
     use super::*;
+
+    fn told() -> Kiosk {
+        Kiosk::Told(json!({}))
+    }
 
     fn unit(active: &str, enabled: &str, restarts: u32) -> Unit {
         Unit::parse(&format!(
@@ -102,27 +128,42 @@ mod tests {
 
     #[test]
     fn what_systemd_says_is_judged() {
-        assert_eq!(check(&unit("active", "enabled", 0), true).result, Good);
-        let restarted = check(&unit("active", "enabled", 3), true);
+        assert_eq!(check(&unit("active", "enabled", 0), &told()).result, Good);
+        let restarted = check(&unit("active", "enabled", 3), &told());
         assert_eq!(restarted.result, Warn);
         assert!(restarted.sentence.contains("3 restarts"), "{restarted:?}");
         assert_eq!(restarted.details["status"], "at rest; no relay");
-        assert_eq!(check(&unit("active", "disabled", 0), true).result, Warn);
-        assert_eq!(check(&unit("inactive", "disabled", 0), false).result, Good);
-        assert_eq!(check(&unit("failed", "enabled", 0), false).result, Fail);
-        assert_eq!(check(&unit("activating", "enabled", 9), false).result, Fail);
+        assert_eq!(check(&unit("active", "disabled", 0), &told()).result, Warn);
+        assert_eq!(check(&unit("inactive", "disabled", 0), &Kiosk::None).result, Good);
+        assert_eq!(check(&unit("failed", "enabled", 0), &Kiosk::None).result, Fail);
+        assert_eq!(check(&unit("activating", "enabled", 9), &Kiosk::None).result, Fail);
+    }
+
+    #[test]
+    fn a_kiosk_that_does_not_answer_is_to_be_started_again() {
+        let silent = Kiosk::Silent("it took too long".to_owned());
+        let check = |unit: &Unit| super::check(unit, &silent);
+        let service = check(&unit("active", "enabled", 0));
+        assert_eq!(service.result, Fail);
+        assert!(
+            service.sentence.contains("it took too long): `sudo systemctl restart"),
+            "{service:?}"
+        );
+        let by_hand = check(&Unit::default());
+        assert!(by_hand.sentence.ends_with("end it, and start it again."), "{by_hand:?}");
     }
 
     #[test]
     fn another_users_kiosk_is_to_be_asked_as_that_user() {
-        let check = check(&unit("active", "enabled", 0), false);
+        assert_eq!(check(&Unit::default(), &Kiosk::Another).result, Warn);
+        let check = check(&unit("active", "enabled", 0), &Kiosk::Another);
         assert!(check.sentence.contains("sudo -u twocan twocan doctor"), "{check:?}");
     }
 
     #[test]
     fn a_machine_without_the_unit_or_without_systemd_is_fine() {
         let away = Unit::parse("LoadState=not-found\nActiveState=inactive\n");
-        assert_eq!(check(&away, false).result, Good);
-        assert_eq!(check(&Unit::default(), true).result, Good);
+        assert_eq!(check(&away, &Kiosk::None).result, Good);
+        assert_eq!(check(&Unit::default(), &told()).result, Good);
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn contacts(patient: &Patient) -> Check {
         let sentence = "Nobody can be called yet: `twocan contact add` adds somebody.";
         return Check::warn(CONTACTS, sentence).with(details);
     }
-    match &patient.status {
+    match patient.kiosk.status() {
         Some(status) => reached(&status["contacts"]),
         None => Check::ok(CONTACTS, format!("{}.", names.join(", "))).with(details),
     }
