@@ -24,7 +24,10 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// The row `relay`.
 pub(super) fn check(patient: &Patient) -> Check {
     let relay = patient.config.relay.as_ref();
-    let old = patient.kiosk.status().and_then(|status| outdated(relay, &status["relay"]));
+    let old = patient
+        .kiosk
+        .status()
+        .and_then(|status| outdated(relay, &status["relay"], patient.unit.restart()));
     let check = old.unwrap_or_else(|| match (relay, &patient.kiosk) {
         (None, _) => without(patient.config.door.is_some()),
         (Some(relay), Kiosk::Told(status)) => judged(&place(relay), &told(&status["relay"])),
@@ -50,7 +53,7 @@ fn place(relay: &Relay) -> String {
 }
 
 /// What is wrong where the kiosk runs with another relay (`theirs`, of its status) than the file's.
-fn outdated(file: Option<&Relay>, theirs: &Value) -> Option<Check> {
+fn outdated(file: Option<&Relay>, theirs: &Value, restart: &str) -> Option<Check> {
     let text = |key: &str| theirs[key].as_str();
     let (used, same) = match (text("state"), file) {
         (Some("none"), None) => return None,
@@ -68,9 +71,7 @@ fn outdated(file: Option<&Relay>, theirs: &Value) -> Option<Check> {
             (format!("with the relay {place}"), same)
         }
     };
-    let sentence = format!(
-        "The kiosk runs with an older twocan.toml, {used}: `sudo systemctl restart twocan-kiosk`."
-    );
+    let sentence = format!("The kiosk runs with an older twocan.toml, {used}: {restart}.");
     (!same).then(|| match text("state") {
         // By the old one calls still work.
         Some("connected") => Check::warn(RELAY, sentence),
@@ -184,6 +185,7 @@ mod tests {
         let text = format!("[relay]\nhost = \"b\"\nuser = \"a\"\nhost_key = \"{key}\"\n");
         let config: crate::config::Config = toml::from_str(&text).unwrap();
         let file = config.relay.as_ref();
+        let outdated = |file, theirs: &Value| super::outdated(file, theirs, "start it again");
         let runs = |state: &str, host: &str, key: &str| {
             json!({
                 "state": state, "host": host, "port": 22, "user": "a", "host_key": key,
@@ -195,8 +197,7 @@ mod tests {
         assert_eq!(moved.result, Warn);
         assert_eq!(
             moved.sentence,
-            "The kiosk runs with an older twocan.toml, with the relay a@c:22: `sudo systemctl restart \
-             twocan-kiosk`."
+            "The kiosk runs with an older twocan.toml, with the relay a@c:22: start it again."
         );
         let mended = outdated(file, &runs("blocked", "b", "ssh-ed25519 other")).unwrap();
         assert_eq!(mended.result, Fail);

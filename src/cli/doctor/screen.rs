@@ -18,16 +18,22 @@ pub(super) fn check(patient: &Patient) -> [Check; 2] {
         let screen = &status["screen"];
         return [shown(screen), touch_of_kiosk(screen, &found)];
     }
-    if let Some(why) = patient.kiosk.closed() {
-        let sentence = format!("Not looked at, since {why}: see the line `service`.");
-        return [Check::warn(SCREEN, sentence), touch_on_panel(&found)];
-    }
     // The unit brings its own wish along: an appliance has a panel or nothing.
     let wanted = match patient.config.kiosk.screen {
         ScreenKind::Auto if patient.unit.enabled => ScreenKind::Kms,
         ScreenKind::Auto if has_display() => ScreenKind::Window,
         kind => kind,
     };
+    if let Some(why) = patient.kiosk.closed() {
+        let sentence = format!("Not looked at, since {why}: see the line `service`.");
+        let touch = match wanted {
+            ScreenKind::Kms => touch_on_panel(&found),
+            ScreenKind::Window | ScreenKind::Headless | ScreenKind::Auto => {
+                touch_on_desktop(&found)
+            }
+        };
+        return [Check::warn(SCREEN, sentence), touch];
+    }
     match wanted {
         ScreenKind::Window if has_display() => [
             Check::ok(SCREEN, "A window on this desktop.").with(json!({"kind": "window"})),

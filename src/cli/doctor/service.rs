@@ -55,6 +55,14 @@ impl Unit {
         }
     }
 
+    /// What has a kiosk start again.
+    pub(super) fn restart(&self) -> &'static str {
+        match self.loaded {
+            true => "`sudo systemctl restart twocan-kiosk`",
+            false => "end it, and start it again",
+        }
+    }
+
     /// Its kiosk runs, starts or ends, as far as systemd knows.
     pub(super) fn runs(&self) -> bool {
         matches!(self.active.as_str(), "active" | "reloading" | "activating" | "deactivating")
@@ -92,7 +100,7 @@ pub(super) fn check(unit: &Unit, kiosk: &Kiosk) -> Check {
         }
     };
     let check = match kiosk {
-        Kiosk::Silent(why) => Check::fail(SERVICE, silent(unit.loaded, why)),
+        Kiosk::Silent(why) => Check::fail(SERVICE, silent(unit, why)),
         _ => judged(),
     };
     check.with(json!({
@@ -101,13 +109,8 @@ pub(super) fn check(unit: &Unit, kiosk: &Kiosk) -> Check {
     }))
 }
 
-fn silent(loaded: bool, why: &str) -> String {
-    let advice = if loaded {
-        "`sudo systemctl restart twocan-kiosk` starts it again, and `journalctl -u twocan-kiosk` says more"
-    } else {
-        "end it, and start it again"
-    };
-    format!("The kiosk runs and does not answer ({why}): {advice}.")
+fn silent(unit: &Unit, why: &str) -> String {
+    format!("The kiosk runs and does not answer ({why}): {}.", unit.restart())
 }
 
 #[cfg(test)]
