@@ -6,12 +6,15 @@
 //!              READY=1                    │    ▲
 //!         a third of WATCHDOG_USEC later  │    │ the answer has come back: WATCHDOG=1
 //!                                         ▼    │
-//!                                         Asked
+//!                                         Asked ──┐ again a third later: asked again
+//!                                           ▲─────┘
 //! ```
 //! The app's loop asks the screen's event loop to come round, and the answer comes back through the
 //! app's own queue. So each feeding proves that both loops went round once since the last one: a
-//! timer would go on feeding for a kiosk whose screen has frozen. In *Asked* nothing is due; an
-//! answer that never comes is the service manager's business.
+//! timer would go on feeding for a kiosk whose screen has frozen. On a panel of the kernel's the
+//! display's thread has to come round as well, and what was drawn before has to be on the panel. One
+//! answer may get lost (the app's queue was full), so it is asked again; that no answer comes at all
+//! is the service manager's business.
 //!
 //! Without a NOTIFY_SOCKET there is no [`Herald`], and nobody is woken for one.
 
@@ -30,9 +33,9 @@ const FEEDINGS: u32 = 3;
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first frame is drawn, or there is nothing to draw on.
+    /// The first frame is drawn and on the panel, or there is nothing to draw on.
     Drawn,
-    /// The screen's event loop has come round since it was asked.
+    /// The screen's threads have come round since they were asked.
     CameRound,
     /// Time has passed.
     Tick,
@@ -53,7 +56,7 @@ pub enum Effect {
 enum State {
     Starting { until: Time },
     Resting { until: Option<Time> },
-    Asked,
+    Asked { until: Option<Time> },
 }
 
 /// When to say what: pure.
@@ -75,23 +78,24 @@ impl Watch {
     pub fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Starting { until } => Some(until),
-            State::Resting { until } => until,
-            State::Asked => None,
+            State::Resting { until } | State::Asked { until } => until,
         }
     }
 
     /// What follows from `event`.
     pub fn handle(&mut self, event: Event, now: Time) -> Option<Effect> {
-        let resting = State::Resting { until: self.pause.map(|pause| now + pause) };
+        let until = self.pause.map(|pause| now + pause);
+        let (resting, asked) = (State::Resting { until }, State::Asked { until });
         let (state, effect) = match (self.state, event) {
             (State::Starting { .. }, Event::Drawn) => (resting, Some(Effect::Ready)),
             (State::Starting { until }, Event::Tick) if until <= now => {
                 (resting, Some(Effect::Ready))
             }
-            (State::Resting { until: Some(until) }, Event::Tick) if until <= now => {
-                (State::Asked, Some(Effect::Ask))
-            }
-            (State::Asked, Event::CameRound) => (resting, Some(Effect::Feed)),
+            (
+                State::Resting { until: Some(until) } | State::Asked { until: Some(until) },
+                Event::Tick,
+            ) if until <= now => (asked, Some(Effect::Ask)),
+            (State::Asked { .. }, Event::CameRound) => (resting, Some(Effect::Feed)),
             // A drawing or an answer that nobody waits for any more, or a tick that came early.
             (state, Event::Drawn | Event::CameRound | Event::Tick) => (state, None),
         };
@@ -201,7 +205,6 @@ mod tests {
         assert_eq!(watch.deadline(), Some(at(11)));
         assert_eq!(watch.handle(Event::Tick, at(10)), None);
         assert_eq!(watch.handle(Event::Tick, at(11)), Some(Effect::Ask));
-        assert_eq!(watch.deadline(), None);
         assert_eq!(watch.handle(Event::CameRound, at(12)), Some(Effect::Feed));
         assert_eq!(watch.handle(Event::CameRound, at(12)), None);
         assert_eq!(watch.deadline(), Some(at(22)));
@@ -210,9 +213,24 @@ mod tests {
     #[test]
     fn a_screen_that_does_not_answer_is_not_fed_for_however_often_the_app_looks() {
         let mut watch = up(Some(PERIOD));
+        let asked = (11..=200).filter(|second| {
+            let effect = watch.handle(Event::Tick, at(*second));
+            assert!(matches!(effect, None | Some(Effect::Ask)), "fed at {second}");
+            effect.is_some()
+        });
+        assert_eq!(asked.count(), 19, "every third of the period");
+    }
+
+    #[test]
+    fn an_answer_that_got_lost_is_asked_for_again_before_the_period_is_over() {
+        let mut watch = up(Some(PERIOD));
         assert_eq!(watch.handle(Event::Tick, at(11)), Some(Effect::Ask));
-        for second in 12..200 {
-            assert_eq!(watch.handle(Event::Tick, at(second)), None);
-        }
+        assert_eq!(watch.deadline(), Some(at(21)));
+        assert_eq!(watch.handle(Event::Tick, at(21)), Some(Effect::Ask));
+        assert_eq!(watch.handle(Event::CameRound, at(22)), Some(Effect::Feed));
+        assert!(at(22).since(at(1)) < PERIOD);
+        // The answer to the first question, late: it proves nothing new.
+        assert_eq!(watch.handle(Event::CameRound, at(23)), None);
+        assert_eq!(watch.deadline(), Some(at(32)));
     }
 }

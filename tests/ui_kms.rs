@@ -11,7 +11,7 @@ use twocan::clock::{self, Time};
 use twocan::device::{DeviceError, VideoSink};
 use twocan::frame::{PixelFormat, Size};
 use twocan::geometry::Rect;
-use twocan::ui::face::Shown;
+use twocan::ui::face::{Hook, Shown};
 use twocan::ui::kms::surface::{Patch, Room, Surface};
 use twocan::ui::kms::{Appliance, Changed};
 use twocan::ui::panel::Panel;
@@ -32,6 +32,9 @@ struct Record {
     rooms: Vec<Option<Room>>,
     pictures: u64,
     cleared: u64,
+    /// It hangs: whoever asks whether it comes round waits.
+    hangs: bool,
+    waiting: Vec<Hook>,
     changed: Option<Changed>,
 }
 
@@ -103,6 +106,16 @@ impl Surface for Memory {
 
     fn clear(&self) {
         self.record().cleared += 1;
+    }
+
+    fn come_round(&self, answer: Hook) {
+        let mut record = self.record();
+        if record.hangs {
+            record.waiting.push(answer);
+            return;
+        }
+        drop(record);
+        answer();
     }
 
     fn status(&self) -> ScreenStatus {
@@ -179,6 +192,7 @@ fn pages_on_a_panel_hand_on_only_what_changed_and_leave_a_hole_for_the_picture()
         story.only_what_changes_is_handed_on();
         story.the_hole_moves_and_goes();
         story.another_panel_is_laid_out_anew();
+        story.a_panel_that_hangs_answers_nobody_though_the_pages_go_on();
     });
 }
 
@@ -189,6 +203,29 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
+    fn a_panel_that_hangs_answers_nobody_though_the_pages_go_on(&self) {
+        let ask = || {
+            let (answer, answered) = mpsc::channel();
+            let answer = move || drop(answer.send(()));
+            self.handle.come_round(Box::new(answer.clone()));
+            // What the service manager hears of the first frame goes the same way.
+            self.handle.once_on_panel(Box::new(answer));
+            answered
+        };
+        let answered = ask();
+        for _ in 0..2 {
+            answered.recv_timeout(Duration::from_secs(30)).expect("it comes round");
+        }
+        self.memory.record().hangs = true;
+        let answered = ask();
+        self.settle();
+        assert!(answered.try_recv().is_err(), "the pages answered for the panel");
+        let waiting = std::mem::take(&mut self.memory.record().waiting);
+        assert_eq!(waiting.len(), 2);
+        waiting.into_iter().for_each(|answer| answer());
+        assert_eq!(answered.iter().count(), 2);
+    }
+
     /// Everything published and pushed so far has been drawn and handed on.
     fn settle(&self) {
         self.handle.screenshot().expect("the loop answers");

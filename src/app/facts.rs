@@ -89,7 +89,16 @@ impl News {
             }
             (None, Some(_), None) => format!("The microphone is not working. {peer} can see you."),
             (None, None, Some(_)) => "The loudspeaker is not working.".to_owned(),
-            _ => "Camera and sound are not working.".to_owned(),
+            (Some(_), Some(_), None) => {
+                format!("Camera and microphone are not working. {peer} cannot see or hear you.")
+            }
+            (Some(_), None, Some(_)) => {
+                format!("Camera and loudspeaker are not working. {peer} can only hear you.")
+            }
+            (None, Some(_), Some(_)) => {
+                format!("Microphone and loudspeaker are not working. {peer} can only see you.")
+            }
+            (Some(_), Some(_), Some(_)) => "Camera and sound are not working.".to_owned(),
         };
         Some(sentence)
     }

@@ -62,13 +62,11 @@ pub(super) fn sentence(core: &Core) -> String {
 
 /// The face's own, and the light that it gets.
 fn screen(kiosk: &Loop) -> ScreenStatus {
-    let face = kiosk.face.status();
-    let trouble = kiosk.backlight.trouble().map(str::to_owned);
     ScreenStatus {
         light: power::percent(kiosk.light(), kiosk.brightness),
         backlight: kiosk.backlight.name(),
-        trouble: face.trouble.or(trouble),
-        ..face
+        light_trouble: kiosk.backlight.trouble().map(str::to_owned),
+        ..kiosk.face.status()
     }
 }
 

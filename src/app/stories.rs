@@ -175,6 +175,29 @@ fn a_camera_that_does_not_work_is_said_and_the_call_goes_on() {
 }
 
 #[test]
+fn what_does_not_work_is_named_and_nothing_else() {
+    let bad = |device: bool| device.then(|| "it was unplugged".to_owned());
+    for devices in 0..8 {
+        let (camera, microphone, speaker) = (devices & 1 > 0, devices & 2 > 0, devices & 4 > 0);
+        let mut core = in_call();
+        let (see, hear, play) = (bad(camera), bad(microphone), bad(speaker));
+        let news = News { camera: see, microphone: hear, speaker: play, ..News::default() };
+        core.handle(Event::News(news), at(3));
+        let Page::InCall { notice, .. } = page(&core, at(3)) else { panic!("no call") };
+        let notice = notice.unwrap_or_default();
+        let says = |words: &[&str]| words.iter().any(|word| notice.to_lowercase().contains(word));
+        assert_eq!(notice.is_empty(), devices == 0);
+        assert_eq!(says(&["camera"]), camera, "{notice}");
+        assert_eq!(says(&["microphone", "camera and sound"]), microphone, "{notice}");
+        assert_eq!(says(&["loudspeaker", "camera and sound"]), speaker, "{notice}");
+        // Nobody is told that Anna sees or hears what she doesn't.
+        let positive = notice.replace("cannot see you", "").replace("cannot see or hear you", "");
+        assert!(!(camera && positive.contains("see you")), "{notice}");
+        assert!(!(microphone && positive.contains("hear you")), "{notice}");
+    }
+}
+
+#[test]
 fn the_bell_rings_here_and_the_ringback_there_until_somebody_answers() {
     let mut core = kiosk();
     core.handle(Event::Touched(Command::Dial(ANNA)), at(1));

@@ -31,11 +31,12 @@ pub trait Face: Send + Sync {
     /// When the first frame was drawn.
     fn first_frame(&self) -> Option<Time>;
 
-    /// Call `hook` once the first frame is drawn; at once where there is nothing to draw on.
+    /// Call `hook` once the first frame is drawn, and on the panel where there is one; at once where
+    /// there is nothing to draw on.
     fn on_first_frame(&self, hook: Hook);
 
-    /// Call `answer` in the thread that draws when its event loop comes round; at once where there is
-    /// none, never when it has ended.
+    /// Call `answer`, in whatever thread, when the event loop that draws has come round, and the panel
+    /// has what was drawn before; at once where there is none, never when one has hung or ended.
     fn come_round(&self, answer: Hook);
 
     /// What it is, and how much it drew.

@@ -13,6 +13,7 @@ use super::adapters::Adapters;
 #[cfg(feature = "kms")]
 use super::behind::Behind;
 use super::event_loop::{Drawn, EventLoop};
+use super::face::Hook;
 use super::mailbox::Mailbox;
 use super::pages::{KioskWindow, PictureAdapter, PictureWindow};
 use super::properties;
@@ -267,9 +268,20 @@ impl UiHandle {
         }
     }
 
-    /// Call `answer` in the window's thread when its event loop comes round; never, when it has ended.
-    pub fn come_round(&self, answer: impl FnOnce() + Send + 'static) {
-        if slint::invoke_from_event_loop(answer).is_err() {
+    /// Call `answer` once what was drawn before is on the panel; at once where a window draws.
+    pub fn once_on_panel(&self, answer: Hook) {
+        #[cfg(feature = "kms")]
+        if let Some(behind) = &self.behind {
+            return behind.surface().come_round(answer);
+        }
+        answer();
+    }
+
+    /// Call `answer` when the window's event loop, and behind it the panel's, has come round; never,
+    /// when one of them has hung or ended.
+    pub fn come_round(&self, answer: Hook) {
+        let handle = self.clone();
+        if slint::invoke_from_event_loop(move || handle.once_on_panel(answer)).is_err() {
             tracing::debug!("nobody comes round: the window has gone");
         }
     }

@@ -79,7 +79,8 @@ impl Face for WindowFace {
     }
 
     fn on_first_frame(&self, hook: Hook) {
-        self.first_frame.wait(hook);
+        let handle = self.handle.clone();
+        self.first_frame.wait(Box::new(move || handle.once_on_panel(hook)));
     }
 
     fn come_round(&self, answer: Hook) {

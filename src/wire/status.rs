@@ -69,6 +69,8 @@ pub struct ScreenStatus {
     pub light: u8,
     /// What gives that light, by its name in `/sys/class/backlight`.
     pub backlight: Option<String>,
+    /// Why that light can't be set now, in a sentence. The pages are on the panel all the same.
+    pub light_trouble: Option<String>,
 }
 
 /// The relay.

@@ -3,7 +3,8 @@
 //! ```text
 //!  pages  ── present, place, clear ──┐
 //!  worker ── pictures().push ────────┼─> Shared ──> thread `display` (Loop) ──> DRM
-//!  app    ── status, snapshot ───────┘
+//!  app    ── status, snapshot, ───────┘
+//!            come_round
 //! ```
 
 use std::sync::{Arc, Mutex, mpsc};
@@ -19,7 +20,7 @@ use crate::device::VideoSink;
 use crate::frame::Size;
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor, WorkerError};
-use crate::ui::face::Shown;
+use crate::ui::face::{Hook, Shown};
 use crate::ui::snapshot::Snapshot;
 use crate::wire::status::ScreenStatus;
 
@@ -112,6 +113,11 @@ impl Surface for Display {
 
     fn clear(&self) {
         self.shared.lock().clear();
+        self.shared.wake();
+    }
+
+    fn come_round(&self, answer: Hook) {
+        self.shared.lock().rounds.push(answer);
         self.shared.wake();
     }
 

@@ -31,6 +31,7 @@ mod picture;
 mod pixel;
 mod platform;
 mod probe;
+mod rounds;
 mod scanout;
 mod shadow;
 mod shared;

@@ -18,6 +18,7 @@ use super::error::KmsError;
 use super::picture::{Content, Waiting};
 use super::surface::{Patch, Room};
 use crate::frame::Size;
+use crate::ui::face::Hook;
 use crate::ui::snapshot::Snapshot;
 use crate::wire::status::ScreenStatus;
 
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) cleared: bool,
     /// Who wants to know what the panel shows.
     pub(super) snapshots: Vec<mpsc::Sender<Snapshot>>,
+    /// Who wants to know when all of it is on the panel.
+    pub(super) rounds: Vec<Hook>,
     /// What is known of the panel.
     pub(super) status: ScreenStatus,
     frames: Vec<Dumb>,
@@ -126,6 +129,7 @@ impl Shared {
             waiting: None,
             cleared: false,
             snapshots: Vec::new(),
+            rounds: Vec::new(),
             status,
             frames: Vec::new(),
             card: Weak::new(),

@@ -3,7 +3,7 @@
 use crate::device::VideoSink;
 use crate::frame::Size;
 use crate::geometry::Rect;
-use crate::ui::face::Shown;
+use crate::ui::face::{Hook, Shown};
 use crate::ui::snapshot::Snapshot;
 use crate::wire::status::ScreenStatus;
 
@@ -45,6 +45,10 @@ pub trait Surface: Send + Sync {
 
     /// Take the picture away.
     fn clear(&self);
+
+    /// Call `answer`, in whatever thread, once everything presented before is on the panel, or there
+    /// is no panel for it; never, when what shows it has hung or ended.
+    fn come_round(&self, answer: Hook);
 
     /// What is known of the panel and the way to it.
     fn status(&self) -> ScreenStatus;

@@ -19,6 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use super::choose::Layout;
 use super::display::Options;
 use super::error::KmsError;
+use super::rounds::Rounds;
 use super::scanout::Scanout;
 use super::shared::Shared;
 use super::stage::Stage;
@@ -43,6 +44,7 @@ pub(super) struct Loop<'a> {
     panel: Option<(Scanout, Found)>,
     /// Layouts that this panel's kernel took in the test and refused later.
     refused: Vec<Layout>,
+    rounds: Rounds,
     retry_at: Time,
     news: Option<udev::MonitorSocket>,
 }
@@ -60,6 +62,7 @@ impl<'a> Loop<'a> {
             stage: Stage::new(size),
             panel: None,
             refused: Vec::new(),
+            rounds: Rounds::default(),
             retry_at: clock::now(),
             news: news.ok(),
         }
@@ -75,6 +78,7 @@ impl<'a> Loop<'a> {
         while !stop.is_stopped() {
             self.read_shared();
             self.update();
+            self.answer();
             let woken = self.wait(stop);
             if woken.news {
                 self.hear_news();
@@ -170,6 +174,7 @@ impl<'a> Loop<'a> {
             self.stage.set(waiting, &mut state);
         }
         let asked = std::mem::take(&mut state.snapshots);
+        self.rounds.ask(std::mem::take(&mut state.rounds));
         drop(state);
         for asked in asked {
             // Whoever asked may have given up.
@@ -186,6 +191,7 @@ impl<'a> Loop<'a> {
         }
         let updated = scanout.update(&mut self.stage, self.shared, now);
         if matches!(updated, Ok(true)) {
+            self.rounds.set_out();
             self.shared.lock().status.commits += 1;
         }
         if let Err(error) = updated {
@@ -200,6 +206,15 @@ impl<'a> Loop<'a> {
             if unfit && layout != Layout::Compose {
                 self.take_panel();
             }
+        }
+    }
+
+    /// Answer whose pages are where they can be: on the panel, or nowhere without one.
+    fn answer(&mut self) {
+        let Some((scanout, _)) = &self.panel else { return self.rounds.answer_all() };
+        let held_back = scanout.earliest().is_some_and(|earliest| clock::now() < earliest);
+        if scanout.on_its_way_since().is_none() && !held_back {
+            self.rounds.answer_all();
         }
     }
 
@@ -271,6 +286,8 @@ impl<'a> Loop<'a> {
         if let Err(error) = heard {
             let failed = scanout.taken().card.failed("hear of a refresh");
             self.trouble(&failed(error));
+        } else if scanout.on_its_way_since().is_none() {
+            self.rounds.landed();
         }
     }
 }

@@ -2,16 +2,24 @@
 //!
 //! ```text
 //!  take: KD_GRAPHICS (no text, no cursor) ──> KD_TEXT: at drop, unwinding or not, and at exit()
+//!        keys without a meaning           ──> keys as they were, what was typed forgotten
 //! ```
+//! A keyboard is plugged in by children and cats: no key ends (Ctrl-C), freezes (Ctrl-Z) or holds up
+//! (Ctrl-S) the kiosk, and nothing that was typed on its pages reaches a shell afterwards.
+//!
 //! Only the virtual terminal that this process belongs to is touched; started by a service without
 //! one, or over SSH, there is none and nothing happens. After SIGKILL nobody is left to put it back:
 //! the service manager resets the terminal then (`TTYReset=yes`).
 #![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
-use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 /// linux/kd.h
 const KD_TEXT: libc::c_int = 0;
@@ -23,6 +31,8 @@ mod ioctl {
 
 /// The terminal that is in graphics mode now, for whoever ends the process; -1: none.
 static TAKEN: AtomicI32 = AtomicI32::new(-1);
+/// What its keys meant before.
+static KEYS: Mutex<Option<libc::termios>> = Mutex::new(None);
 
 /// The console, taken. Dropping it gives it back.
 pub struct Console {
@@ -42,12 +52,15 @@ impl Console {
             tracing::warn!("take the text console off the panel: {error}");
             return None;
         }
+        let keys = silence(terminal.as_raw_fd())
+            .inspect_err(|error| tracing::warn!("take the keys of the text console: {error}"));
+        *KEYS.lock().unwrap_or_else(PoisonError::into_inner) = keys.ok();
         TAKEN.store(terminal.as_raw_fd(), Ordering::SeqCst);
         // exit() comes past no destructor.
         static AT_EXIT: Once = Once::new();
         AT_EXIT.call_once(|| {
-            // SAFETY: the function lives as long as the process, touches an atomic and makes a
-            // system call.
+            // SAFETY: the function lives as long as the process, touches statics and makes system
+            // calls.
             let _ = unsafe { libc::atexit(give_back) };
         });
         Some(Self { _terminal: terminal })
@@ -69,7 +82,82 @@ fn set_mode(terminal: i32, mode: libc::c_int) -> nix::Result<()> {
 extern "C" fn give_back() {
     let terminal = TAKEN.swap(-1, Ordering::SeqCst);
     if terminal >= 0 {
-        // There is nobody left to tell.
+        let keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // There is nobody left to tell, of the keys or of the text.
+        let _ = keys.map(|keys| give_meaning(terminal, &keys));
         let _ = set_mode(terminal, KD_TEXT);
+    }
+}
+
+/// Keys are neither shown nor mean anything from now on; what they meant before.
+fn silence(terminal: i32) -> io::Result<libc::termios> {
+    let mut keys = MaybeUninit::<libc::termios>::uninit();
+    // SAFETY: the kernel's answer fits where it is written to, which lives until it returns.
+    nix::errno::Errno::result(unsafe { libc::tcgetattr(terminal, keys.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it was filled in.
+    let before = unsafe { keys.assume_init() };
+    let mut silent = before;
+    silent.c_lflag &= !(libc::ISIG | libc::ECHO);
+    silent.c_iflag &= !libc::IXON;
+    give_meaning(terminal, &silent)?;
+    Ok(before)
+}
+
+/// Have keys mean this; what was typed and not read is forgotten.
+fn give_meaning(terminal: i32, keys: &libc::termios) -> io::Result<()> {
+    // A kiosk in the background of a shell is stopped for this, unless it refuses to be.
+    let mut refused = SigSet::empty();
+    refused.add(Signal::SIGTTOU);
+    let mask = refused.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    // SAFETY: the kernel reads what is borrowed until it returns; a descriptor that is closed is
+    // refused.
+    let set = unsafe { libc::tcsetattr(terminal, libc::TCSANOW, keys) };
+    let set = nix::errno::Errno::result(set).map(drop);
+    // TCSAFLUSH would wait for output, for ever on a terminal that Ctrl-S holds up.
+    // SAFETY: numbers only. What can't be forgotten is only what somebody typed.
+    let _ = unsafe { libc::tcflush(terminal, libc::TCIFLUSH) };
+    if let Ok(mask) = mask {
+        mask.thread_set_mask()?;
+    }
+    Ok(set?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::fd::FromRawFd;
+
+    use super::*;
+
+    /// A pseudo terminal: where somebody types, and the terminal's end.
+    fn terminal() -> (File, File) {
+        let (mut typed, mut ours) = (-1, -1);
+        let none = std::ptr::null_mut();
+        // SAFETY: two ints are written, which live until it returns; nothing else is asked for.
+        let opened =
+            unsafe { libc::openpty(&raw mut typed, &raw mut ours, none, none.cast(), none.cast()) };
+        assert_eq!(opened, 0);
+        // SAFETY: both were just opened, for nobody else.
+        unsafe { (File::from_raw_fd(typed), File::from_raw_fd(ours)) }
+    }
+
+    #[test]
+    fn no_key_means_anything_while_the_console_is_taken_and_what_was_typed_is_forgotten() {
+        let (mut typed, mut ours) = terminal();
+        let before = silence(ours.as_raw_fd()).unwrap();
+        let means = |flags: &libc::termios| {
+            (flags.c_lflag & (libc::ISIG | libc::ECHO), flags.c_iflag & libc::IXON)
+        };
+        assert_eq!(means(&before), (libc::ISIG | libc::ECHO, libc::IXON), "a fresh terminal");
+        typed.write_all(b"\x13rm -r photos\n").unwrap();
+        let silent = silence(ours.as_raw_fd()).unwrap();
+        assert_eq!(means(&silent), (0, 0));
+        typed.write_all(b"\x03\x1arm -r photos\n").unwrap();
+        give_meaning(ours.as_raw_fd(), &before).unwrap();
+        typed.write_all(b"ls\n").unwrap();
+        let mut line = [0; 64];
+        let read = ours.read(&mut line).unwrap();
+        assert_eq!(&line[..read], b"ls\n", "the first that a shell hears");
+        assert_eq!(means(&silence(ours.as_raw_fd()).unwrap()), means(&before));
     }
 }
