@@ -10,6 +10,7 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+mod auto_camera;
 mod auto_sound;
 pub mod backlight;
 pub mod clock_sync;
