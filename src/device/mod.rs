@@ -13,6 +13,7 @@ pub mod alsa_mixer;
 mod auto_camera;
 mod auto_sound;
 pub mod backlight;
+mod card_memory;
 pub mod clock_sync;
 pub mod file_video;
 pub mod headroom;
