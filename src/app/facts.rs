@@ -77,12 +77,17 @@ pub struct News {
     pub microphone: Option<String>,
     /// Our speaker does not work.
     pub speaker: Option<String>,
+    /// Sound comes out of another speaker, since ours was pulled out.
+    pub speaker_gone: bool,
 }
 
 impl News {
     /// What the resident has to know of our own devices.
     pub fn notice(&self, peer: &str) -> Option<String> {
         let sentence = match (&self.camera, &self.microphone, &self.speaker) {
+            (None, None, None) if self.speaker_gone => {
+                "The loudspeaker went silent. Please check its cable.".to_owned()
+            }
             (None, None, None) => return None,
             (Some(_), None, None) => {
                 format!("The camera is not working. {peer} cannot see you, only hear you.")

@@ -122,6 +122,7 @@ pub(super) struct CallMedia {
     viewer: Arc<viewer::Counters>,
     listen: Arc<ListenStats>,
     loudness: Arc<Loudness>,
+    speaker_gone: Arc<AtomicBool>,
     eye: Arc<Eye>,
     sending: Team,
     receiving: Team,
@@ -186,6 +187,7 @@ impl CallMedia {
             viewer: Arc::default(),
             listen: Arc::new(ListenStats::as_loud_as(loudness.left())),
             loudness,
+            speaker_gone: Arc::default(),
             eye: Arc::default(),
             sending: Team::default(),
             receiving: Team::default(),
@@ -215,6 +217,7 @@ impl CallMedia {
         let (voice, stats) = (self.ports.voice_in.clone(), Arc::clone(&self.listen));
         let mut speaker = Loudspeaker::new(&self.plan.speaker, Some(Arc::clone(&self.loudness)));
         let watch = speaker.watch();
+        self.speaker_gone = speaker.stands_in();
         let open = Box::new(move || speaker.open());
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
         match Playout::new(Stamps::Captured) {
@@ -313,6 +316,7 @@ impl CallMedia {
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
             speaker: self.receiving.trouble("listen"),
+            speaker_gone: self.speaker_gone.load(Ordering::Relaxed),
         }
     }
 

@@ -266,7 +266,9 @@ fn size_of(header: &DecompressHeader) -> Size {
     Size::new(pixels(header.width), pixels(header.height))
 }
 
-/// Whether the library only complains of a few stray bytes before a marker: the picture is whole.
+/// Whether the library only complains of a few stray bytes before a marker. It tells its first
+/// complaint alone: behind it there may be another one, such as data that ends too early. What is
+/// decoded then has a grey rest.
 pub(super) fn is_forgiven(error: &turbojpeg::Error) -> bool {
     let turbojpeg::Error::TurboJpegError(text) = error else { return false };
     let Some((before, _)) = text.split_once(" extraneous bytes before marker") else {

@@ -9,6 +9,8 @@
 //! USB cameras leave the tables out because they never change, and the end marker because the
 //! transfer has an end of its own. A picture without its end marker may also be half of one, which
 //! only decoding tells: it is decoded, at an eighth of its size. Others are not looked into.
+//! Of a picture that has a few stray bytes before a marker the decoder tells that and nothing more: if
+//! it lacks its end marker too and is cut short, the cut is not seen and its rest is grey.
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 

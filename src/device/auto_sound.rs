@@ -6,11 +6,13 @@
 //!                    └── news of cards: a better one, if it opens; until then the old one goes on
 //! ```
 //! The worker above hears a short gap and is not restarted. A card that fails right after it was
-//! opened is an error: trying again and again is the supervisor's business.
+//! opened is an error: trying again and again is the supervisor's business, and that card goes last
+//! then (see `card_memory`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::card_memory::CardMemory;
 use super::sound_watch::SoundWatch;
 use super::{AudioSink, AudioSource, DeviceError};
 use crate::clock::Time;
@@ -45,7 +47,7 @@ impl<T: ?Sized> Wanted<T> {
         Self { what, names: Box::new(names), open: Box::new(open) }
     }
 
-    /// The first of `names` that can be opened, or why the last one can't.
+    /// The first of `names` that can be opened, or why the best of them can't.
     fn first(&self, names: &[String]) -> Result<Option<(String, Box<T>)>, DeviceError> {
         let mut failed = None;
         for name in names {
@@ -63,6 +65,7 @@ impl<T: ?Sized> Wanted<T> {
 struct Pick<T: ?Sized> {
     wanted: Wanted<T>,
     watch: Option<Arc<SoundWatch>>,
+    memory: CardMemory,
     name: String,
     device: Box<T>,
     served: u32,
@@ -72,18 +75,24 @@ struct Pick<T: ?Sized> {
 }
 
 impl<T: ?Sized> Pick<T> {
-    fn open(wanted: Wanted<T>, watch: Option<Arc<SoundWatch>>) -> Result<Self, DeviceError> {
+    fn open(
+        wanted: Wanted<T>,
+        watch: Option<Arc<SoundWatch>>,
+        memory: CardMemory,
+    ) -> Result<Self, DeviceError> {
         // What was plugged in before now is in the list.
         if let Some(watch) = &watch {
             watch.news();
         }
-        let (name, device) = wanted.first(&(wanted.names)())?.ok_or_else(|| DeviceError {
+        let names = memory.ranked((wanted.names)(), heard(watch.as_deref()));
+        let (name, device) = wanted.first(&names)?.ok_or_else(|| DeviceError {
             deed: "find",
             device: format!("a {}", wanted.what),
             cause: "no sound card has one".to_owned(),
         })?;
         tracing::info!("the {} is {name}", wanted.what);
-        Ok(Self { wanted, watch, name, device, served: 0, looks: 0, lost: 0 })
+        memory.took(&name);
+        Ok(Self { wanted, watch, memory, name, device, served: 0, looks: 0, lost: 0 })
     }
 
     /// A period has passed; now and then look whether there is a better card. `xruns` are those of
@@ -120,10 +129,12 @@ impl<T: ?Sized> Pick<T> {
 
     /// The device failed with `error`: take the next best one, or give the error back.
     fn fell(&mut self, error: DeviceError, xruns: u64) -> Result<(), DeviceError> {
+        let heard = heard(self.watch.as_deref());
+        self.memory.failed(&self.name, self.served < SERVED, heard);
         if self.served < SERVED {
             return Err(error);
         }
-        let mut names = (self.wanted.names)();
+        let mut names = self.memory.ranked((self.wanted.names)(), heard);
         names.retain(|name| *name != self.name);
         let Ok(Some((name, device))) = self.wanted.first(&names) else { return Err(error) };
         tracing::warn!("{error}; the {} is {name} now", self.wanted.what);
@@ -133,23 +144,30 @@ impl<T: ?Sized> Pick<T> {
 
     fn take(&mut self, name: String, device: Box<T>, xruns: u64) {
         self.lost += xruns + 1;
+        self.memory.took(&name);
         (self.name, self.device, self.served) = (name, device, 0);
     }
+}
+
+fn heard(watch: Option<&SoundWatch>) -> u64 {
+    watch.map_or(0, SoundWatch::heard)
 }
 
 /// The best microphone there is.
 pub(super) struct AutoSource(Pick<dyn AudioSource>);
 
 impl AutoSource {
-    /// Open the best that can be opened; `watch` says when to look for a better one.
+    /// Open the best that can be opened; `watch` says when to look for a better one, `memory` what
+    /// became of the cards that were opened before.
     ///
     /// # Errors
     /// There is none, or none of them opens.
     pub(super) fn open(
         wanted: Wanted<dyn AudioSource>,
         watch: Option<Arc<SoundWatch>>,
+        memory: CardMemory,
     ) -> Result<Self, DeviceError> {
-        Pick::open(wanted, watch).map(Self)
+        Pick::open(wanted, watch, memory).map(Self)
     }
 }
 
@@ -178,15 +196,16 @@ impl AudioSource for AutoSource {
 pub(super) struct AutoSink(Pick<dyn AudioSink>);
 
 impl AutoSink {
-    /// Open the best that can be opened; `watch` says when to look for a better one.
+    /// As [`AutoSource::open`].
     ///
     /// # Errors
     /// There is none, or none of them opens.
     pub(super) fn open(
         wanted: Wanted<dyn AudioSink>,
         watch: Option<Arc<SoundWatch>>,
+        memory: CardMemory,
     ) -> Result<Self, DeviceError> {
-        Pick::open(wanted, watch).map(Self)
+        Pick::open(wanted, watch, memory).map(Self)
     }
 }
 
@@ -269,7 +288,12 @@ mod tests {
         }
     }
 
+    /// Cards that are ready under this name open, and hear nothing.
+    const BAD: &str = " that opens";
+
     struct Scene {
+        memory: CardMemory,
+        watch: Arc<SoundWatch>,
         cards: Cards,
         plug: UnixDatagram,
         source: AutoSource,
@@ -278,16 +302,24 @@ mod tests {
     }
 
     fn open(cards: &Cards, watch: Option<Arc<SoundWatch>>) -> Result<AutoSource, DeviceError> {
+        remembering(cards, watch, &CardMemory::default())
+    }
+
+    fn remembering(
+        cards: &Cards,
+        watch: Option<Arc<SoundWatch>>,
+        memory: &CardMemory,
+    ) -> Result<AutoSource, DeviceError> {
         let (names, opened) = (cards.clone(), cards.clone());
         let wanted = Wanted::new(
             "microphone",
             move || names.0.lock().unwrap().0.clone(),
             move |name| {
-                opened.check(name)?;
+                opened.check(name.trim_end_matches(BAD))?;
                 Ok(Box::new(Fake(opened.clone(), name.to_owned())) as Box<dyn AudioSource>)
             },
         );
-        AutoSource::open(wanted, watch)
+        AutoSource::open(wanted, watch, memory.clone())
     }
 
     impl Scene {
@@ -295,9 +327,20 @@ mod tests {
             let cards = Cards::default();
             cards.are(plugged, plugged);
             let (plug, socket) = UnixDatagram::pair().unwrap();
-            let source = open(&cards, Some(SoundWatch::of(socket.into()))).unwrap();
+            let (watch, memory) = (SoundWatch::of(socket.into()), CardMemory::default());
+            let source = remembering(&cards, Some(Arc::clone(&watch)), &memory).unwrap();
             let (_stopper, stop) = stop_pair();
-            Self { cards, plug, source, stop, _stopper }
+            Self { memory, watch, cards, plug, source, stop, _stopper }
+        }
+
+        /// What the supervisor does after an error.
+        fn open_again(&mut self) {
+            let watch = Some(Arc::clone(&self.watch));
+            self.source = remembering(&self.cards, watch, &self.memory).unwrap();
+        }
+
+        fn stands_in(&self) -> bool {
+            self.memory.stands_in().load(std::sync::atomic::Ordering::Relaxed)
         }
 
         /// Who is heard after so many periods.
@@ -324,12 +367,14 @@ mod tests {
         scene.cards.are(&["built-in"], &["built-in"]);
         assert_eq!(scene.hear(1).unwrap(), 'b');
         assert_eq!(scene.source.overruns(), 1, "the gap is counted");
+        assert!(scene.stands_in());
         scene.cards.are(&["usb", "built-in"], &["built-in"]);
         scene.plug.send(b"add").unwrap();
         assert_eq!(scene.hear(LOOK_EVERY).unwrap(), 'b', "not ready yet");
         scene.cards.are(&["usb", "built-in"], &["usb", "built-in"]);
         assert_eq!(scene.hear(LOOK_EVERY + 1).unwrap(), 'u');
         assert_eq!(scene.source.overruns(), 2);
+        assert!(!scene.stands_in());
     }
 
     #[test]
@@ -355,6 +400,26 @@ mod tests {
     fn a_card_that_fails_at_once_is_left_to_the_supervisor() {
         let mut scene = Scene::with(&["usb", "built-in"]);
         scene.cards.are(&["usb", "built-in"], &["built-in"]);
+        assert!(scene.hear(1).is_err());
+    }
+
+    #[test]
+    fn a_card_that_opens_and_does_not_work_goes_last_until_there_is_news() {
+        let bad = format!("usb{BAD}");
+        let mut scene = Scene::with(&["built-in"]);
+        scene.cards.are(&[&bad, "built-in"], &["usb", "built-in"]);
+        scene.open_again();
+        assert!(scene.hear(1).is_err(), "it opened and heard nothing");
+        scene.open_again();
+        assert_eq!(scene.hear(10 * LOOK_EVERY).unwrap(), 'b');
+        assert!(scene.stands_in());
+        scene.plug.send(b"change").unwrap();
+        assert!(scene.hear(LOOK_EVERY).is_err(), "with news it is tried again");
+        scene.open_again();
+        assert_eq!(scene.hear(10 * LOOK_EVERY).unwrap(), 'b');
+        scene.plug.send(b"add").unwrap();
+        assert!(scene.watch.news(), "taken in by the supervisor's pause");
+        scene.open_again();
         assert!(scene.hear(1).is_err());
     }
 }

@@ -3,8 +3,9 @@
 //! Where there are several, the kernel's documentation (ABI/stable/sysfs-class-backlight) says which
 //! one works best: `type` firmware before platform before raw. A panel is made dark with `bl_power`
 //! where it has that, and never by switching the panel itself off: some lose their touch with it.
-//! What can't be written is warned of once and tried again with the next change. The light that was
-//! found comes back in the end.
+//! What can't be written is warned of once and tried again with the next change. In the end the light
+//! that was found comes back, or the most that was given, whichever is more: what was found may be
+//! what a kiosk that was killed had dimmed it to.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -44,6 +45,8 @@ struct Lamp {
     most: u32,
     /// Its light as it was found; none when it was dark.
     found: Option<u32>,
+    /// The most that was given so far.
+    given: u32,
 }
 
 impl Backlight {
@@ -85,13 +88,15 @@ impl Backlight {
         if self.lamp.is_none() {
             self.look();
         }
-        let Some(lamp) = &self.lamp else { return };
+        let Some(lamp) = &mut self.lamp else { return };
         let written = match percent {
             0 => lamp.darken(),
             percent => {
                 let most = u64::from(lamp.most);
                 let share = (most * u64::from(percent.min(100)) + 50) / 100;
-                lamp.light(u32::try_from(share).unwrap_or(lamp.most))
+                let share = u32::try_from(share).unwrap_or(lamp.most);
+                lamp.given = lamp.given.max(share);
+                lamp.light(share)
             }
         };
         match written {
@@ -134,7 +139,7 @@ impl Backlight {
 impl Drop for Lamp {
     fn drop(&mut self) {
         // Dark when it was found: a kiosk was killed in the dark. Nobody is served by that again.
-        if let Err(sentence) = self.light(self.found.unwrap_or(self.most)) {
+        if let Err(sentence) = self.light(self.found.unwrap_or(self.most).max(self.given)) {
             tracing::debug!("{sentence}");
         }
     }
@@ -146,7 +151,7 @@ impl Lamp {
         let brightness = number(folder, "brightness")?;
         let power = number(folder, "bl_power").unwrap_or(POWER_ON);
         let lit = brightness > 0 && power == POWER_ON;
-        Ok(Self { folder: folder.to_owned(), most, found: lit.then_some(brightness) })
+        Ok(Self { folder: folder.to_owned(), most, found: lit.then_some(brightness), given: 0 })
     }
 
     /// The brightness first, so that the old one is not seen for a moment.
@@ -222,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_light_is_a_share_of_the_most_dark_is_power_off_and_the_end_is_as_it_was_found() {
+    fn the_light_is_a_share_of_the_most_dark_is_power_off_and_the_end_is_bright() {
         let root = tempfile::tempdir().unwrap();
         let folder = lamp(root.path(), "10-0045", "raw", true);
         let mut backlight = Backlight::best_of(root.path(), None);
@@ -235,7 +240,7 @@ mod tests {
         assert_eq!((reads(&folder, "brightness"), reads(&folder, "bl_power")), (200, 0));
         backlight.set(0);
         drop(backlight);
-        assert_eq!((reads(&folder, "brightness"), reads(&folder, "bl_power")), (120, 0));
+        assert_eq!((reads(&folder, "brightness"), reads(&folder, "bl_power")), (200, 0));
     }
 
     #[test]
@@ -286,6 +291,23 @@ mod tests {
         fs::create_dir(folder.join("bl_power")).unwrap();
         backlight.set(0);
         assert_eq!((reads(&folder, "brightness"), backlight.trouble()), (0, None));
+    }
+
+    #[test]
+    fn a_light_is_left_as_it_was_found_or_as_bright_as_it_was_ever_given() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = lamp(root.path(), "panel", "raw", true);
+        let mut backlight = Backlight::at(&folder);
+        backlight.set(30);
+        drop(backlight);
+        assert_eq!(reads(&folder, "brightness"), 120, "as it was found");
+        // A kiosk was killed while dimmed; the next one has a bright of 80 %.
+        fs::write(folder.join("brightness"), "60").unwrap();
+        let mut backlight = Backlight::at(&folder);
+        backlight.set(80);
+        backlight.set(30);
+        drop(backlight);
+        assert_eq!(reads(&folder, "brightness"), 160);
     }
 
     #[test]

@@ -4,25 +4,30 @@
 //! was pulled out comes back at its own idea of loudness, so it is set again whenever one is opened.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::alsa_mixer::{AlsaMixer, LOUDEST};
 
 /// A volume, 0 to 10, and who does it.
 #[derive(Debug)]
 pub struct Loudness {
-    wanted: AtomicU8,
     left: Arc<AtomicU8>,
-    pcm: Mutex<Option<String>>,
+    /// Locked until what was wanted is done, or an older volume could be the last one.
+    wanted: Mutex<Wanted>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    volume: u8,
+    pcm: Option<String>,
 }
 
 impl Loudness {
     /// `volume` is 0 to 10; until a card is opened all of it is left to arithmetic.
     pub fn new(volume: u8) -> Arc<Self> {
         Arc::new(Self {
-            wanted: AtomicU8::new(volume),
             left: Arc::new(AtomicU8::new(volume)),
-            pcm: Mutex::default(),
+            wanted: Mutex::new(Wanted { volume, pcm: None }),
         })
     }
 
@@ -33,32 +38,32 @@ impl Loudness {
 
     /// Make it as loud as `volume`, 0 to 10.
     pub fn set(&self, volume: u8) {
-        self.wanted.store(volume, Ordering::Relaxed);
-        let pcm = self.pcm().clone();
-        self.apply(pcm.as_deref());
+        self.change(|wanted| wanted.volume = volume, turn_knob);
     }
 
     /// From now on the loudspeaker is the PCM called `name`.
     pub(super) fn opened(&self, name: &str) {
-        *self.pcm() = Some(name.to_owned());
-        self.apply(Some(name));
+        self.change(|wanted| wanted.pcm = Some(name.to_owned()), turn_knob);
     }
 
-    fn pcm(&self) -> MutexGuard<'_, Option<String>> {
-        self.pcm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn apply(&self, pcm: Option<&str>) {
-        let volume = self.wanted.load(Ordering::Relaxed);
-        let left = match pcm.and_then(AlsaMixer::open).map(|mixer| mixer.set_volume(volume)) {
-            None => volume,
-            Some(Ok(())) => LOUDEST,
-            Some(Err(error)) => {
-                tracing::warn!("{error}");
-                volume
-            }
-        };
+    /// Note what is wanted and do it: `turn` sets a PCM's own knob and says what is left to do.
+    fn change(&self, note: impl FnOnce(&mut Wanted), turn: impl FnOnce(&str, u8) -> u8) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        note(&mut wanted);
+        let volume = wanted.volume;
+        let left = wanted.pcm.as_deref().map_or(volume, |pcm| turn(pcm, volume));
         self.left.store(left, Ordering::Relaxed);
+    }
+}
+
+fn turn_knob(pcm: &str, volume: u8) -> u8 {
+    match AlsaMixer::open(pcm).map(|mixer| mixer.set_volume(volume)) {
+        None => volume,
+        Some(Ok(())) => LOUDEST,
+        Some(Err(error)) => {
+            tracing::warn!("{error}");
+            volume
+        }
     }
 }
 
@@ -74,5 +79,33 @@ mod tests {
         assert_eq!(left.load(Ordering::Relaxed), 7);
         loudness.set(3);
         assert_eq!(left.load(Ordering::Relaxed), 3);
+    }
+    #[test]
+    fn a_volume_set_while_a_card_is_opened_is_the_one_that_stays() {
+        let loudness = Loudness::new(7);
+        let knob = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let (begun, begins) = std::sync::mpsc::channel();
+            let (ours, knob) = (&loudness, &knob);
+            let note = |volume| {
+                knob.lock().unwrap().push(volume);
+                volume
+            };
+            let opened = |wanted: &mut Wanted| wanted.pcm = Some("card".to_owned());
+            ours.change(opened, |_, volume| {
+                let later = std::thread::Builder::new();
+                let set = move || {
+                    begun.send(()).unwrap();
+                    ours.change(|wanted| wanted.volume = 3, |_, volume| note(volume));
+                };
+                later.spawn_scoped(scope, set).unwrap();
+                begins.recv().unwrap();
+                // As long as a slow card takes; the other one waits for it.
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                note(volume)
+            });
+        });
+        assert_eq!(*knob.lock().unwrap(), [7, 3]);
+        assert_eq!(loudness.left().load(Ordering::Relaxed), 3);
     }
 }

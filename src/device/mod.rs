@@ -10,8 +10,10 @@
 
 pub mod alsa;
 pub mod alsa_mixer;
+mod auto_camera;
 mod auto_sound;
 pub mod backlight;
+mod card_memory;
 pub mod clock_sync;
 pub mod file_video;
 pub mod headroom;

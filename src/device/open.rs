@@ -1,17 +1,20 @@
 //! From the name a person gives a camera to the driver behind it: data, never `cfg`.
 //!
 //! ```text
-//! "auto" ──> every V4L2 node that is a camera, in turn ──none──> rpicam-vid, where it is installed
+//! "auto" ──> every V4L2 node that is a camera, in turn ──none opens──> rpicam-vid, where it is
+//!            installed
 //! ```
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::clock;
 use crate::frame::{Picture, PixelFormat, Size};
 use crate::geometry::Turn;
 use crate::stop::Stop;
 
+use super::auto_camera::AutoCamera;
 use super::jpeg_file::JpegFile;
 use super::rpicam::{self, Rpicam};
 use super::test_pattern::TestPattern;
@@ -88,6 +91,7 @@ impl Wish {
 pub struct Opener {
     name: CameraName,
     wish: Wish,
+    auto: AutoCamera,
     /// What was complained of already: once is enough.
     said: Vec<String>,
 }
@@ -95,7 +99,7 @@ pub struct Opener {
 impl Opener {
     /// For the camera of this name.
     pub fn new(name: CameraName, wish: Wish) -> Self {
-        Self { name, wish, said: Vec::new() }
+        Self { name, wish, auto: AutoCamera::default(), said: Vec::new() }
     }
 
     /// Open it: a camera takes the nearest it has to the wish, a file has what it has.
@@ -114,24 +118,13 @@ impl Opener {
     }
 
     fn any(&mut self) -> Result<Box<dyn VideoSource>, DeviceError> {
-        let mut error = None;
-        for path in v4l2::find() {
-            match self.v4l2(&path) {
-                Ok(camera) => return Ok(Box::new(camera)),
-                Err(failed) => error = error.or(Some(failed)),
-            }
-        }
-        match (error, rpicam::program()) {
-            (None, Ok(program)) => Ok(Box::new(Rpicam::open(&program, &self.wish)?)),
-            (Some(error), _) => Err(error),
-            (None, Err(_)) => Err(DeviceError {
-                deed: "find",
-                device: "a camera".to_owned(),
-                cause: "no /dev/video* captures pictures in a format known here, and there is no \
-                        rpicam-vid"
-                    .to_owned(),
-            }),
-        }
+        let (auto, wish) = (self.auto.clone(), self.wish);
+        auto.open(
+            clock::now(),
+            &v4l2::find(),
+            |path| Ok(Box::new(self.v4l2(path)?)),
+            || Ok(Box::new(Rpicam::open(&rpicam::program()?, &wish)?)),
+        )
     }
 
     fn v4l2(&mut self, path: &Path) -> Result<Camera, DeviceError> {

@@ -12,11 +12,13 @@
 //! [`Loudspeaker`] are what a call holds on to: they open again and again, and remember.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::alsa::{AlsaSink, AlsaSource, Route};
 use super::auto_sound::{AutoSink, AutoSource, Wanted};
+use super::card_memory::CardMemory;
 use super::headroom::Headroom;
 use super::loudness::Loudness;
 use super::null_audio::{NullSink, SilentSource};
@@ -41,6 +43,7 @@ pub struct Microphone {
     text: String,
     server: ServerFirst,
     watch: Option<Arc<SoundWatch>>,
+    memory: CardMemory,
 }
 
 impl Microphone {
@@ -48,7 +51,12 @@ impl Microphone {
     pub fn new(text: &str) -> Self {
         let is_card = !matches!(text, "tone" | "bursts" | "silence" | "null") && !is_wav(text);
         let watch = is_card.then(SoundWatch::new).flatten();
-        Self { text: text.to_owned(), server: ServerFirst::default(), watch }
+        Self {
+            text: text.to_owned(),
+            server: ServerFirst::default(),
+            watch,
+            memory: CardMemory::default(),
+        }
     }
 
     /// What says that another try to open it is worth it.
@@ -82,7 +90,7 @@ impl Microphone {
             || best(&sound_cards::list()).microphones,
             |name| Ok(Box::new(AlsaSource::open(name, Route::Any)?) as Box<dyn AudioSource>),
         );
-        Ok(Box::new(AutoSource::open(wanted, self.watch.clone())?))
+        Ok(Box::new(AutoSource::open(wanted, self.watch.clone(), self.memory.clone())?))
     }
 }
 
@@ -94,6 +102,7 @@ pub struct Loudspeaker {
     loudness: Option<Arc<Loudness>>,
     server: ServerFirst,
     watch: Option<Arc<SoundWatch>>,
+    memory: CardMemory,
 }
 
 impl Loudspeaker {
@@ -112,12 +121,24 @@ impl Loudspeaker {
     fn with_headroom(text: &str, headroom: Headroom, loudness: Option<Arc<Loudness>>) -> Self {
         let watch = is_card(text).then(SoundWatch::new).flatten();
         let headroom = Arc::new(Mutex::new(headroom));
-        Self { text: text.to_owned(), headroom, loudness, server: ServerFirst::default(), watch }
+        Self {
+            text: text.to_owned(),
+            headroom,
+            loudness,
+            server: ServerFirst::default(),
+            watch,
+            memory: CardMemory::default(),
+        }
     }
 
     /// What says that another try to open it is worth it.
     pub fn watch(&self) -> Option<Arc<SoundWatch>> {
         self.watch.clone()
+    }
+
+    /// True while `auto` plays on a card that stands in for one that failed or was pulled out.
+    pub fn stands_in(&self) -> Arc<AtomicBool> {
+        self.memory.stands_in()
     }
 
     /// Open it.
@@ -149,7 +170,7 @@ impl Loudspeaker {
             || best(&sound_cards::list()).speakers,
             move |name| Ok(Box::new(open(name, Route::Any)?) as Box<dyn AudioSink>),
         );
-        Ok(Box::new(AutoSink::open(wanted, self.watch.clone())?))
+        Ok(Box::new(AutoSink::open(wanted, self.watch.clone(), self.memory.clone())?))
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! On a desktop it holds the cards, knows the person's choice of them, and moves streams when one is
 //! plugged in; so `auto` goes through it. An appliance has none. Whether one runs is seen at its
-//! socket, and whether ALSA leads to it by opening `default`: that costs nothing where no server
-//! is, and never opens a card.
+//! socket, and whether ALSA leads to it by opening `default`, which is closed again where it turns
+//! out to be a card. Where no server is, nothing is opened.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -107,6 +107,8 @@ pub struct Camera {
     health: Arc<Health>,
     own_view: Option<Queue<Packet>>,
     sequence: u32,
+    /// Why a picture was left out is in the log.
+    said: bool,
 }
 
 impl Camera {
@@ -119,7 +121,17 @@ impl Camera {
         counters: Arc<Counters>,
         health: Arc<Health>,
     ) -> Self {
-        Self { open, settings, gate, packets, counters, health, own_view: None, sequence: 0 }
+        Self {
+            open,
+            settings,
+            gate,
+            packets,
+            counters,
+            health,
+            own_view: None,
+            sequence: 0,
+            said: false,
+        }
     }
 
     /// What is sent goes into `own_view` as well, for the small own picture; newest wins there.
@@ -227,8 +239,9 @@ impl Worker for Camera {
             let payload = match darkroom.develop(&picture)? {
                 Payload::Jpeg(payload) => payload,
                 Payload::Refused(why) => {
+                    self.counters.refused.fetch_add(1, Ordering::Relaxed);
                     // The first one is worth a line; the rest show in the counter.
-                    if self.counters.refused.fetch_add(1, Ordering::Relaxed) == 0 {
+                    if !std::mem::replace(&mut self.said, true) {
                         tracing::warn!("a picture of the camera was left out: {why}");
                     }
                     let since = *useless_since.get_or_insert(picture.captured);

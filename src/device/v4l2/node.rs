@@ -1,11 +1,13 @@
 //! What a node under `/dev` can do, without starting it.
 //!
 //! ```text
-//! /dev/video0 ──> captures? streams? has an input of its own? ──> formats ──> sizes ──> intervals
+//! /dev/video0 ──> captures? streams? stands alone? ──> formats ──> sizes ──> intervals
 //! ```
-//! A Pi has a dozen nodes that capture and are no camera: the stages of its codecs and of its image
-//! pipeline. They have no input of their own, so a search passes them by; whoever names one in the
-//! config gets it all the same.
+//! A Pi has a dozen nodes that capture and are no camera by themselves: the stages of its codecs,
+//! which have no input of their own, and those of its image pipeline, whose inputs and outputs a
+//! media controller links (the kernel answers for their input itself, so that tells nothing). A
+//! search passes them by: what makes pictures of them is libcamera. Whoever names one in the config
+//! gets it all the same.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsFd;
@@ -19,6 +21,8 @@ use crate::device::open::CameraFound;
 
 const CAN_CAPTURE: u32 = 0x0000_0001;
 const CAN_STREAM: u32 = 0x0400_0000;
+/// V4L2_CAP_IO_MC: a media controller decides what comes in and goes out.
+const IS_LINKED: u32 = 0x2000_0000;
 /// An entry that is one value and no range.
 const DISCRETE: u32 = 1;
 
@@ -45,16 +49,22 @@ fn nodes() -> Vec<PathBuf> {
     numbers.into_iter().map(|number| PathBuf::from(format!("/dev/video{number}"))).collect()
 }
 
-/// The cameras that are connected: nodes with an input of their own and a format known here,
-/// lowest number first.
+/// The cameras that are connected: nodes that stand alone and have a format known here, lowest
+/// number first.
 pub fn find() -> Vec<PathBuf> {
     let capable = |path: &PathBuf| {
         open(path).is_ok_and(|device| {
-            raw::has_input(device.as_fd())
+            raw::capability(device.as_fd())
+                .is_ok_and(|can| stands_alone(can.bits(), raw::has_input(device.as_fd())))
                 && formats(&device).is_some_and(|known| !known.is_empty())
         })
     };
     nodes().into_iter().filter(capable).collect()
+}
+
+/// Whether a node with these capabilities is a camera and no stage of a pipeline.
+fn stands_alone(bits: u32, has_input: bool) -> bool {
+    bits & IS_LINKED == 0 && has_input
 }
 
 /// Every node that captures pictures, and every one that can't be asked.
@@ -77,11 +87,11 @@ fn describe(path: &Path) -> Option<CameraFound> {
     let (card, driver) = (capability.card(), capability.driver());
     let codes = (0..256).map_while(|index| raw::format(device.as_fd(), index));
     let formats: Vec<String> = codes.map(code_name).collect();
-    let input = raw::has_input(device.as_fd());
-    let usable = input && !known.is_empty();
+    let alone = stands_alone(capability.bits(), raw::has_input(device.as_fd()));
+    let usable = alone && !known.is_empty();
     let sentence = if usable {
         format!("{card} at {node} sends {}", code_name(known[0].0))
-    } else if !input {
+    } else if !alone {
         format!("{card} at {node} is a stage of a pipeline and no camera by itself")
     } else {
         format!("{card} at {node} has no format known here, only {}", formats.join(", "))
@@ -213,6 +223,15 @@ mod tests {
         assert_eq!(nearest(27.0), [1, 30]);
         assert_eq!(nearest(1.0), [2, 15]);
         assert_eq!(nearest_interval([].into_iter(), 12.5), [1000, 12_500]);
+    }
+
+    #[test]
+    fn a_node_that_a_media_controller_links_is_a_stage_whatever_it_says_of_its_input() {
+        let uvc = CAN_CAPTURE | CAN_STREAM | 0x0020_0000;
+        assert!(stands_alone(uvc, true));
+        assert!(!stands_alone(uvc, false), "a codec");
+        // As bcm2835-unicam and rp1-cfe say it: capture, metadata, streaming, IO_MC.
+        assert!(!stands_alone(0x24a0_0001, true));
     }
 
     #[test]

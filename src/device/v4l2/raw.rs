@@ -251,7 +251,8 @@ pub(super) fn format(fd: BorrowedFd<'_>, index: u32) -> Option<u32> {
     Some(format.fourcc)
 }
 
-/// Whether the node has an input of its own. What only processes another node's pictures has none.
+/// Whether the node says that it has an input. What only processes another node's pictures has none;
+/// for nodes that a media controller links the kernel always says yes.
 pub(super) fn has_input(fd: BorrowedFd<'_>) -> bool {
     let mut input = Input::default();
     // SAFETY: as in `capability`.
