@@ -21,6 +21,9 @@ use crate::geometry::Rect;
 use crate::ui::face::Shown;
 use crate::ui::scale::{Scaler, fitted};
 
+/// Pixels across and rows that a picture has at least to be shown: YUV420 shows whole pairs.
+const SMALLEST: u32 = 2;
+
 /// A picture that waits for the display thread.
 pub(super) struct Waiting {
     /// Its pixels.
@@ -137,8 +140,10 @@ impl VideoSink for PictureSink {
     }
 
     fn push(&mut self, captured: Time) -> Result<(), DeviceError> {
+        let seen = |size: &Size| size.width >= SMALLEST && size.height >= SMALLEST;
         let content = match self.leased.take() {
             None => return Ok(()),
+            Some(Leased::I420(_, size) | Leased::Rgb(_, size)) if !seen(&size) => return Ok(()),
             Some(Leased::Frame(frame)) => Content::Frame(frame),
             Some(Leased::I420(memory, size)) => Content::I420(memory, size),
             Some(Leased::Rgb(memory, size)) => self.scaled(memory, size),
@@ -229,6 +234,21 @@ mod tests {
             let bytes = format.bytes(size);
             sink.lease(size, bytes).fill(9);
             assert!(sink.lease(size, bytes).iter().all(|byte| *byte == 9), "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_of_one_row_or_column_is_not_shown_and_the_one_before_it_stays() {
+        for layout in [Layout::Yuv, Layout::Scaled, Layout::Compose] {
+            let (format, shared) = pushed(layout, Size::new(2, 2), 1);
+            let mut sink = PictureSink::new(Arc::clone(&shared), Arc::new(|_, _| {}));
+            for size in [Size::new(1, 480), Size::new(640, 1), Size::new(1, 1)] {
+                sink.lease(size, format.bytes(size)).fill(9);
+                sink.push(Time::from_micros(7)).unwrap();
+                let state = shared.lock();
+                let waiting = state.waiting.as_ref().map(|waiting| waiting.captured);
+                assert_eq!(waiting, Some(Time::from_micros(0)), "{layout:?}, {size:?}");
+            }
         }
     }
 

@@ -251,6 +251,7 @@ impl<'a> Loop<'a> {
                     Some(true) => {}
                     Some(false) => {
                         tracing::info!("the panel on {name} is another one now");
+                        self.refused.clear();
                         self.panel = None;
                         self.retry_at = clock::now();
                     }
