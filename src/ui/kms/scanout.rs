@@ -363,12 +363,7 @@ impl Scanout {
     }
 
     /// Into the buffer of [`Scanout::make_buffer`].
-    fn scale(
-        &mut self,
-        stage: &mut Stage,
-        at: Option<Rect>,
-        flight: &mut Flight,
-    ) -> Option<Shown> {
+    fn scale(&mut self, stage: &mut Stage, at: Option<Rect>, flight: &mut Flight) -> Option<Shown> {
         let at = at?;
         stage.picture_into_words(at);
         let layer = Stage::layer(stage.picture.as_ref(), Some(at))?;
