@@ -20,9 +20,13 @@ use crate::frame::{PixelFormat, Size};
 use crate::geometry::Rect;
 use crate::ui::face::Shown;
 use crate::ui::scale::{Scaler, fitted};
+use crate::wire::signal::Media;
 
 /// Pixels across and rows that a picture has at least to be shown: YUV420 shows whole pairs.
 const SMALLEST: u32 = 2;
+
+/// A small picture, as slow lines get it.
+const SMALL: Size = Size::new(320, 180);
 
 /// A picture that waits for the display thread.
 pub(super) struct Waiting {
@@ -64,6 +68,15 @@ pub(super) fn placed(room: Room, shape: Size, drawing: Size) -> Option<Rect> {
     let size = Size::new(size.width.min(within.size.width), size.height.min(within.size.height));
     let (x, y) = ((within.size.width - size.width) / 2, (within.size.height - size.height) / 2);
     Some(Rect { x: within.x + x, y: within.y + y, size })
+}
+
+/// What a way has to be able to show: the largest picture that a peer may send, on the whole drawing,
+/// and a small one in the room of a call (680x412 of 800x480).
+pub(super) fn samples(drawing: Size) -> [(Size, Room); 2] {
+    // A ratio that is no whole number, as on the 7" panel.
+    let room = |rect| Room { rect, pixel_aspect: 0.93 };
+    let call = Rect::new(0, 0, drawing.width * 680 / 800, drawing.height * 412 / 480);
+    [(Media::default().size, room(Rect::whole(drawing))), (SMALL, room(call))]
 }
 
 enum Leased {

@@ -20,7 +20,7 @@ use super::compose::Target;
 use super::dumb::Dumb;
 use super::model::Mode;
 use super::pace::Pace;
-use super::picture::placed;
+use super::picture::{placed, samples};
 use super::shared::Shared;
 use super::stage::{Image, Stage};
 use super::surface::Room;
@@ -182,16 +182,19 @@ impl Scanout {
     /// # Errors
     /// It would not; EACCES: somebody else holds the card.
     pub(super) fn test(&self) -> io::Result<()> {
-        let whole = Size::new(640, 480);
-        let drawing = self.taken.drawing();
-        // A ratio that is no whole number, as on the 7" panel.
-        let room = Room { rect: Rect::whole(drawing), pixel_aspect: 0.93 };
-        let at = placed(room, whole, drawing).unwrap_or_default();
-        let at = self.taken.rotation.to_panel(at, drawing);
         self.whole(None).test()?;
+        samples(self.taken.drawing())
+            .into_iter()
+            .try_for_each(|(size, room)| self.try_picture(size, room))
+    }
+
+    fn try_picture(&self, size: Size, room: Room) -> io::Result<()> {
+        let drawing = self.taken.drawing();
+        let at = placed(room, size, drawing).unwrap_or_default();
+        let at = self.taken.rotation.to_panel(at, drawing);
         let (picture, turned) = match self.way.layout {
             Layout::Compose => return Ok(()),
-            Layout::Yuv => (Dumb::new_i420(&self.taken.card, whole)?, self.taken.rotation),
+            Layout::Yuv => (Dumb::new_i420(&self.taken.card, size)?, self.taken.rotation),
             Layout::Scaled => (Dumb::new_words(&self.taken.card, at.size, false)?, Rotation::None),
         };
         let (framebuffer, source) = (picture.framebuffer(), picture.size());
@@ -203,6 +206,10 @@ impl Scanout {
         let mut change = self.objects.change();
         change.clear_planes();
         change.light(self.mode_blob);
+        change.plain_colors();
+        for role in self.way.base.iter().chain(&self.way.video).chain([&self.way.ui]) {
+            change.blend_plainly(*role);
+        }
         if let (Some(role), Some(base)) = (self.way.base, &self.base) {
             change.show(role, Some(self.fills(base)));
         }
