@@ -30,6 +30,8 @@ struct Record {
     /// Every rectangle presented since it was last looked at.
     presented: Vec<Rect>,
     rooms: Vec<Option<Room>>,
+    /// Pixels of holes that were on it with no room for a picture there.
+    bare: usize,
     pictures: u64,
     cleared: u64,
     /// It hangs: whoever asks whether it comes round waits.
@@ -80,7 +82,7 @@ impl Surface for Memory {
         self.record().size
     }
 
-    fn present(&self, patches: Vec<Patch>) {
+    fn present(&self, patches: Vec<Patch>, room: Option<Room>) {
         let mut record = self.record();
         let width = record.size.width as usize;
         for Patch { rect, pixels } in patches {
@@ -90,14 +92,18 @@ impl Surface for Memory {
                 record.canvas[start..start + line.len()].copy_from_slice(line);
             }
         }
+        if record.rooms.last() != Some(&room) {
+            record.rooms.push(room);
+        }
+        let room = room.map(|room| room.rect).unwrap_or_default();
+        let holes = record.canvas.iter().enumerate().filter(|(_, pixel)| **pixel == 0);
+        let place = |at: usize| Rect::new((at % width) as u32, (at / width) as u32, 1, 1);
+        let bare = holes.filter(|(at, _)| place(*at).meet(room).is_empty()).count();
+        record.bare += bare;
     }
 
     fn has_hole(&self) -> bool {
         self.record().hole
-    }
-
-    fn place(&self, room: Option<Room>) {
-        self.record().rooms.push(room);
     }
 
     fn pictures(&self, shown: Shown) -> Box<dyn VideoSink> {
@@ -191,6 +197,7 @@ fn pages_on_a_panel_hand_on_only_what_changed_and_leave_a_hole_for_the_picture()
         story.a_call_has_a_hole();
         story.only_what_changes_is_handed_on();
         story.the_hole_moves_and_goes();
+        story.no_hole_was_without_its_room();
         story.another_panel_is_laid_out_anew();
         story.a_panel_that_hangs_answers_nobody_though_the_pages_go_on();
     });
@@ -206,7 +213,9 @@ impl Story<'_> {
     fn a_panel_that_hangs_answers_nobody_though_the_pages_go_on(&self) {
         let ask = || {
             let (answer, answered) = mpsc::channel();
-            let answer = move || drop(answer.send(()));
+            let answer = move || {
+                let _ = answer.send(());
+            };
             self.handle.come_round(Box::new(answer.clone()));
             // What the service manager hears of the first frame goes the same way.
             self.handle.once_on_panel(Box::new(answer));
@@ -350,6 +359,12 @@ impl Story<'_> {
         assert_eq!(self.memory.record().cleared, 1);
         self.handle.publish(two_people());
         wait_until("no page has a hole", || self.memory.room().is_none());
+    }
+
+    /// Not for one refresh: what is presented together is shown together.
+    fn no_hole_was_without_its_room(&self) {
+        self.settle();
+        assert_eq!(self.memory.record().bare, 0);
     }
 
     fn another_panel_is_laid_out_anew(&self) {

@@ -52,7 +52,7 @@ impl Canvas {
         self.size
     }
 
-    /// Something has been drawn on it.
+    /// All of it has been drawn: parts of pages alone are not to be seen.
     pub(super) fn is_drawn(&self) -> bool {
         self.drawn
     }
@@ -70,7 +70,7 @@ impl Canvas {
             self.pixels[at..at + width].copy_from_slice(row);
             self.runs[y as usize].clear();
         }
-        self.drawn = true;
+        self.drawn |= *rect == Rect::whole(self.size);
         true
     }
 
@@ -176,6 +176,9 @@ mod tests {
         assert!(!canvas.apply(&patch(3, 0, 2, 1, 9)), "beyond the edge");
         assert!(!canvas.apply(&Patch { rect: Rect::new(0, 0, 2, 2), pixels: vec![1; 3] }));
         assert_eq!(canvas.row(0), [0; 4]);
+        assert!(!canvas.is_drawn(), "a part is no drawing");
+        assert!(canvas.apply(&patch(0, 0, 4, 3, 5)));
+        assert!(canvas.apply(&patch(0, 0, 1, 1, 6)) && canvas.is_drawn());
     }
 
     #[test]

@@ -19,7 +19,19 @@ use drm::{ClientCapability, Device as _};
 
 use super::bits;
 use super::error::KmsError;
+use super::glance;
 use super::model::{Connector, Kind, Mode, Model, Plane, Zpos};
+
+/// How closely a card is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What the kernel knows already.
+    Glance,
+    /// The kernel asks every panel anew, which is slow: at the start, and when something came or
+    /// went. Where another program shows something on the card, it is that one's to do, and the
+    /// kernel says what it knows.
+    Probe,
+}
 
 /// Where the cards are.
 const FOLDER: &str = "/dev/dri";
@@ -85,12 +97,12 @@ impl Card {
     ///
     /// # Errors
     /// It is gone.
-    pub(super) fn model(&self) -> Result<Model, KmsError> {
+    pub(super) fn model(&self, look: Look) -> Result<Model, KmsError> {
         let read = || -> io::Result<Model> {
             let resources = self.resource_handles()?;
             let driver = self.get_driver()?.name().to_string_lossy().into_owned();
             let connectors = resources.connectors().iter();
-            let connectors = connectors.map(|handle| self.connector(&resources, *handle));
+            let connectors = connectors.map(|handle| self.connector(&resources, *handle, look));
             let planes = self.plane_handles()?;
             let planes = planes.iter().map(|handle| self.plane(&resources, *handle));
             Ok(Model {
@@ -115,18 +127,40 @@ impl Card {
         read.and_then(|info| info.modes().get(at).copied().ok_or_else(gone)).map_err(failed)
     }
 
+    /// One of its connectors, probed.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(super) fn probe(&self, connector: u32) -> Result<Connector, KmsError> {
+        let read = || -> io::Result<Connector> {
+            let handle = connector::Handle::from(raw(connector)?);
+            self.connector(&self.resource_handles()?, handle, Look::Probe)
+        };
+        read().map_err(self.failed("look at a connector"))
+    }
+
     fn connector(
         &self,
         resources: &ResourceHandles,
         handle: connector::Handle,
+        look: Look,
     ) -> io::Result<Connector> {
-        let mut info = self.get_connector(handle, false)?;
-        if info.state() == connector::State::Unknown
-            || (info.state() == connector::State::Connected && info.modes().is_empty())
-        {
-            // Nobody has looked yet. Looking takes its time, so it is done only then.
-            info = self.get_connector(handle, true)?;
+        if look == Look::Glance {
+            let glance::Glance { name, connected, modes } = glance::at(self, handle)?;
+            if modes == 0 {
+                // Nothing to take; a full answer would cost a probe.
+                let (modes, crtcs) = (Vec::new(), Vec::new());
+                return Ok(Connector {
+                    id: handle.into(),
+                    name,
+                    connected,
+                    modes,
+                    crtcs,
+                    crtc: None,
+                });
+            }
         }
+        let info = self.get_connector(handle, look == Look::Probe)?;
         let mut crtcs = Vec::new();
         for encoder in info.encoders() {
             let possible = self.get_encoder(*encoder)?.possible_crtcs();

@@ -26,6 +26,17 @@ pub(super) enum Layout {
     Compose,
 }
 
+impl Layout {
+    /// In the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Yuv => "a YUV plane for the picture",
+            Self::Scaled => "a plane for the picture",
+            Self::Compose => "a plane for pages and picture",
+        }
+    }
+}
+
 /// What a plane is used for, and how high it is put; `None`: it lies where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Role {

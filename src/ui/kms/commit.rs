@@ -27,8 +27,9 @@ pub(super) struct Objects {
     /// The planes that can belong to the CRTC.
     planes: Vec<u32>,
     properties: HashMap<u32, Properties>,
-    /// The CRTC's mode before, as the kernel wants it back: it forgets modes that nobody uses.
-    mode: Option<Vec<u8>>,
+    /// The CRTC's mode and its colour tables before, as the kernel wants them back: it forgets what
+    /// nobody uses.
+    blobs: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Objects {
@@ -50,12 +51,14 @@ impl Objects {
             let handle = plane::Handle::from(raw(*plane)?);
             properties.insert(*plane, card.properties(handle)?);
         }
-        let mode = properties.get(&crtc).and_then(|crtc| crtc.get("MODE_ID"));
-        let mode = match mode.map(|(_, blob)| *blob) {
-            Some(blob) if blob > 0 => Some(card.get_property_blob(blob)?),
-            _ => None,
-        };
-        Ok(Self { card: Arc::clone(card), connector, crtc, planes, properties, mode })
+        let mut blobs = Vec::new();
+        for name in CRTC_BLOBS {
+            let known = properties.get(&crtc).and_then(|crtc| crtc.get(name));
+            if let Some((_, blob)) = known.filter(|(_, blob)| *blob > 0) {
+                blobs.push((name, card.get_property_blob(*blob)?));
+            }
+        }
+        Ok(Self { card: Arc::clone(card), connector, crtc, planes, properties, blobs })
     }
 
     /// What the kernel says of a property now (when it was asked); `None`: there is none.
@@ -68,12 +71,13 @@ impl Objects {
     /// # Errors
     /// The kernel takes neither.
     pub(super) fn restore(&self) -> io::Result<()> {
-        let blob = match &self.mode {
-            Some(mode) => mode_blob(&self.card, &mode[..])?,
-            None => 0,
-        };
         let mut change = self.change();
-        change.set_as_before(blob);
+        change.set_as_before();
+        for name in CRTC_BLOBS {
+            let before = self.blobs.iter().find(|(known, _)| *known == name);
+            let blob = before.map(|(_, bytes)| mode_blob(&self.card, &bytes[..])).transpose()?;
+            change.set(self.crtc, name, blob.unwrap_or(0));
+        }
         change.now().or_else(|_| {
             // What was shown belongs to somebody who is gone.
             let mut dark = self.change();
@@ -164,12 +168,7 @@ impl Change<'_> {
         for (property, name) in
             [("COLOR_ENCODING", "ITU-R BT.601 YCbCr"), ("COLOR_RANGE", "YCbCr full range")]
         {
-            let known = self.objects.properties.get(&role.plane);
-            let info = known.and_then(|known| known.get(property));
-            let choices = info.map(|(info, _)| choices(info)).unwrap_or_default();
-            if let Some((_, value)) = choices.into_iter().find(|(known, _)| known == name) {
-                self.set(role.plane, property, value);
-            }
+            self.choose(role, property, name);
         }
     }
 
@@ -184,12 +183,34 @@ impl Change<'_> {
         }
     }
 
-    fn set_as_before(&mut self, mode_blob: u64) {
+    /// Colours reach the panel as they are: no table of another program's bends them.
+    pub(super) fn plain_colors(&mut self) {
+        for name in COLOR_TABLES {
+            self.set(self.objects.crtc, name, 0);
+        }
+    }
+
+    /// A plane hides as much of what is below it as its pixels say.
+    pub(super) fn blend_plainly(&mut self, role: Role) {
+        self.set(role.plane, "alpha", OPAQUE);
+        self.choose(role, "pixel blend mode", "Pre-multiplied");
+    }
+
+    /// Set an enumeration by the name of the value, where it has that.
+    fn choose(&mut self, role: Role, property: &str, name: &str) {
+        let known = self.objects.properties.get(&role.plane);
+        let info = known.and_then(|known| known.get(property));
+        let choices = info.map(|(info, _)| choices(info)).unwrap_or_default();
+        if let Some((_, value)) = choices.into_iter().find(|(known, _)| known == name) {
+            self.set(role.plane, property, value);
+        }
+    }
+
+    fn set_as_before(&mut self) {
         let Objects { connector, crtc, .. } = *self.objects;
         let was = |object, property| self.objects.value(object, property).unwrap_or(0);
         let (driver, active) = (was(connector, "CRTC_ID"), was(crtc, "ACTIVE"));
         self.set(connector, "CRTC_ID", driver);
-        self.set(crtc, "MODE_ID", mode_blob);
         self.set(crtc, "ACTIVE", active);
         for plane in &self.objects.planes {
             for property in PLANE_STATE {
@@ -226,8 +247,15 @@ impl Change<'_> {
     }
 }
 
+/// Properties of a CRTC that bend colours.
+const COLOR_TABLES: [&str; 3] = ["DEGAMMA_LUT", "CTM", "GAMMA_LUT"];
+/// What of a CRTC is put back in the end, and is a blob.
+const CRTC_BLOBS: [&str; 4] = ["MODE_ID", "DEGAMMA_LUT", "CTM", "GAMMA_LUT"];
+/// `alpha` of a plane; DRM_BLEND_ALPHA_OPAQUE of include/drm/drm_blend.h.
+const OPAQUE: u64 = 0xffff;
+
 /// What of a plane is put back in the end.
-const PLANE_STATE: [&str; 14] = [
+const PLANE_STATE: [&str; 16] = [
     "FB_ID",
     "CRTC_ID",
     "SRC_X",
@@ -240,11 +268,13 @@ const PLANE_STATE: [&str; 14] = [
     "CRTC_H",
     "zpos",
     "rotation",
+    "alpha",
+    "pixel blend mode",
     "COLOR_ENCODING",
     "COLOR_RANGE",
 ];
 
-/// A mode for the kernel to keep; its number.
+/// A mode, or another blob, for the kernel to keep; its number.
 ///
 /// # Errors
 /// The card is gone.

@@ -1,7 +1,7 @@
 //! The panel as a [`Surface`]: everyone's handle on the display thread.
 //!
 //! ```text
-//!  pages  ── present, place, clear ──┐
+//!  pages  ── present, clear ─────────┐
 //!  worker ── pictures().push ────────┼─> Shared ──> thread `display` (Loop) ──> DRM
 //!  app    ── status, snapshot, ───────┘
 //!            come_round
@@ -30,7 +30,7 @@ const SNAPSHOT_LIMIT: Duration = Duration::from_secs(4);
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// Told that [`Surface::size`] is another one now: the pages are to be laid out and presented as a
-/// whole again, and their room placed. Called in the display's thread; must return at once.
+/// whole again. Called in the display's thread; must return at once.
 pub type Changed = Box<dyn Fn() + Send + Sync>;
 
 /// What a display is started with.
@@ -93,18 +93,16 @@ impl Surface for Display {
         self.shared.lock().size
     }
 
-    fn present(&self, patches: Vec<Patch>) {
-        self.shared.lock().patches.extend(patches);
+    fn present(&self, patches: Vec<Patch>, room: Option<Room>) {
+        let mut state = self.shared.lock();
+        state.patches.extend(patches);
+        state.room = room;
+        drop(state);
         self.shared.wake();
     }
 
     fn has_hole(&self) -> bool {
         self.has_hole
-    }
-
-    fn place(&self, room: Option<Room>) {
-        self.shared.lock().room = room;
-        self.shared.wake();
     }
 
     fn pictures(&self, shown: Shown) -> Box<dyn VideoSink> {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::card::{Card, cards};
+use super::card::{Card, Look, cards};
+use super::model::Connector;
 use super::surface::{Patch, Room, Surface};
 use super::{Display, Options, probe};
 use crate::clock::Time;
@@ -33,7 +34,7 @@ fn config() -> config::Display {
 #[ignore = "needs a card of the kernel's"]
 fn the_cards_of_this_machine_as_models_to_be_recorded() {
     for path in cards() {
-        let model = Card::open(&path).and_then(|card| card.model());
+        let model = Card::open(&path).and_then(|card| card.model(Look::Probe));
         match model {
             Ok(model) => println!("{}", serde_json::to_string_pretty(&model).unwrap()),
             Err(error) => println!("{error}"),
@@ -66,7 +67,7 @@ fn hole(drawing: Size) -> Rect {
 fn start() -> Arc<Display> {
     let changed = Box::new(|| println!("another panel"));
     let display = Display::start(Options { display: config(), size: SIZE, changed }).unwrap();
-    display.present(pages(display.size()));
+    display.present(pages(display.size()), None);
     display
 }
 
@@ -104,7 +105,7 @@ fn nothing_is_done_while_nothing_changes_and_many_changes_are_one_per_refresh() 
     let (began, mut presented) = (Instant::now(), 0);
     while began.elapsed() < Duration::from_secs(2) {
         let rect = Rect::new(presented % 64, 0, 8, 8);
-        display.present(vec![Patch { rect, pixels: vec![0xffff_ffff; 64] }]);
+        display.present(vec![Patch { rect, pixels: vec![0xffff_ffff; 64] }], None);
         presented += 1;
         std::thread::sleep(Duration::from_micros(200));
     }
@@ -122,11 +123,28 @@ fn a_panel_that_somebody_else_holds_is_taken_when_they_let_go() {
     println!("{:?}", display.status().trouble);
     assert!(display.status().trouble.is_some());
     assert_eq!(display.size(), SIZE, "what is wished for, until a panel is there");
-    display.present(pages(display.size()));
+    display.present(pages(display.size()), None);
     drop(held);
     until("the panel is taken", || display.status().trouble.is_none());
-    display.present(pages(display.size()));
+    display.present(pages(display.size()), None);
     until("it is painted", || display.status().commits > 0);
+}
+
+#[test]
+#[ignore = "needs a card of the kernel's"]
+fn a_glance_knows_what_a_probe_found() {
+    for path in cards() {
+        let Ok(card) = Card::open(&path) else { continue };
+        let probed = card.model(Look::Probe).unwrap();
+        let connected = |connector: &Connector| (connector.name.clone(), connector.connected);
+        let model = card.model(Look::Glance).unwrap();
+        let known: Vec<_> = model.connectors.iter().map(connected).collect();
+        assert_eq!(known, probed.connectors.iter().map(connected).collect::<Vec<_>>());
+        for (known, probed) in model.connectors.iter().zip(&probed.connectors) {
+            assert_eq!(known.modes, probed.modes, "{}", known.name);
+            println!("{}: {} modes", known.name, known.modes.len());
+        }
+    }
 }
 
 #[test]
@@ -160,9 +178,8 @@ fn a_moving_pattern_stands_on_the_panel_behind_the_hole_of_the_pages() {
     let display = Display::start(Options { display: config(), size: SIZE, changed }).unwrap();
     println!("status: {:?}", display.status());
     let drawing = display.size();
-    display.present(pages(drawing));
     let pixel_aspect = Panel::SEVEN_INCH.pixel_aspect;
-    display.place(Some(Room { rect: hole(drawing), pixel_aspect }));
+    display.present(pages(drawing), Some(Room { rect: hole(drawing), pixel_aspect }));
 
     let times = Arc::new(Mutex::new(Vec::<(Time, Time)>::new()));
     let told = Arc::clone(&times);

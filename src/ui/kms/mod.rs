@@ -21,6 +21,7 @@ mod display;
 mod dumb;
 mod error;
 mod find;
+mod glance;
 mod input;
 #[cfg(test)]
 mod lab;

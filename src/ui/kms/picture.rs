@@ -20,6 +20,13 @@ use crate::frame::{PixelFormat, Size};
 use crate::geometry::Rect;
 use crate::ui::face::Shown;
 use crate::ui::scale::{Scaler, fitted};
+use crate::wire::signal::Media;
+
+/// Pixels across and rows that a picture has at least to be shown: YUV420 shows whole pairs.
+const SMALLEST: u32 = 2;
+
+/// A small picture, as slow lines get it.
+const SMALL: Size = Size::new(320, 180);
 
 /// A picture that waits for the display thread.
 pub(super) struct Waiting {
@@ -61,6 +68,15 @@ pub(super) fn placed(room: Room, shape: Size, drawing: Size) -> Option<Rect> {
     let size = Size::new(size.width.min(within.size.width), size.height.min(within.size.height));
     let (x, y) = ((within.size.width - size.width) / 2, (within.size.height - size.height) / 2);
     Some(Rect { x: within.x + x, y: within.y + y, size })
+}
+
+/// What a way has to be able to show: the largest picture that a peer may send, on the whole drawing,
+/// and a small one in the room of a call (680x412 of 800x480).
+pub(super) fn samples(drawing: Size) -> [(Size, Room); 2] {
+    // A ratio that is no whole number, as on the 7" panel.
+    let room = |rect| Room { rect, pixel_aspect: 0.93 };
+    let call = Rect::new(0, 0, drawing.width * 680 / 800, drawing.height * 412 / 480);
+    [(Media::default().size, room(Rect::whole(drawing))), (SMALL, room(call))]
 }
 
 enum Leased {
@@ -137,8 +153,10 @@ impl VideoSink for PictureSink {
     }
 
     fn push(&mut self, captured: Time) -> Result<(), DeviceError> {
+        let seen = |size: &Size| size.width >= SMALLEST && size.height >= SMALLEST;
         let content = match self.leased.take() {
             None => return Ok(()),
+            Some(Leased::I420(_, size) | Leased::Rgb(_, size)) if !seen(&size) => return Ok(()),
             Some(Leased::Frame(frame)) => Content::Frame(frame),
             Some(Leased::I420(memory, size)) => Content::I420(memory, size),
             Some(Leased::Rgb(memory, size)) => self.scaled(memory, size),
@@ -229,6 +247,21 @@ mod tests {
             let bytes = format.bytes(size);
             sink.lease(size, bytes).fill(9);
             assert!(sink.lease(size, bytes).iter().all(|byte| *byte == 9), "{layout:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_of_one_row_or_column_is_not_shown_and_the_one_before_it_stays() {
+        for layout in [Layout::Yuv, Layout::Scaled, Layout::Compose] {
+            let (format, shared) = pushed(layout, Size::new(2, 2), 1);
+            let mut sink = PictureSink::new(Arc::clone(&shared), Arc::new(|_, _| {}));
+            for size in [Size::new(1, 480), Size::new(640, 1), Size::new(1, 1)] {
+                sink.lease(size, format.bytes(size)).fill(9);
+                sink.push(Time::from_micros(7)).unwrap();
+                let state = shared.lock();
+                let waiting = state.waiting.as_ref().map(|waiting| waiting.captured);
+                assert_eq!(waiting, Some(Time::from_micros(0)), "{layout:?}, {size:?}");
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  event loop ── paint ──> Shadow ── patches ──> Surface::present
-//!      │  ▲                  └── where the page's hole is ──> Surface::place, before the patches
+//!      │  ▲                  └── and with them, where the page's hole is
 //!      │  └── changed (another panel): laid out again, presented as a whole
 //!      └── attend: Devices ──> Fingers ──> the window's pointer
 //! ```
@@ -79,15 +79,12 @@ impl Platform {
         Ok((platform, Opened { surface, touch }))
     }
 
-    /// Tell where the hole is, when that is new.
-    fn place(&self) {
-        let room = behind::hole()
+    /// Where the page that was drawn has its hole.
+    fn room(&self) -> Option<Room> {
+        behind::hole()
             .filter(|_| self.surface.has_hole())
             .map(|(rect, pixel_aspect)| Room { rect: rect.meet(self.whole()), pixel_aspect })
-            .filter(|room| !room.rect.is_empty());
-        if self.placed.replace(room) != room {
-            self.surface.place(room);
-        }
+            .filter(|room| !room.rect.is_empty())
     }
 
     fn whole(&self) -> Rect {
@@ -107,11 +104,10 @@ impl Painter for Platform {
             patches = vec![shadow.whole()];
         }
         drop(shadow);
-        // First: a hole without a picture behind it is never on the panel.
-        self.place();
+        let room = self.room();
         let pixels = patches.iter().map(|patch| patch.pixels.len()).sum();
-        if pixels > 0 {
-            self.surface.present(patches);
+        if self.placed.replace(room) != room || pixels > 0 {
+            self.surface.present(patches, room);
         }
         pixels
     }

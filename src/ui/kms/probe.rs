@@ -1,6 +1,6 @@
 //! What would be used, without taking the screen.
 
-use super::card::cards;
+use super::card::{Look, cards};
 use super::error::KmsError;
 use super::take::find;
 use crate::config::{self, VideoPath};
@@ -19,7 +19,7 @@ pub fn has_card() -> bool {
 /// # Errors
 /// No panel is connected, no card can be opened, or no plane takes our pages.
 pub fn probe(config: &config::Display, size: Size) -> Result<ScreenStatus, KmsError> {
-    let found = find(config, size)?;
+    let found = find(config, size, Look::Probe)?;
     let mut status = ScreenStatus::default();
     match found.take(&[]) {
         Ok(scanout) => scanout.taken().describe(scanout.way(), &mut status),

@@ -20,7 +20,7 @@ use super::compose::Target;
 use super::dumb::Dumb;
 use super::model::Mode;
 use super::pace::Pace;
-use super::picture::placed;
+use super::picture::{placed, samples};
 use super::shared::Shared;
 use super::stage::{Image, Stage};
 use super::surface::Room;
@@ -103,6 +103,8 @@ pub(super) struct Scanout {
     changed: bool,
     /// Where the picture is on the panel, or will be after the flight, in the drawing.
     placed: Option<Rect>,
+    /// A picture got no buffer, which was said.
+    lost_picture: bool,
     lit: bool,
     flight: Option<Flight>,
     pace: Pace,
@@ -142,6 +144,7 @@ impl Scanout {
             frame: None,
             changed: false,
             placed: None,
+            lost_picture: false,
             lit: false,
             flight: None,
             pace,
@@ -179,16 +182,19 @@ impl Scanout {
     /// # Errors
     /// It would not; EACCES: somebody else holds the card.
     pub(super) fn test(&self) -> io::Result<()> {
-        let whole = Size::new(640, 480);
-        let drawing = self.taken.drawing();
-        // A ratio that is no whole number, as on the 7" panel.
-        let room = Room { rect: Rect::whole(drawing), pixel_aspect: 0.93 };
-        let at = placed(room, whole, drawing).unwrap_or_default();
-        let at = self.taken.rotation.to_panel(at, drawing);
         self.whole(None).test()?;
+        samples(self.taken.drawing())
+            .into_iter()
+            .try_for_each(|(size, room)| self.try_picture(size, room))
+    }
+
+    fn try_picture(&self, size: Size, room: Room) -> io::Result<()> {
+        let drawing = self.taken.drawing();
+        let at = placed(room, size, drawing).unwrap_or_default();
+        let at = self.taken.rotation.to_panel(at, drawing);
         let (picture, turned) = match self.way.layout {
             Layout::Compose => return Ok(()),
-            Layout::Yuv => (Dumb::new_i420(&self.taken.card, whole)?, self.taken.rotation),
+            Layout::Yuv => (Dumb::new_i420(&self.taken.card, size)?, self.taken.rotation),
             Layout::Scaled => (Dumb::new_words(&self.taken.card, at.size, false)?, Rotation::None),
         };
         let (framebuffer, source) = (picture.framebuffer(), picture.size());
@@ -200,6 +206,10 @@ impl Scanout {
         let mut change = self.objects.change();
         change.clear_planes();
         change.light(self.mode_blob);
+        change.plain_colors();
+        for role in self.way.base.iter().chain(&self.way.video).chain([&self.way.ui]) {
+            change.blend_plainly(*role);
+        }
         if let (Some(role), Some(base)) = (self.way.base, &self.base) {
             change.show(role, Some(self.fills(base)));
         }
@@ -228,7 +238,7 @@ impl Scanout {
     /// its way.
     ///
     /// # Errors
-    /// The kernel did not take it.
+    /// The kernel did not take the change. A picture that gets no buffer is no error.
     pub(super) fn update(
         &mut self,
         stage: &mut Stage,
@@ -238,10 +248,15 @@ impl Scanout {
         if self.flight.is_some() || !stage.canvas.is_drawn() {
             return Ok(false);
         }
-        let at = stage.placed().filter(|_| self.can_show(stage));
-        let fresh = stage.picture.as_ref().is_some_and(|picture| picture.fresh);
-        let moved = at != self.placed;
-        let renewed = moved || fresh && at.is_some();
+        let mut at = stage.placed().filter(|_| self.can_show(stage));
+        let is_fresh = |stage: &Stage| stage.picture.as_ref().is_some_and(|it| it.fresh);
+        if let Some(wanted) = at.filter(|_| at != self.placed || is_fresh(stage))
+            && let Err(error) = self.make_buffer(stage, wanted, shared)
+        {
+            self.lose_picture(stage, shared, &error);
+            at = None;
+        }
+        let renewed = at != self.placed || is_fresh(stage) && at.is_some();
         if !renewed && !self.changed && self.lit {
             return Ok(false);
         }
@@ -256,8 +271,8 @@ impl Scanout {
                 self.mix(stage, at, renewed);
                 None
             }
-            Layout::Scaled => self.scale(stage, at, renewed, &mut flight)?,
-            Layout::Yuv => self.frame(stage, at, &mut flight, shared)?,
+            Layout::Scaled => self.scale(stage, at.filter(|_| renewed), &mut flight),
+            Layout::Yuv => self.frame(stage, at, &mut flight),
         };
         if self.changed {
             self.paint(stage, at);
@@ -291,6 +306,44 @@ impl Scanout {
         Ok(true)
     }
 
+    /// Get the buffer that the picture, drawn `at` there, is scanned out from.
+    fn make_buffer(&mut self, stage: &mut Stage, at: Rect, shared: &Shared) -> io::Result<()> {
+        let card = &self.taken.card;
+        match self.way.layout {
+            Layout::Compose => {}
+            Layout::Scaled => {
+                let size = self.taken.rotation.turned(at.size);
+                let slot = &mut self.scaled[1 - self.scaled_front];
+                if slot.as_ref().is_none_or(|buffer| buffer.size() != size) {
+                    *slot = None;
+                    *slot = Some(Dumb::new_words(card, size, false)?);
+                }
+            }
+            Layout::Yuv => {
+                let Some(picture) = &mut stage.picture else { return Ok(()) };
+                let Image::I420(bytes, size) = &picture.image else { return Ok(()) };
+                let mut state = shared.lock();
+                state.keep_frames(*size);
+                let spare = state.spare_frame(*size);
+                drop(state);
+                let spare = spare.map_or_else(|| Dumb::new_i420(card, *size), Ok);
+                let mut frame = spare?;
+                frame.as_i420().copy_from_slice(bytes);
+                picture.image = Image::Frame(Arc::new(frame));
+            }
+        }
+        Ok(())
+    }
+
+    /// A picture that gets no buffer is not shown; the pages are, whatever a peer sends.
+    fn lose_picture(&mut self, stage: &mut Stage, shared: &Shared, error: &io::Error) {
+        stage.clear(&mut shared.lock());
+        if !std::mem::replace(&mut self.lost_picture, true) {
+            let (card, name) = (self.taken.card.path().display(), &self.taken.connector);
+            tracing::warn!("get a buffer for a picture on {name} of {card}: {error}; left out");
+        }
+    }
+
     /// Under [`Layout::Compose`] a picture is damage.
     fn mix(&mut self, stage: &mut Stage, at: Option<Rect>, renewed: bool) {
         if !renewed {
@@ -316,36 +369,19 @@ impl Scanout {
         }
     }
 
-    fn scale(
-        &mut self,
-        stage: &mut Stage,
-        at: Option<Rect>,
-        renewed: bool,
-        flight: &mut Flight,
-    ) -> io::Result<Option<Shown>> {
-        let Some(at) = at else { return Ok(None) };
-        let there = self.taken.rotation.to_panel(at, self.taken.drawing());
-        let shown = |buffer: &Dumb| Shown {
-            framebuffer: buffer.framebuffer(),
-            source: there.size,
-            at: there,
-            turned: Rotation::None,
-        };
-        if !renewed && let Some(buffer) = &self.scaled[self.scaled_front] {
-            return Ok(Some(shown(buffer)));
-        }
+    /// Into the buffer of [`Scanout::make_buffer`].
+    fn scale(&mut self, stage: &mut Stage, at: Option<Rect>, flight: &mut Flight) -> Option<Shown> {
+        let at = at?;
         stage.picture_into_words(at);
-        let Some(layer) = Stage::layer(stage.picture.as_ref(), Some(at)) else { return Ok(None) };
-        let slot = &mut self.scaled[1 - self.scaled_front];
-        let buffer = match slot.take().filter(|buffer| buffer.size() == there.size) {
-            Some(buffer) => slot.insert(buffer),
-            None => slot.insert(Dumb::new_words(&self.taken.card, there.size, false)?),
-        };
+        let layer = Stage::layer(stage.picture.as_ref(), Some(at))?;
+        let buffer = self.scaled[1 - self.scaled_front].as_mut()?;
+        let there = self.taken.rotation.to_panel(at, self.taken.drawing());
         let (pitch, rotation) = (buffer.pitch(), self.taken.rotation);
         let mut target = Target { pixels: buffer.as_words(), pitch, rotation };
         stage.painter.copy(&mut target, at.size, layer.pixels);
         flight.scaled = true;
-        Ok(Some(shown(buffer)))
+        let framebuffer = buffer.framebuffer();
+        Some(Shown { framebuffer, source: there.size, at: there, turned: Rotation::None })
     }
 
     /// A picture of the kind that this way takes: the one of the panel before it may be another.
@@ -360,36 +396,19 @@ impl Scanout {
         }
     }
 
-    fn frame(
-        &self,
-        stage: &mut Stage,
-        at: Option<Rect>,
-        flight: &mut Flight,
-        shared: &Shared,
-    ) -> io::Result<Option<Shown>> {
+    /// The buffer of [`Scanout::make_buffer`], or of the worker.
+    fn frame(&self, stage: &Stage, at: Option<Rect>, flight: &mut Flight) -> Option<Shown> {
         flight.frame = Some(None);
-        let Some(at) = at else { return Ok(None) };
-        let Some(picture) = &mut stage.picture else { return Ok(None) };
-        if let Image::I420(bytes, size) = &picture.image {
-            let card = &self.taken.card;
-            let mut state = shared.lock();
-            state.keep_frames(*size);
-            let spare = state.spare_frame(*size);
-            drop(state);
-            let spare = spare.map_or_else(|| Dumb::new_i420(card, *size), Ok);
-            let mut frame = spare?;
-            frame.as_i420().copy_from_slice(bytes);
-            picture.image = Image::Frame(Arc::new(frame));
-        }
-        let Image::Frame(frame) = &picture.image else { return Ok(None) };
+        let at = at?;
+        let Image::Frame(frame) = &stage.picture.as_ref()?.image else { return None };
         flight.frame = Some(Some(Arc::clone(frame)));
         let size = frame.size();
-        Ok(Some(Shown {
+        Some(Shown {
             framebuffer: frame.framebuffer(),
             source: Size::new(size.width & !1, size.height & !1),
             at: self.taken.rotation.to_panel(at, self.taken.drawing()),
             turned: self.taken.rotation,
-        }))
+        })
     }
 
     /// Take in what the card has to say.

@@ -96,6 +96,14 @@ impl State {
         self.frames.retain(|frame| frame.is_of(card));
     }
 
+    /// The card is let go of; its frames, to be dropped without the lock. Those that are still lent
+    /// are dropped when they come back.
+    #[must_use]
+    pub(super) fn forget_frames(&mut self) -> Vec<Dumb> {
+        self.card = Weak::new();
+        std::mem::take(&mut self.frames)
+    }
+
     fn recycle(&mut self, waiting: Waiting) {
         match waiting.content {
             Content::Frame(frame) => self.give_back(frame),

@@ -81,6 +81,12 @@ impl Stage {
         }
     }
 
+    /// A picture in a card's buffer is none any more: the card is let go of. The next picture is not
+    /// far, and the memory of a card that was pulled out is not to be read.
+    pub(super) fn forget_frame(&mut self) {
+        self.picture.take_if(|picture| matches!(picture.image, Image::Frame(_)));
+    }
+
     /// Where the picture is drawn; `None`: it is not.
     pub(super) fn placed(&self) -> Option<Rect> {
         let shape = match &self.picture.as_ref()?.image {

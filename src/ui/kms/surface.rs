@@ -31,14 +31,12 @@ pub trait Surface: Send + Sync {
     /// The size the pages are drawn at: the panel's, turned. Changes when another panel is plugged in.
     fn size(&self) -> Size;
 
-    /// These parts of the drawing are new; all of them appear together.
-    fn present(&self, patches: Vec<Patch>);
+    /// These parts of the drawing are new, and pictures go to `room` from now on (`None`: no page has
+    /// a hole). All of it appears together: a hole is never seen without what belongs behind it.
+    fn present(&self, patches: Vec<Patch>, room: Option<Room>);
 
     /// True: pictures are shown behind the hole. False (the path `image`): the pages draw them.
     fn has_hole(&self) -> bool;
-
-    /// Where pictures go from now on; `None` while no page has a hole.
-    fn place(&self, room: Option<Room>);
 
     /// A sink whose pictures appear in the room; `shown` hears of each that is on the panel.
     fn pictures(&self, shown: Shown) -> Box<dyn VideoSink>;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use drm::Device as _;
 use nix::errno::Errno;
 
-use super::card::{Card, cards};
+use super::card::{Card, Look, cards};
 use super::choose::{Layout, Way, ways};
 use super::commit::Objects;
 use super::error::KmsError;
@@ -29,15 +29,15 @@ pub(super) struct Found {
     config: config::Display,
 }
 
-/// Look for the panel that the config asks for.
+/// Look for the panel that the config asks for, so closely.
 ///
 /// # Errors
 /// None is connected, or its card can't be opened.
-pub(super) fn find(config: &config::Display, size: Size) -> Result<Found, KmsError> {
+pub(super) fn find(config: &config::Display, size: Size, look: Look) -> Result<Found, KmsError> {
     let (mut opened, mut models, mut failed) = (Vec::new(), Vec::new(), None);
     for path in cards() {
         // A card that draws and shows nothing (v3d, vgem) takes no atomic changes.
-        let read = Card::open(&path).and_then(|card| Ok((card.model()?, card)));
+        let read = Card::open(&path).and_then(|card| Ok((card.model(look)?, card)));
         match read {
             Ok((model, card)) => {
                 models.push(model);
@@ -49,8 +49,7 @@ pub(super) fn find(config: &config::Display, size: Size) -> Result<Found, KmsErr
     let Some(pick) = pick(&models, &config.connector, size) else {
         return Err(match (failed, config.connector.name()) {
             (Some(error), _) if models.is_empty() => error,
-            (_, None) => KmsError::NoPanel(String::new()),
-            (_, Some(name)) => KmsError::NoPanel(format!(" to {name}")),
+            (_, name) => KmsError::NoPanel { connector: name.map(str::to_owned) },
         });
     };
     let model = models.swap_remove(pick.card);
@@ -61,12 +60,12 @@ pub(super) fn find(config: &config::Display, size: Size) -> Result<Found, KmsErr
 }
 
 impl Found {
-    /// Whether the panel is still there as it was found; `None`: it is not there.
+    /// Whether the panel is still there as it was found, by asking it; `None`: it is not there.
     pub(super) fn is_unchanged(&self, size: Size) -> Option<bool> {
         let connector = &self.model.connectors[self.pick.connector];
-        let mut model = self.card.model().ok()?;
-        // Another panel that has come is no reason to leave this one.
-        model.connectors.retain(|other| other.name == connector.name);
+        // Another panel that has come is no reason to leave this one, nor to ask it anything.
+        let connectors = vec![self.card.probe(connector.id).ok()?];
+        let model = Model { connectors, ..self.model.clone() };
         let again = pick(std::slice::from_ref(&model), &self.config.connector, size)?;
         let now = &model.connectors[again.connector];
         Some(now.modes[again.mode] == connector.modes[self.pick.mode])

@@ -16,6 +16,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use super::card::Look;
 use super::choose::Layout;
 use super::display::Options;
 use super::error::KmsError;
@@ -23,7 +24,7 @@ use super::rounds::Rounds;
 use super::scanout::Scanout;
 use super::shared::Shared;
 use super::stage::Stage;
-use super::take::{Found, find};
+use super::take::{Found, find, is_anothers};
 use crate::clock::{self, Time};
 use crate::geometry::Rect;
 use crate::stop::Stop;
@@ -45,6 +46,10 @@ pub(super) struct Loop<'a> {
     /// Layouts that this panel's kernel took in the test and refused later.
     refused: Vec<Layout>,
     rounds: Rounds,
+    /// The connector of the panel that was taken last.
+    last: Option<String>,
+    /// How closely the cards are looked at the next time.
+    look: Look,
     retry_at: Time,
     news: Option<udev::MonitorSocket>,
 }
@@ -63,6 +68,8 @@ impl<'a> Loop<'a> {
             panel: None,
             refused: Vec::new(),
             rounds: Rounds::default(),
+            last: None,
+            look: Look::Probe,
             retry_at: clock::now(),
             news: news.ok(),
         }
@@ -95,14 +102,17 @@ impl<'a> Loop<'a> {
 
     /// Look for the panel and take it.
     fn take_panel(&mut self) {
-        let found = find(&self.options.display, self.options.size);
+        let found = find(&self.options.display, self.options.size, self.look);
         let taken = found.and_then(|found| {
             let scanout = found.take(&self.refused)?;
             Ok((scanout, found))
         });
+        // Who did not hold the card did not look closely.
+        let held = matches!(&taken, Err(KmsError::Card { source, .. }) if is_anothers(source));
+        self.look = if held { self.look } else { Look::Glance };
         match taken {
             Ok((scanout, found)) => self.has_panel(scanout, found),
-            Err(error) => self.trouble(&error),
+            Err(error) => self.trouble(error),
         }
     }
 
@@ -124,6 +134,7 @@ impl<'a> Loop<'a> {
             after.unwrap_or_default(),
         );
         state.status.trouble = None;
+        self.last = state.status.connector.clone();
         state.layout = scanout.way().layout;
         state.keep_frames_of(&scanout.taken().card);
         let another = self.stage.canvas.size() != drawing;
@@ -143,16 +154,24 @@ impl<'a> Loop<'a> {
     }
 
     /// Say what is wrong, once, and let go of the panel.
-    fn trouble(&mut self, error: &KmsError) {
-        let sentence = in_full(error);
+    fn trouble(&mut self, error: KmsError) {
+        let sentence = in_full(&error.of_connector(self.last.as_deref()));
         let mut state = self.shared.lock();
         if state.status.trouble.as_ref() != Some(&sentence) {
             tracing::warn!("{sentence}; trying again every second");
             state.status.trouble = Some(sentence);
         }
         drop(state);
-        self.panel = None;
+        self.let_go();
         self.retry_at = clock::now() + RETRY;
+    }
+
+    /// Let go of the panel, and of its card with every buffer that is ours to let go of.
+    fn let_go(&mut self) {
+        self.panel = None;
+        self.stage.forget_frame();
+        let frames = self.shared.lock().forget_frames();
+        drop(frames);
     }
 
     /// Take in what pages and worker left.
@@ -172,6 +191,9 @@ impl<'a> Loop<'a> {
         }
         if let Some(waiting) = state.waiting.take() {
             self.stage.set(waiting, &mut state);
+            if self.panel.is_none() {
+                self.stage.forget_frame();
+            }
         }
         let asked = std::mem::take(&mut state.snapshots);
         self.rounds.ask(std::mem::take(&mut state.rounds));
@@ -198,13 +220,14 @@ impl<'a> Loop<'a> {
             let layout = scanout.way().layout;
             let unfit = [Errno::EINVAL, Errno::ERANGE, Errno::ENOSPC].map(|errno| errno as i32);
             let unfit = error.raw_os_error().is_some_and(|errno| unfit.contains(&errno));
+            let error = scanout.taken().card.failed("change the picture")(error);
             if unfit && layout != Layout::Compose {
+                tracing::warn!("{}; going on without {}", in_full(&error), layout.name());
                 self.refused.push(layout);
-            }
-            let failed = scanout.taken().card.failed("change the picture");
-            self.trouble(&failed(error));
-            if unfit && layout != Layout::Compose {
+                self.let_go();
                 self.take_panel();
+            } else {
+                self.trouble(error);
             }
         }
     }
@@ -258,6 +281,7 @@ impl<'a> Loop<'a> {
         match &self.panel {
             None => {
                 self.refused.clear();
+                self.look = Look::Probe;
                 self.retry_at = clock::now();
             }
             Some((scanout, found)) => {
@@ -266,13 +290,14 @@ impl<'a> Loop<'a> {
                     Some(true) => {}
                     Some(false) => {
                         tracing::info!("the panel on {name} is another one now");
-                        self.panel = None;
+                        self.refused.clear();
+                        self.let_go();
                         self.retry_at = clock::now();
                     }
                     None => {
-                        let gone = KmsError::NoPanel(format!(" to {name} any more"));
+                        let connector = Some(name.clone());
                         self.refused.clear();
-                        self.trouble(&gone);
+                        self.trouble(KmsError::NoPanel { connector });
                     }
                 }
             }
@@ -285,7 +310,7 @@ impl<'a> Loop<'a> {
         let heard = scanout.events(self.shared, clock::now());
         if let Err(error) = heard {
             let failed = scanout.taken().card.failed("hear of a refresh");
-            self.trouble(&failed(error));
+            self.trouble(failed(error));
         } else if scanout.on_its_way_since().is_none() {
             self.rounds.landed();
         }
@@ -299,7 +324,7 @@ impl Loop<'_> {
         let since = scanout.on_its_way_since();
         if since.is_some_and(|since| clock::now().since(since) >= FLIP_LIMIT) {
             let failed = scanout.taken().card.failed("wait for a refresh");
-            self.trouble(&failed(io::ErrorKind::TimedOut.into()));
+            self.trouble(failed(io::ErrorKind::TimedOut.into()));
         }
     }
 }
