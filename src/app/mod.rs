@@ -260,7 +260,7 @@ fn control_server(
 fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
     match &display.backlight {
         BacklightChoice::Auto if face.status().kind == "kms" => {
-            Backlight::best_of(backlight::ROOT, display.connector.name())
+            Backlight::best_of(backlight::ROOT, None)
         }
         BacklightChoice::Auto | BacklightChoice::None => Backlight::none(),
         BacklightChoice::Folder(folder) => Backlight::at(folder),

@@ -119,7 +119,7 @@ impl Loop {
     fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
         let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
         let watch = self.herald.as_ref().and_then(Herald::deadline);
-        [due, watch].into_iter().flatten().min()
+        [due, watch, self.backlight.deadline()].into_iter().flatten().min()
     }
 
     /// The light of the screen on show.
@@ -357,16 +357,26 @@ impl Loop {
             // seen in between is black.
             let (before, after) = (self.shown.as_ref().map(|shown| shown.light), screen.light);
             let percent = power::percent(after, self.brightness);
+            self.follow_panel();
             if before.is_none_or(|before| before < after) {
-                self.backlight.set(percent);
+                self.backlight.set(percent, now);
             }
             self.face.publish(screen.clone());
             if before.is_some_and(|before| before > after) {
-                self.backlight.set(percent);
+                self.backlight.set(percent, now);
             }
             self.shown = Some(screen);
         }
+        if self.backlight.deadline().is_some_and(|due| due <= now) {
+            self.follow_panel();
+            self.backlight.retry(now);
+        }
         (now, wall)
+    }
+
+    /// The light belongs to the panel that was taken, which may be another one by now.
+    fn follow_panel(&mut self) {
+        self.backlight.follow(self.face.status().connector.as_deref());
     }
 }
 
