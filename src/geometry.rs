@@ -107,6 +107,15 @@ impl Rotation {
         }
     }
 
+    /// The rotation that takes this one back.
+    pub const fn back(self) -> Self {
+        match self {
+            Self::None | Self::Half => self,
+            Self::Quarter => Self::ThreeQuarters,
+            Self::ThreeQuarters => Self::Quarter,
+        }
+    }
+
     /// The size that `size` has once it is turned; the same way there and back.
     pub const fn turned(self, size: Size) -> Size {
         match self {

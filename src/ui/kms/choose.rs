@@ -88,11 +88,8 @@ fn stacks(planes: &[&Plane], layout: Layout, rotation: Rotation) -> Vec<Way> {
         }
         _ => (XRGB8888, "the picture has a plane of its own, under the pages, without YUV"),
     };
-    let turned = match rotation {
-        Rotation::None => 0,
-        // The kernel counts the other way round.
-        other => 360 - other.degrees(),
-    };
+    // The kernel counts the other way round.
+    let turned = rotation.back().degrees();
     let quarter = matches!(rotation, Rotation::Quarter | Rotation::ThreeQuarters);
     let hardware_turns = layout == Layout::Yuv || quarter;
     let can =
@@ -172,7 +169,7 @@ fn why_no_plane(planes: &[&Plane], rotation: Rotation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::recorded;
+    use super::super::model::models;
     use super::*;
 
     fn auto(model: &Model, rotation: Rotation) -> Vec<Way> {
@@ -197,7 +194,7 @@ mod tests {
 
     #[test]
     fn vc4_shows_the_picture_on_a_yuv_plane_under_the_pages() {
-        let model = recorded::vc4();
+        let model = models::vc4();
         for rotation in [Rotation::None, Rotation::Half] {
             let ways = auto(&model, rotation);
             assert_eq!(layouts(&ways), [Layout::Yuv, Layout::Scaled, Layout::Compose]);
@@ -211,7 +208,7 @@ mod tests {
     #[test]
     fn vc4_turned_by_a_quarter_mixes_by_the_processor_since_its_planes_only_turn_by_a_half() {
         for rotation in [Rotation::Quarter, Rotation::ThreeQuarters] {
-            let ways = auto(&recorded::vc4(), rotation);
+            let ways = auto(&models::vc4(), rotation);
             assert_eq!(layouts(&ways), [Layout::Compose]);
             assert!(ways[0].reason.contains("degrees"), "{}", ways[0].reason);
         }
@@ -219,19 +216,19 @@ mod tests {
 
     #[test]
     fn the_dsi_panel_of_a_pi_5_has_one_plane_and_mixes_by_the_processor() {
-        let ways = auto(&recorded::rp1_dsi(), Rotation::None);
+        let ways = auto(&models::rp1_dsi(), Rotation::None);
         assert_eq!(layouts(&ways), [Layout::Compose]);
         assert!(ways[0].reason.contains("one plane"), "{}", ways[0].reason);
     }
 
     #[test]
     fn virtio_gpu_shows_a_program_one_plane_and_mixes_by_the_processor() {
-        assert_eq!(layouts(&auto(&recorded::virtio_gpu(), Rotation::None)), [Layout::Compose]);
+        assert_eq!(layouts(&auto(&models::virtio_gpu(), Rotation::None)), [Layout::Compose]);
     }
 
     #[test]
     fn vkms_has_no_yuv_and_no_zpos_and_stacks_planes_in_the_kernels_order() {
-        let model = recorded::vkms();
+        let model = models::vkms();
         for rotation in [Rotation::None, Rotation::Quarter] {
             let ways = auto(&model, rotation);
             assert_eq!(layouts(&ways), [Layout::Scaled, Layout::Compose]);
@@ -244,22 +241,22 @@ mod tests {
 
     #[test]
     fn what_is_configured_comes_first_and_compose_is_always_left() {
-        let model = recorded::vc4();
+        let model = models::vc4();
         let crtc = model.crtcs[0];
         let chosen = |wanted| layouts(&ways(&model, crtc, wanted, Rotation::None));
         assert_eq!(chosen(VideoPath::Compose), [Layout::Compose]);
         assert_eq!(chosen(VideoPath::Image), [Layout::Compose]);
-        let plane = ways(&recorded::rp1_dsi(), crtc_of_rp1(), VideoPath::Plane, Rotation::None);
+        let plane = ways(&models::rp1_dsi(), crtc_of_rp1(), VideoPath::Plane, Rotation::None);
         assert_eq!(layouts(&plane), [Layout::Compose]);
     }
 
     fn crtc_of_rp1() -> u32 {
-        recorded::rp1_dsi().crtcs[0]
+        models::rp1_dsi().crtcs[0]
     }
 
     #[test]
     fn planes_of_which_only_one_has_a_height_are_not_stacked() {
-        let mut model = recorded::vc4();
+        let mut model = models::vc4();
         for plane in model.planes.iter_mut().filter(|plane| plane.kind == Kind::Primary) {
             plane.zpos = None;
         }
@@ -271,7 +268,7 @@ mod tests {
 
     #[test]
     fn another_crtcs_planes_are_not_ours() {
-        let mut model = recorded::vc4();
+        let mut model = models::vc4();
         let crtc = model.connectors.iter().find(|connector| connector.connected).unwrap().crtcs[0];
         for plane in &mut model.planes {
             plane.crtcs.retain(|other| *other != crtc || plane.kind == Kind::Primary);

@@ -158,7 +158,7 @@ impl Change<'_> {
             self.set(plane, "zpos", zpos);
         }
         // The kernel counts the other way round.
-        let degrees = (360 - turned.degrees()) % 360;
+        let degrees = turned.back().degrees();
         let bit = bits::TURNS.into_iter().find(|(_, known)| *known == degrees);
         self.set(plane, "rotation", bit.map_or(1, |(bit, _)| 1 << bit));
     }

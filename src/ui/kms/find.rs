@@ -76,7 +76,7 @@ fn crtc(model: &Model, connector: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::recorded;
+    use super::super::model::models;
     use super::*;
 
     const SIZE: Size = Size::new(800, 480);
@@ -96,12 +96,12 @@ mod tests {
 
     #[test]
     fn on_a_pi_5_the_dsi_panel_is_taken_although_its_card_comes_last() {
-        let mut monitor = recorded::vc4();
+        let mut monitor = models::vc4();
         monitor.connectors.retain(|connector| connector.name.starts_with("HDMI"));
         monitor.connectors[0].connected = true;
         monitor.connectors[0].modes =
             vec![Mode { width: 1920, height: 1080, refresh: 60, preferred: true }];
-        let models = [monitor, recorded::rp1_dsi()];
+        let models = [monitor, models::rp1_dsi()];
         let pick = auto(&models).unwrap();
         assert_eq!((pick.card, name(&models, &pick)), (1, "DSI-1"));
         let named = wanted(&models, "HDMI-A-1").unwrap();
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn an_emulated_panel_is_taken_where_there_is_no_other_in_the_size_that_is_wished_for() {
-        let models = [recorded::virtio_gpu()];
+        let models = [models::virtio_gpu()];
         let pick = auto(&models).unwrap();
         let connector = &models[0].connectors[pick.connector];
         assert_eq!(connector.name, "Virtual-1");
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_monitor_shows_its_preferred_mode() {
-        let mut model = recorded::vc4();
+        let mut model = models::vc4();
         for connector in &mut model.connectors {
             connector.connected = connector.name == "HDMI-A-1";
         }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn nothing_connected_is_no_panel_and_so_is_a_name_that_nobody_has() {
-        let mut models = [recorded::vc4()];
+        let mut models = [models::vc4()];
         assert_eq!(wanted(&models, "DSI-7"), None);
         models[0].connectors.iter_mut().for_each(|connector| connector.connected = false);
         assert_eq!(auto(&models), None);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_crtc_that_drives_another_panel_is_left_alone() {
-        let mut model = recorded::vc4();
+        let mut model = models::vc4();
         let crtcs = model.crtcs.clone();
         for connector in &mut model.connectors {
             connector.crtcs.clone_from(&crtcs);

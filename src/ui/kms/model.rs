@@ -3,8 +3,8 @@
 //! ```text
 //!  connectors ──possible──> crtcs <──possible── planes: type, formats, zpos, rotation, colours
 //! ```
-//! Read from an open card, or from a file: models recorded on different hardware let the choice of
-//! planes be tested where none of it is. Ids are the kernel's and change from boot to boot.
+//! Read from an open card, or from a file: models of different hardware (tests/data/kms) let the
+//! choice of planes be tested where none of it is. Ids are the kernel's and change from boot to boot.
 
 use serde::{Deserialize, Serialize};
 
@@ -139,7 +139,7 @@ impl Zpos {
 }
 
 #[cfg(test)]
-pub(super) mod recorded {
+pub(super) mod models {
     //! The models in tests/data/kms; its README says where each comes from.
 
     use super::Model;
