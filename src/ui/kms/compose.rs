@@ -11,6 +11,7 @@
 //! read: the memory that is scanned out is slow to read.
 
 use super::canvas::{Canvas, Cover};
+use super::pixel::kept;
 use crate::frame::Size;
 use crate::geometry::{Rect, Rotation};
 
@@ -173,12 +174,8 @@ fn mix_row(row: &mut [u32], canvas: &Canvas, picture: Option<Layer<'_>>, y: u32,
 /// `ui + video·(255 - a)/255`, rounded, for all colours; two of them in one multiplication.
 fn over(ui: u32, video: u32) -> u32 {
     let part = 255 - (ui >> 24);
-    let scaled = |pair: u32| {
-        let product = pair * part + 0x0080_0080;
-        ((product + ((product >> 8) & 0x00ff_00ff)) >> 8) & 0x00ff_00ff
-    };
-    let red_blue = scaled(video & 0x00ff_00ff);
-    let green = scaled((video >> 8) & 0xff) << 8;
+    let red_blue = kept(video, part);
+    let green = kept((video >> 8) & 0xff, part) << 8;
     // Colours that were not multiplied by alpha would overflow into their neighbours.
     let add = |mask: u32, under: u32| ((ui & mask) + under) & mask;
     add(0x00ff_00ff, red_blue) | add(0x0000_ff00, green) | 0xff00_0000

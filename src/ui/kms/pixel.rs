@@ -37,7 +37,7 @@ impl TargetPixel for Argb {
 }
 
 /// Two channels, in every second byte of `pair`, times `keep`/255 and rounded: opaque stays opaque.
-fn kept(pair: u32, keep: u32) -> u32 {
+pub(super) fn kept(pair: u32, keep: u32) -> u32 {
     let product = (pair & 0x00ff_00ff) * keep + 0x0080_0080;
     ((product + ((product >> 8) & 0x00ff_00ff)) >> 8) & 0x00ff_00ff
 }
