@@ -15,6 +15,7 @@ pub mod identity;
 pub mod media;
 pub mod name;
 pub mod photo;
+pub mod quality;
 pub mod queue;
 pub mod records;
 pub mod settings;

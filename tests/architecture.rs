@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address", "clock", "config", "contacts", "figures", "frame", "geometry", "identity", "name",
-    "photo", "queue", "records", "settings", "stop", "store",
+    "photo", "quality", "queue", "records", "settings", "stop", "store",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];
@@ -35,6 +35,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("drm", &["ui/kms"]),
     ("input", &["ui/kms"]),
     ("udev", &["device", "ui/kms"]),
+    ("sonora", &["media/voice"]),
+    ("rubato", &["media"]),
+    ("zbus", &["device"]),
 ];
 /// The only place that opens device files.
 const DEVICE_FILES: &[&str] = &["device", "ui/kms"];

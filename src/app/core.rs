@@ -15,6 +15,7 @@ use super::power::Power;
 use crate::call::{self, Machine, Outcome, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::quality::Quality;
 use crate::ui::screen::Command;
 use crate::wire::signal::{CallId, Signal};
 
@@ -103,6 +104,7 @@ pub struct Core {
     volume: u8,
     hidden: bool,
     peer_hidden: bool,
+    peer_quality: Quality,
     media_since: Option<Time>,
     news: News,
     power: Power,
@@ -129,6 +131,7 @@ impl Core {
             tile_page: 0,
             hidden: false,
             peer_hidden: false,
+            peer_quality: Quality::Full,
             media_since: None,
             news: News::default(),
             new_call,
@@ -188,6 +191,11 @@ impl Core {
     /// Theirs are.
     pub fn peer_hidden(&self) -> bool {
         self.peer_hidden
+    }
+
+    /// How good the pictures are that they send, as they said last.
+    pub fn peer_quality(&self) -> Quality {
+        self.peer_quality
     }
 
     /// When media was started, while it runs.
@@ -356,6 +364,12 @@ impl Core {
                 }
                 Vec::new()
             }
+            Signal::Report { quality, .. } => {
+                if self.machine.is_established() && self.partner() == Some(peer) {
+                    self.peer_quality = quality;
+                }
+                Vec::new()
+            }
             signal => self.step(call::Event::Signal(peer, signal), now),
         }
     }
@@ -412,6 +426,7 @@ impl Core {
                 self.media_since = Some(now);
                 self.hidden = false;
                 self.peer_hidden = false;
+                self.peer_quality = Quality::Full;
                 self.news = News::default();
                 Effect::StartMedia(peer)
             }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::power;
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::ui::screen::Person;
+use crate::quality::Quality;
+use crate::ui::screen::{Levels, Person};
 
 /// How the kiosk behaves, from its config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +70,10 @@ pub struct Neighbour {
 pub struct News {
     /// When the newest remote picture was handed to the screen.
     pub picture: Option<Time>,
-    /// Pictures are being held back because the line is thin.
-    pub thin: bool,
+    /// Of the pictures that we send: the line, or the data it may cost, allows no more.
+    pub quality: Quality,
+    /// How loud both ends are.
+    pub levels: Levels,
     /// Our camera does not work: why, for the log and the status.
     pub camera: Option<String>,
     /// Our microphone does not work.

@@ -23,7 +23,6 @@ use crate::device::loudness::Loudness;
 use crate::device::mirror::Mirror;
 use crate::device::open::{CameraName, Opener, Wish};
 use crate::device::sound::{Loudspeaker, Microphone};
-use crate::figures::Percentiles;
 use crate::frame::{Packet, Size};
 use crate::geometry::Turn;
 use crate::identity::PeerKey;
@@ -33,11 +32,12 @@ use crate::media::playout::{Playout, Stamps};
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
+use crate::quality::Quality;
 use crate::queue::Queue;
 use crate::supervisor::{Health, Restart, Supervisor, Worker};
 use crate::tunnel::MediaPorts;
 use crate::ui::face::Face;
-use crate::ui::screen::{Page, Screen};
+use crate::ui::screen::{Levels, Page, Screen};
 use crate::wire::packet::PICTURE_LIMIT;
 use crate::wire::signal::Media;
 use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
@@ -312,7 +312,13 @@ impl CallMedia {
         News {
             // What a panel that is away would not tell.
             picture: self.viewer.last().map(|(shown, _)| shown),
-            thin: (skipped - before_skipped) * 5 > captured - before_captured,
+            // Until the ladder says it: every fifth picture is held back.
+            quality: if (skipped - before_skipped) * 5 > captured - before_captured {
+                Quality::Slower
+            } else {
+                Quality::Full
+            },
+            levels: Levels::default(),
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
             speaker: self.receiving.trouble("listen"),
@@ -356,6 +362,7 @@ impl CallMedia {
                 captured: count(&camera.captured),
                 sent: count(&camera.sent),
                 bytes_sent: count(&camera.bytes),
+                skipped: count(&camera.skipped),
                 shown,
                 // Replaced on the way to the decoder, or between it and the eye.
                 dropped: self.ports.pictures_in.displaced()
@@ -363,8 +370,7 @@ impl CallMedia {
                     + count(&viewer.shown).saturating_sub(shown),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
-                age_ms: Percentiles::default(),
-                stamp_age_ms: Percentiles::default(),
+                ..VideoFigures::default()
             },
             audio: AudioFigures {
                 sent: count(&talk.packets),
@@ -375,6 +381,7 @@ impl CallMedia {
                 late: count(&listen.late),
                 target_ms: count(&listen.target_ms),
                 xruns: count(&talk.overruns) + count(&listen.underruns),
+                ..AudioFigures::default()
             },
         }
     }

@@ -8,6 +8,7 @@ use super::words;
 use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::quality::Quality;
 use crate::ui::screen::{Light, Line, Page, Person, Screen, Strip, Tile};
 
 /// The screen for this state at this moment.
@@ -138,10 +139,14 @@ fn in_call(core: &Core, peer: PeerKey, answered: Time, lost: bool, now: Time) ->
         Line::Reconnecting
     } else if frozen && !core.peer_hidden() {
         Line::VoiceOnly
-    } else if news.thin {
-        Line::Slow
     } else {
-        Line::Good
+        // What is seen here is what they send; what they see of us makes no worse word than that.
+        match core.peer_quality().max(news.quality.min(Quality::Slower)) {
+            Quality::Full => Line::Good,
+            Quality::Smaller | Quality::Slower => Line::Slow,
+            Quality::Stills => Line::Stills,
+            Quality::VoiceOnly => Line::VoiceOnly,
+        }
     };
     Page::InCall {
         duration: now.since(answered),
@@ -151,6 +156,7 @@ fn in_call(core: &Core, peer: PeerKey, answered: Time, lost: bool, now: Time) ->
         no_picture,
         notice: news.notice(&person.name),
         volume: core.volume(),
+        levels: news.levels,
         self_view: !core.hidden() && now.since(since) < SELF_VIEW,
         person,
     }

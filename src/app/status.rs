@@ -8,7 +8,9 @@ use crate::call::{Party, State};
 use crate::clock::Time;
 use crate::records::Direction;
 use crate::ui::screen::Page;
-use crate::wire::status::{CallStatus, ContactStatus, RelayStatus, ScreenStatus, Status};
+use crate::wire::status::{
+    CallStatus, ContactStatus, DataStatus, RelayStatus, ScreenStatus, Status,
+};
 
 /// The status at this moment.
 pub(super) fn of(kiosk: &Loop) -> Status {
@@ -35,6 +37,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         hidden: core.hidden(),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
         screen: screen(kiosk),
+        data: DataStatus::default(),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
     }
 }
@@ -118,6 +121,7 @@ fn call(kiosk: &Loop) -> CallStatus {
         answered_us: Some(answered.micros()),
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
         figures: kiosk.media.as_ref().map(|media| media.figures()),
+        reconnects: kiosk.reconnects,
         ..with(state, party)
     };
     match kiosk.core.call() {

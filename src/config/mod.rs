@@ -6,9 +6,11 @@
 
 #[macro_use]
 mod value;
+mod call;
 mod camera;
 mod display;
 mod explain;
+mod network;
 mod paths;
 mod sections;
 
@@ -17,16 +19,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use call::{Call, Cleaning};
 pub use camera::{Exposure, WhiteBalance};
 pub use display::{
     BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
     VideoPath,
 };
+pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
-pub use sections::{Call, Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
+pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
 pub use value::{
-    Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
-    RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
+    Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
+    Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
 };
 
 /// The largest file that is read, in bytes.
@@ -48,6 +52,8 @@ pub struct Config {
     pub speaker: Speaker,
     /// `[call]`
     pub call: Call,
+    /// `[network]`
+    pub network: Network,
     /// `[relay]`; without it only direct addresses are tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relay: Option<Relay>,

@@ -8,8 +8,8 @@ use super::display::{
     VideoPath,
 };
 use super::value::{
-    Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Port, Quality,
-    RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
+    CameraSize, CameraSource, Fps, HostKey, Label, Listen, Port, Quality, RelayFolder, ScreenKind,
+    ScreenSize, SoundDevice, User, Volume,
 };
 use crate::address::Host;
 use crate::frame::Size;
@@ -131,18 +131,6 @@ impl Default for Speaker {
             ring_volume: Volume::new(8).expect("in the range"),
         }
     }
-}
-
-/// What a call is made of.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Call {
-    /// Milliseconds of sound in one packet, 10 or 20. Default 20.
-    pub frame_ms: FrameMs,
-    /// Bits of sound a second. Default 24000.
-    pub bitrate: Bitrate,
-    /// Seconds until nobody answered. Default 40.
-    pub ring_seconds: RingSeconds,
 }
 
 /// The OpenSSH login that both kiosks can reach.

@@ -153,6 +153,10 @@ number!(
     RingSeconds, u32, 40, |n| (5..=300).contains(&n), "a number of seconds, 5 to 300"
 );
 number!(
+    /// Minutes in a month, 0 to 44640 (all of them).
+    Minutes, u32, 0, |n| (0..=44_640).contains(&n), "a number of minutes, 0 to 44640"
+);
+number!(
     /// A TCP port, 1 to 65535.
     Port, u16, 22, |n| n != 0, "a port number, 1 to 65535"
 );

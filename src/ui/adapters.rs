@@ -170,6 +170,7 @@ impl Adapters {
                 notice,
                 volume,
                 self_view,
+                levels: _,
             } => {
                 let in_call = window.global::<InCallAdapter>();
                 if !matches!(last, Some(Page::InCall { person: old, .. }) if old == person) {
@@ -248,7 +249,7 @@ fn person_of(page: Option<&Page>) -> Option<&Person> {
 fn line_kind(line: Line) -> LineKind {
     match line {
         Line::Good => LineKind::Good,
-        Line::Slow => LineKind::Slow,
+        Line::Slow | Line::Stills => LineKind::Slow,
         Line::VoiceOnly => LineKind::VoiceOnly,
         Line::Reconnecting => LineKind::Reconnecting,
     }

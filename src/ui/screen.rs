@@ -87,10 +87,26 @@ pub enum Line {
     Good,
     /// The picture was made smaller or slower.
     Slow,
+    /// A still now and then.
+    Stills,
     /// Sound only.
     VoiceOnly,
     /// The link is gone and being made again.
     Reconnecting,
+}
+
+/// How loud it is, in steps of 0 (silence) to [`Levels::MOST`], for the meters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// What our microphone hears.
+    pub ours: u8,
+    /// What comes from the other end.
+    pub theirs: u8,
+}
+
+impl Levels {
+    /// The loudest step.
+    pub const MOST: u8 = 5;
 }
 
 /// One page.
@@ -137,6 +153,8 @@ pub enum Page {
         notice: Option<String>,
         /// Loudness in ten steps, 0 to 10.
         volume: u8,
+        /// How loud both ends are at this moment.
+        levels: Levels,
         /// The small own picture is shown.
         self_view: bool,
     },

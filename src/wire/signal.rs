@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Size;
 pub use crate::name::{NAME_LIMIT, clean_name};
+use crate::quality::Quality;
 pub use crate::records::EndReason;
 
 /// The version said in [`Signal::Hello`]; both ends then use the smaller of the two.
@@ -96,12 +97,15 @@ pub enum Signal {
         /// No sound is sent.
         sound: bool,
     },
-    /// The sender's figures, for the other end's record.
+    /// How the sender's end of a call goes: when the quality changes, and now and then.
     Report {
         /// Pictures shown so far.
         shown: u64,
         /// Voice packets played so far.
         voice: u64,
+        /// Of the pictures that it sends; what a version without this field sends is full.
+        #[serde(default)]
+        quality: Quality,
     },
     /// Are you there, and what is your clock?
     Ping {

@@ -32,6 +32,23 @@ pub struct Status {
     pub screen: ScreenStatus,
     /// The workers that run now.
     pub workers: Vec<WorkerStatus>,
+    /// What calls have cost.
+    pub data: DataStatus,
+}
+
+/// What calls have cost in this calendar month, and what they still may.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DataStatus {
+    /// The network that calls go through now is paid for by the byte.
+    pub metered: bool,
+    /// Bytes of calls, both ways, on any network.
+    pub month_bytes: u64,
+    /// Of these, on a metered one.
+    pub metered_bytes: u64,
+    /// Seconds of calls on a metered network.
+    pub metered_seconds: u64,
+    /// Minutes of pictures that are left on a metered network; none: as many as one likes.
+    pub minutes_left: Option<u64>,
 }
 
 /// What the pages are shown on, and how.
@@ -128,6 +145,10 @@ pub struct CallStatus {
     pub reason: Option<EndReason>,
     /// While media runs.
     pub figures: Option<Figures>,
+    /// Times the link was lost and came back.
+    pub reconnects: u64,
+    /// How the way to them leads now: `relay`, or the address that was dialled; none while it is lost.
+    pub path: Option<String>,
 }
 
 /// What went through in a call, as seen from one end.
@@ -150,10 +171,22 @@ pub struct VideoFigures {
     pub sent: u64,
     /// Ours, in bytes.
     pub bytes_sent: u64,
+    /// Ours, let go because the line had no room for one more.
+    pub skipped: u64,
+    /// Ours, not sent because nothing had changed.
+    pub unchanged: u64,
+    /// The rung of the ladder that ours are on, 0 at the top.
+    pub rung: u64,
+    /// The same as a word: `full`, `smaller`, `slower`, `stills` or `voice-only`.
+    pub quality: String,
+    /// What they said last of theirs, likewise.
+    pub their_quality: String,
     /// Theirs, shown.
     pub shown: u64,
     /// Theirs, replaced by a newer one before they were shown.
     pub dropped: u64,
+    /// Theirs, too old to be shown.
+    pub late: u64,
     /// Theirs, not decodable.
     pub bad: u64,
     /// Theirs, in bytes.
@@ -182,6 +215,14 @@ pub struct AudioFigures {
     pub late: u64,
     /// How much sound the play-out holds back, in ms.
     pub target_ms: u64,
+    /// Capture there to arrival at the play-out here.
+    pub arrival_ms: Percentiles,
+    /// Capture there to the loudspeaker here.
+    pub heard_ms: Percentiles,
+    /// What was invented where theirs was missing, in ms.
+    pub concealed_ms: u64,
+    /// How far sound is ahead of the picture (negative: behind), in ms.
+    pub lip_sync_ms: f64,
     /// Times a sound card ran dry or over.
     pub xruns: u64,
 }
@@ -212,6 +253,9 @@ impl Figures {
                 bytes_sent: self.video.bytes_sent - video.bytes_sent,
                 shown: self.video.shown - video.shown,
                 dropped: self.video.dropped.saturating_sub(video.dropped),
+                skipped: self.video.skipped - video.skipped,
+                unchanged: self.video.unchanged - video.unchanged,
+                late: self.video.late - video.late,
                 bad: self.video.bad - video.bad,
                 bytes_received: self.video.bytes_received - video.bytes_received,
                 ..self.video
@@ -223,6 +267,7 @@ impl Figures {
                 bytes_received: self.audio.bytes_received - audio.bytes_received,
                 gaps: self.audio.gaps - audio.gaps,
                 late: self.audio.late - audio.late,
+                concealed_ms: self.audio.concealed_ms - audio.concealed_ms,
                 xruns: self.audio.xruns - audio.xruns,
                 ..self.audio
             },

@@ -18,7 +18,7 @@ use twocan::identity::PeerKey;
 use twocan::ui::adapters::Adapters;
 use twocan::ui::pages::KioskWindow;
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
+use twocan::ui::screen::{Command, Levels, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use twocan::ui::{Snapshot, Ui, UiHandle};
 
 pub const PANELS: [(&str, Panel); 2] =
@@ -134,6 +134,7 @@ pub fn in_call_page() -> Page {
         person: person(1, "Anna"),
         duration: Duration::from_secs(5 * 60 + 20),
         line: Line::Good,
+        levels: Levels::default(),
         hidden: false,
         peer_hidden: false,
         no_picture: None,
