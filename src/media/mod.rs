@@ -10,6 +10,7 @@
 pub mod camera;
 pub mod gain;
 pub mod jitter;
+pub mod level;
 pub mod line;
 pub mod listen;
 pub mod pace;
@@ -21,3 +22,4 @@ pub mod shorten;
 pub mod stats;
 pub mod talk;
 pub mod viewer;
+pub mod voice;
