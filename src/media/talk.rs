@@ -130,7 +130,7 @@ impl Talk {
             let packet = Packet {
                 kind: PacketKind::Voice,
                 sequence: self.stats.sequence.fetch_add(1, Ordering::Relaxed),
-                captured: first,
+                captured: first - cleaner.delay(),
                 after_gap: std::mem::take(&mut after_gap),
                 payload: Bytes::copy_from_slice(&payload),
             };
@@ -156,3 +156,6 @@ impl Worker for Talk {
         SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
     }
 }
+
+#[cfg(test)]
+mod tests;

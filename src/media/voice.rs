@@ -12,6 +12,8 @@
 mod far_end;
 mod processing;
 
+use std::time::Duration;
+
 pub use far_end::FarEnd;
 
 use crate::config::Cleaning;
@@ -26,6 +28,9 @@ pub trait Cleaner: Send {
 
     /// Whether it looks at what the loudspeaker played.
     fn wants_far_end(&self) -> bool;
+
+    /// By how much what it gives is older than what it was given last.
+    fn delay(&self) -> Duration;
 }
 
 /// A cleaner with no past that does what `cleaning` says.
@@ -45,5 +50,9 @@ impl Cleaner for Untouched {
 
     fn wants_far_end(&self) -> bool {
         false
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::ZERO
     }
 }

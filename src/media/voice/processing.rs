@@ -4,8 +4,11 @@
 //! near ─> high-pass ─> echo canceller ─> noise suppressor ─> gain, limiter ─> near
 //! far ───────────────────┘
 //! ```
-//! It works in three bands at 48 kHz; the linear filter of the canceller covers the lowest (to 8 kHz),
-//! the other two are only made quieter while there is echo.
+//! It works at 32 kHz in two bands: speech has nothing above, and a third band costs a fifth more.
+//! The linear filter of the canceller covers the lower one (to 8 kHz); the upper is only made quieter
+//! while there is echo.
+
+use std::time::Duration;
 
 use sonora::config::{
     AdaptiveDigital, EchoCanceller, FixedDigital, GainController2, HighPassFilter,
@@ -15,6 +18,11 @@ use sonora::{AudioProcessing, Config, StreamConfig};
 
 use super::Cleaner;
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
+
+/// Blocks of 4 ms are cancelled, with one ahead of them; measured.
+const CANCELLER_DELAY: Duration = Duration::from_millis(8);
+/// The overlap of the windows in which noise is suppressed; measured.
+const SUPPRESSOR_DELAY: Duration = Duration::from_millis(6);
 
 /// The chain of WebRTC, or a part of it.
 pub(super) struct Processing {
@@ -54,7 +62,7 @@ impl Processing {
     fn quiet() -> Config {
         Config {
             pipeline: Pipeline {
-                maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
+                maximum_internal_processing_rate: MaxProcessingRate::Rate32kHz,
                 ..Pipeline::default()
             },
             high_pass_filter: Some(HighPassFilter::default()),
@@ -91,5 +99,9 @@ impl Cleaner for Processing {
 
     fn wants_far_end(&self) -> bool {
         self.cancels_echo
+    }
+
+    fn delay(&self) -> Duration {
+        if self.cancels_echo { CANCELLER_DELAY + SUPPRESSOR_DELAY } else { SUPPRESSOR_DELAY }
     }
 }
