@@ -188,6 +188,14 @@ impl Loop {
             Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
             Request::Hide { .. } => return (Answer::refused("there is no call"), true),
             Request::Volume { volume } => Event::Volume(volume),
+            Request::Mark => {
+                let Some(media) = &mut self.media else {
+                    return (Answer::refused("there is no call"), true);
+                };
+                self.settled = true;
+                media.settle(now);
+                return (Answer::default(), true);
+            }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));

@@ -21,6 +21,7 @@ pub mod jpeg_file;
 mod letters;
 pub mod loudness;
 pub mod mirror;
+pub mod namespace;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
@@ -35,6 +36,7 @@ pub mod test_pattern;
 mod ticker;
 pub mod tone;
 pub mod touch_devices;
+pub mod tun;
 pub mod v4l2;
 pub mod wav;
 
