@@ -21,6 +21,7 @@ pub mod jpeg_file;
 mod letters;
 pub mod loudness;
 pub mod mirror;
+pub mod network_news;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
