@@ -12,11 +12,10 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::gain::Gain;
-use super::level::Meter;
+use super::gain::{Gain, peak};
 use super::playout::Playout;
 use super::record::Tape;
-use crate::clock::{self, Time};
+use crate::clock;
 use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSink, DeviceError, priority};
 use crate::figures::Ages;
@@ -27,9 +26,6 @@ use crate::supervisor::{Health, Worker, WorkerError};
 
 /// Opens the loudspeaker, again after every failure.
 pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> + Send>;
-
-/// Is told the 10 ms that are being played, and when the first of them is heard.
-pub type ToldWhatIsPlayed = Arc<dyn Fn(&[i16; PERIOD_SAMPLES], Time) + Send + Sync>;
 
 /// What the device must still hold while we wait for a packet that is due.
 const RESERVE: Duration = Duration::from_millis(12);
@@ -61,7 +57,7 @@ pub struct ListenStats {
     pub latency_us: AtomicU64,
     /// Times the device ran out of sound.
     pub underruns: AtomicU64,
-    /// How loud it is: a [`Meter`]'s reading.
+    /// Peak of the last 10 ms, 0 to 32768.
     pub level: AtomicU16,
     latencies: Mutex<Ages>,
 }
@@ -107,8 +103,6 @@ pub struct Listen {
     stats: Arc<ListenStats>,
     health: Arc<Health>,
     watch: Option<Arc<SoundWatch>>,
-    told: Option<ToldWhatIsPlayed>,
-    meter: Meter,
 }
 
 impl Listen {
@@ -122,14 +116,7 @@ impl Listen {
         health: Arc<Health>,
     ) -> Self {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        let (watch, told, meter) = (None, None, Meter::default());
-        Self { open, packets, playout, gain, tape, stats, health, watch, told, meter }
-    }
-
-    /// The same, which tells `told` what it plays: volume and all, as the loudspeaker gets it.
-    pub fn told_what_is_played(mut self, told: ToldWhatIsPlayed) -> Self {
-        self.told = Some(told);
-        self
+        Self { open, packets, playout, gain, tape, stats, health, watch: None }
     }
 
     /// The same, which does not sit out its pause after a failure when `watch` has news.
@@ -154,9 +141,6 @@ impl Listen {
             });
             self.note_latency(sink);
             self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
-            if let Some(told) = &self.told {
-                told(&period, clock::now() + sink.delay());
-            }
             if !sink.write(&period, stop)? {
                 return Ok(());
             }
@@ -211,9 +195,8 @@ impl Listen {
         self.stats.latencies().record(latency);
     }
 
-    fn publish(&mut self, period: &[i16]) {
+    fn publish(&self, period: &[i16]) {
         let figures = self.playout.figures();
-        let level = self.meter.hear(period);
         let stats = &self.stats;
         stats.packets.store(figures.packets, Ordering::Relaxed);
         stats.gaps.store(figures.gaps, Ordering::Relaxed);
@@ -221,7 +204,7 @@ impl Listen {
         stats.dropped.store(figures.dropped, Ordering::Relaxed);
         stats.refused.store(self.playout.refused(), Ordering::Relaxed);
         stats.target_ms.store(figures.target.as_millis() as u64, Ordering::Relaxed);
-        stats.level.store(level, Ordering::Relaxed);
+        stats.level.store(peak(period), Ordering::Relaxed);
     }
 }
 
