@@ -1,8 +1,8 @@
 //! The listen worker: packets as sound, when the loudspeaker wants it.
 //!
 //! ```text
-//! Queue<Packet> ─> Playout (jitter, Opus) ─> gain ─10 ms─> AudioSink
-//!                        └─> Tape (the recording)
+//! Queue<Packet> ─> Playout (jitter, Opus) ─> voice-over ─> gain ─10 ms─> AudioSink
+//!                        └─> Tape (the recording)            └─> who cancels echo
 //! ```
 //! The sink's clock drives: whenever it has room for 10 ms the newest state of the queue decides
 //! what they are. When nothing is there for them, what the device still holds is time to wait in.
@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::announce::{Announcer, VoiceOver};
 use super::gain::{Gain, peak};
 use super::playout::Playout;
 use super::record::Tape;
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSink, DeviceError, priority};
 use crate::figures::Ages;
@@ -27,6 +28,10 @@ use crate::supervisor::{Health, Worker, WorkerError};
 /// Opens the loudspeaker, again after every failure.
 pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> + Send>;
 
+/// Is told every period exactly as the loudspeaker got it, and when its first sample will be heard.
+pub type Played = Arc<dyn Fn(&[i16; PERIOD_SAMPLES], Time) + Send + Sync>;
+
+const PERIOD: Duration = Duration::from_millis(10);
 /// What the device must still hold while we wait for a packet that is due.
 const RESERVE: Duration = Duration::from_millis(12);
 /// The longest wait for a packet that is due.
@@ -103,6 +108,8 @@ pub struct Listen {
     stats: Arc<ListenStats>,
     health: Arc<Health>,
     watch: Option<Arc<SoundWatch>>,
+    voice_over: VoiceOver,
+    played: Option<Played>,
 }
 
 impl Listen {
@@ -116,7 +123,31 @@ impl Listen {
         health: Arc<Health>,
     ) -> Self {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        Self { open, packets, playout, gain, tape, stats, health, watch: None }
+        let voice_over = VoiceOver::new(Announcer::new());
+        Self {
+            open,
+            packets,
+            playout,
+            gain,
+            tape,
+            stats,
+            health,
+            watch: None,
+            voice_over,
+            played: None,
+        }
+    }
+
+    /// The same, which says over the call what `announcer` has to say.
+    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
+        self.voice_over = VoiceOver::new(announcer);
+        self
+    }
+
+    /// The same, which tells `played` what the loudspeaker really plays, for echo cancellation.
+    pub fn told_what_is_played(mut self, played: Played) -> Self {
+        self.played = Some(played);
+        self
     }
 
     /// The same, which does not sit out its pause after a failure when `watch` has news.
@@ -140,9 +171,15 @@ impl Listen {
                 }
             });
             self.note_latency(sink);
+            self.voice_over.mix(&mut period);
             self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
             if !sink.write(&period, stop)? {
                 return Ok(());
+            }
+            if let Some(played) = &self.played {
+                // What was just written is the end of what the device holds.
+                let last = clock::now() + sink.delay();
+                played(&period, last - PERIOD);
             }
             self.health.works();
             let ran_out = sink.underruns();
@@ -188,7 +225,7 @@ impl Listen {
             return;
         };
         // The samples just pulled are one period before the next.
-        let heard = clock::now() + sink.delay() + Duration::from_millis(10);
+        let heard = clock::now() + sink.delay() + PERIOD;
         let latency = heard.since(captured);
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.stats.latency_us.store(micros, Ordering::Relaxed);

@@ -7,6 +7,7 @@
 //! The wave is the tunnel in a call, and [`line`](mod@line) alone. A worker opens its device in
 //! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
+pub mod announce;
 pub mod camera;
 pub mod gain;
 pub mod jitter;
