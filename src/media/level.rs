@@ -3,6 +3,8 @@
 //! The steps count peaks: speech at a normal distance peaks 10 to 25 dB under full scale (3 and 4),
 //! a quiet room 50 dB under it and less (0).
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use super::gain::peak;
 
 /// Peaks from which on a step is reached: 46, 37, 28, 18 and 7 dB under full scale.
@@ -11,18 +13,10 @@ const STEPS: [u16; 5] = [164, 463, 1305, 4125, 14637];
 /// between two words shows and one between two syllables does not.
 const FALL: f32 = 0.955;
 
-/// Follows the peaks of a sound.
-#[derive(Debug, Default)]
-pub struct Meter {
-    reading: f32,
-}
-
-impl Meter {
-    /// The reading after one more period of 10 ms, 0 to 32768.
-    pub fn hear(&mut self, period: &[i16]) -> u16 {
-        self.reading = f32::from(peak(period)).max(self.reading * FALL);
-        self.reading as u16
-    }
+/// Bring a meter's reading (0 to 32768), which one worker writes, forward by a period of 10 ms.
+pub fn follow(reading: &AtomicU16, period: &[i16]) {
+    let fallen = f32::from(reading.load(Ordering::Relaxed)) * FALL;
+    reading.store(peak(period).max(fallen as u16), Ordering::Relaxed);
 }
 
 /// The step of a reading: 0 (silence) to 5 (as loud as it gets).
@@ -60,10 +54,14 @@ mod tests {
 
     #[test]
     fn a_shout_shows_at_once_and_is_gone_after_a_second_of_silence() {
-        let mut meter = Meter::default();
-        assert_eq!(step(meter.hear(&[-30_000; 480])), 5);
-        assert_eq!(step(meter.hear(&[0; 480])), 5);
-        let after = (0..120).map(|_| step(meter.hear(&[0; 480]))).collect::<Vec<_>>();
+        let reading = AtomicU16::new(0);
+        let hear = |sample| {
+            follow(&reading, &[sample; 480]);
+            step(reading.load(Ordering::Relaxed))
+        };
+        assert_eq!(hear(-30_000), 5);
+        assert_eq!(hear(0), 5);
+        let after = (0..120).map(|_| hear(0)).collect::<Vec<_>>();
         assert!(after.is_sorted_by(|a, b| a >= b), "{after:?}");
         assert_eq!(after.last(), Some(&0));
     }

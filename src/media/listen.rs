@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::announce::{Announcer, VoiceOver};
-use super::gain::{Gain, peak};
+use super::gain::Gain;
+use super::level;
 use super::playout::Playout;
 use super::record::Tape;
 use crate::clock::{self, Time};
@@ -62,7 +63,7 @@ pub struct ListenStats {
     pub latency_us: AtomicU64,
     /// Times the device ran out of sound.
     pub underruns: AtomicU64,
-    /// Peak of the last 10 ms, 0 to 32768.
+    /// How loud it is, see [`level::follow`].
     pub level: AtomicU16,
     latencies: Mutex<Ages>,
 }
@@ -241,7 +242,7 @@ impl Listen {
         stats.dropped.store(figures.dropped, Ordering::Relaxed);
         stats.refused.store(self.playout.refused(), Ordering::Relaxed);
         stats.target_ms.store(figures.target.as_millis() as u64, Ordering::Relaxed);
-        stats.level.store(peak(period), Ordering::Relaxed);
+        level::follow(&stats.level, period);
     }
 }
 

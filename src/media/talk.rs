@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::level::Meter;
+use super::level;
 use super::voice::{self, FarEnd};
 use crate::codec::opus::{VoiceEncoder, VoiceFormat, is_silence};
 use crate::config::Cleaning;
@@ -43,7 +43,7 @@ pub struct TalkStats {
     pub silent: AtomicU64,
     /// Times the device lost sound.
     pub overruns: AtomicU64,
-    /// How loud what we send is: a [`Meter`]'s reading.
+    /// How loud what we send is, see [`level::follow`].
     pub level: AtomicU16,
 }
 
@@ -90,7 +90,6 @@ impl Talk {
         let mut encoder = VoiceEncoder::new(self.format)?;
         let mut cleaner = voice::cleaner(self.cleaning);
         let far_end = self.far_end.as_ref().filter(|_| cleaner.wants_far_end()).cloned();
-        let mut meter = Meter::default();
         let (mut period, mut heard) = ([0; PERIOD_SAMPLES], [0; PERIOD_SAMPLES]);
         let mut frame = Vec::with_capacity(self.format.samples());
         let mut payload = Vec::new();
@@ -102,7 +101,7 @@ impl Talk {
                 far_end.heard_during(captured, &mut heard);
             }
             cleaner.clean(&mut period, &heard);
-            self.stats.level.store(meter.hear(&period), Ordering::Relaxed);
+            level::follow(&self.stats.level, &period);
             let lost = source.overruns();
             if lost > overruns {
                 self.stats.overruns.fetch_add(lost - overruns, Ordering::Relaxed);
