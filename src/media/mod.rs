@@ -8,6 +8,7 @@
 //! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
 pub mod camera;
+mod darkroom;
 pub mod gain;
 pub mod jitter;
 pub mod line;
@@ -16,6 +17,7 @@ pub mod pace;
 pub mod playout;
 pub mod record;
 pub mod ring;
+mod scene;
 pub mod sessions;
 pub mod shorten;
 pub mod stats;
