@@ -219,14 +219,14 @@ fn a_line_that_is_merely_thin_is_no_dead_one() {
         talk(&from, &to);
         // Every byte crosses this line twice, and four connections share it.
         net.run("ip", &["link", "set", "lo", "mtu", "1500"]);
-        let thin = ["rate", "200kbit", "burst", "3kb", "latency", "1s"];
+        let thin = ["rate", "300kbit", "burst", "3kb", "latency", "600ms"];
         let line = ["qdisc", "add", "dev", "lo", "root", "tbf"];
         net.run("tc", &[&line[..], &thin[..]].concat());
         while a.events.try_recv().is_ok() {}
         while b.events.try_recv().is_ok() {}
         // Stills that take well over a second each on such a line.
         let still: Vec<u8> = (0..20_000u32).map(|n| (n * 7919 % 251) as u8).collect();
-        for _ in 0..4 {
+        for (from, to) in [(&from, &to), (&to, &from)].into_iter().cycle().take(6) {
             let mut sent = false;
             send_until_one_arrives(&from.pictures_out, &to.pictures_in, |n| {
                 // One at a time, as their sender does.
