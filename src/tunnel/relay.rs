@@ -258,7 +258,11 @@ async fn prepare(
         None => format!("~/{FOLDER}"),
     };
     let socket = socket_name(us, lane);
-    let command = format!("mkdir -p -m 700 {folder}; cd {folder} && {{ rm -f {socket}; pwd -P; }}");
+    // One process where the folder is there already: this is most of what coming back takes.
+    let command = format!(
+        "cd {folder} 2>/dev/null || {{ mkdir -p -m 700 {folder} && cd {folder}; }} && pwd -P && \
+         exec rm -f {socket}"
+    );
     let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
     if let Some(folder) = configured {
         return Ok(Ok(folder.to_owned()));
