@@ -92,13 +92,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if host.build != "release" {
         eprintln!("bench: this is a debug build; its times mean nothing");
     }
-    let mut page = args.into.as_deref().map(Page::open).transpose()?;
+    let wanted: Vec<(&str, Scenario)> = SCENARIOS
+        .into_iter()
+        .filter(|(name, _)| args.scenario.as_deref().is_none_or(|wanted| wanted == *name))
+        .collect();
+    let mut page = args.into.as_deref().map(|path| Page::open(path, &wanted)).transpose()?;
     let lab = Lab::new(args.runs as usize, stop)?;
     let mut bench = Bench { host, rows: Vec::new() };
-    for (name, scenario) in SCENARIOS {
-        if args.scenario.as_deref().is_some_and(|wanted| wanted != name) {
-            continue;
-        }
+    for (name, scenario) in wanted {
         let rows = scenario(&lab).with_context(|| format!("measure {name}"))?;
         if let Some(page) = &mut page {
             page.put(name, Bench { host: bench.host.clone(), rows: rows.clone() })?;
@@ -126,8 +127,14 @@ struct Page {
 }
 
 impl Page {
-    fn open(path: &Path) -> anyhow::Result<Self> {
+    /// With a place for all of these, or an error before anything is measured.
+    fn open(path: &Path, scenarios: &[(&str, Scenario)]) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        for (name, _) in scenarios {
+            if rows::put_into(&text, name, "").is_none() {
+                bail!("{} has no markers for {name}", path.display());
+            }
+        }
         Ok(Self { path: path.to_owned(), text })
     }
 
@@ -135,9 +142,10 @@ impl Page {
         if measured.rows.is_empty() {
             return Ok(());
         }
+        if let Some(text) = rows::put_into(&self.text, scenario, &measured.markdown()) {
+            self.text = text;
+        }
         let path = &self.path;
-        self.text = rows::put_into(&self.text, scenario, &measured.markdown())
-            .with_context(|| format!("{} has no markers for {scenario}", path.display()))?;
         fs::write(path, &self.text).with_context(|| format!("write {}", path.display()))
     }
 }
