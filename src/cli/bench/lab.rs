@@ -104,6 +104,13 @@ impl Part {
         (self.child.stdin.take(), self.child.stdout.take())
     }
 
+    /// End it at once.
+    pub(super) fn kill(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Ask it to end (SIGTERM) and wait.
     pub(super) fn finish(mut self) -> anyhow::Result<ExitStatus> {
         kill(Pid::from_raw(i32::try_from(self.pid())?), Signal::SIGTERM)?;
@@ -120,9 +127,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -144,6 +149,14 @@ pub(super) fn own_mb(pid: u32) -> anyhow::Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
     Ok(kb.context("read RssAnon")? / 1024.0)
+}
+
+/// Memory of a process in MB, pages that others share counted by its part of them.
+pub(super) fn pss_mb(pid: u32) -> anyhow::Result<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    Ok(kb.context("read Pss")? / 1024.0)
 }
 
 /// Some processes' clocks at one moment.
