@@ -23,4 +23,5 @@ pub mod sessions;
 pub mod stats;
 pub mod stretch;
 pub mod talk;
+pub mod trial;
 pub mod viewer;
