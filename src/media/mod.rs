@@ -26,5 +26,6 @@ pub mod sessions;
 pub mod stats;
 pub mod stretch;
 pub mod talk;
+pub mod trial;
 pub mod viewer;
 pub mod voice;
