@@ -11,16 +11,18 @@ demo="openssh-server openssh-client pulseaudio pulseaudio-utils libasound2-plugi
 xdotool ffmpeg iproute2 python3 strace"
 # What checks the appliance's unit and launcher.
 appliance="systemd desktop-file-utils"
+# The bus of the tests, and what says the prompts (kiosk/prompts/make.sh).
+sayings="dbus-daemon espeak-ng"
 # What a window on X loads when it opens.
 window="libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxrandr2"
 
 command -v dpkg-query >/dev/null || {
-    echo "setup: this is no Debian system; install what these packages hold: $build $demo $appliance $window" >&2
+    echo "setup: this is no Debian system; install what these packages hold: $build $demo $appliance $sayings $window" >&2
     exit 1
 }
 
 missing=""
-for package in $build $demo $appliance $window; do
+for package in $build $demo $appliance $sayings $window; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing="$missing $package"
 done

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::budget::Tally;
+use super::events::Prompt;
 use super::eye::{self, Eye, StampReader};
 use super::facts::News;
 use crate::clock::Time;
@@ -26,9 +28,11 @@ use crate::device::sound::{Loudspeaker, Microphone};
 use crate::frame::{Packet, Size};
 use crate::geometry::Turn;
 use crate::identity::PeerKey;
+use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::listen::{Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
+use crate::media::prompt;
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
@@ -123,6 +127,7 @@ pub(super) struct CallMedia {
     listen: Arc<ListenStats>,
     loudness: Arc<Loudness>,
     speaker_gone: Arc<AtomicBool>,
+    announcer: Announcer,
     eye: Arc<Eye>,
     sending: Team,
     receiving: Team,
@@ -188,6 +193,7 @@ impl CallMedia {
             listen: Arc::new(ListenStats::as_loud_as(loudness.left())),
             loudness,
             speaker_gone: Arc::default(),
+            announcer: Announcer::new(),
             eye: Arc::default(),
             sending: Team::default(),
             receiving: Team::default(),
@@ -220,9 +226,11 @@ impl CallMedia {
         self.speaker_gone = speaker.stands_in();
         let open = Box::new(move || speaker.open());
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
+        let announcer = self.announcer.clone();
         match Playout::new(Stamps::Captured) {
             Ok(playout) => self.receiving.start("listen", |health| {
-                Listen::new(open, voice, playout, None, stats, health).woken_by(watch)
+                let listen = Listen::new(open, voice, playout, None, stats, health);
+                listen.with_announcer(announcer).woken_by(watch)
             }),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
@@ -273,6 +281,45 @@ impl CallMedia {
     /// 0 to 10.
     pub(super) fn set_volume(&self, volume: u8) {
         self.loudness.set(volume);
+    }
+
+    /// Send no better pictures than these.
+    pub(super) fn allow(&self, quality: Quality) {
+        tracing::info!("pictures may be {} at best", quality.word());
+    }
+
+    /// Say this over the call.
+    pub(super) fn say(&self, what: Prompt) {
+        let sound = match what {
+            Prompt::LineGone => prompt::LINE_GONE,
+        };
+        match prompt::decode(sound) {
+            Ok(sound) => self.announcer.say(sound),
+            Err(error) => tracing::error!("the prompt {what:?}: {error}"),
+        }
+    }
+
+    /// Say no more.
+    pub(super) fn hush(&self) {
+        self.announcer.hush();
+    }
+
+    /// Bytes of packets so far, with headers: sent, received.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        let stats = &self.ports.stats;
+        (count(&stats.bytes_out), count(&stats.bytes_in))
+    }
+
+    /// What went through so far.
+    pub(super) fn tally(&self) -> Tally {
+        let (sent, received) = self.bytes();
+        let picture_bytes = count(&self.camera.bytes) + count(&self.viewer.bytes);
+        Tally { bytes: sent + received, picture_bytes }
+    }
+
+    /// Pictures of theirs that were shown, and packets of their voice that were played.
+    pub(super) fn arrived(&self) -> (u64, u64) {
+        (self.eye.count(), count(&self.listen.packets))
     }
 
     /// Run the small own picture exactly while the screen shows it.

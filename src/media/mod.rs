@@ -15,6 +15,7 @@ pub mod line;
 pub mod listen;
 pub mod pace;
 pub mod playout;
+pub mod prompt;
 pub mod record;
 pub mod ring;
 pub mod sessions;
