@@ -7,8 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use twocan::device::metered;
-use twocan::supervisor::Supervisor;
+use twocan::device::metered::Watch;
+use twocan::stop::Stop;
+use twocan::supervisor::{Restart, Supervisor};
 use zbus::blocking::{Connection, connection};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -78,10 +79,11 @@ fn becomes(network: &Connection, metered: u32) {
 
 fn watch(supervisor: &mut Supervisor, bus: &str) -> Receiver<bool> {
     let (tell, told) = channel();
-    let watch = metered::Watch::at(bus.to_owned(), move |metered| {
+    let mut watch = Watch::at(bus.to_owned(), move |metered| {
         let _ = tell.send(metered);
     });
-    supervisor.start("metered", metered::RESTART, watch).unwrap();
+    let run = move |stop: &Stop| watch.run(stop).map_err(Into::into);
+    supervisor.start("metered", Restart::Never, run).unwrap();
     told
 }
 

@@ -217,6 +217,27 @@ fn stage_of_every_page(name: &str, panel: Panel) {
         );
         every_target_is_large_enough(&stage, page, panel);
         every_word_is_on_the_panel(&stage, page, panel);
+        if page.starts_with("in-call") {
+            no_word_stands_on_another(&stage, page);
+        }
+    }
+}
+
+/// Lines may stand closer than letters are high with all that hangs below them.
+fn no_word_stands_on_another(stage: &Stage, page: &str) {
+    let mut words = stage.with_role(AccessibleRole::Text);
+    words.retain(|word| word.size().width > 0.0);
+    for (one, word) in words.iter().enumerate() {
+        for other in &words[one + 1..] {
+            let ((at, size), (oat, osize)) = (
+                (word.absolute_position(), word.size()),
+                (other.absolute_position(), other.size()),
+            );
+            let wide = (at.x + size.width).min(oat.x + osize.width) - at.x.max(oat.x);
+            let high = (at.y + size.height).min(oat.y + osize.height) - at.y.max(oat.y);
+            let (label, below) = (word.accessible_label(), other.accessible_label());
+            assert!(wide <= 1.0 || high <= 10.0, "{label:?} and {below:?} on {page}");
+        }
     }
 }
 
@@ -410,25 +431,38 @@ fn the_strip_says_who_how_long_and_how_the_line_is() {
 
 #[test]
 fn two_meters_say_who_is_heard_to_the_eye_and_in_words() {
-    for (name, panel) in PANELS {
-        let stage = Stage::new(panel);
+    meters_are_lit(PANELS[0].1);
+}
+
+#[test]
+fn the_meters_stand_on_the_portrait_panel_too() {
+    meters_are_lit(PANELS[1].1);
+}
+
+fn meters_are_lit(panel: Panel) {
+    let stage = Stage::new(panel);
+    let show = |ours, theirs| {
         stage.show(in_call_with(|page| {
             if let Page::InCall { levels, .. } = page {
-                *levels = Levels { ours: 3, theirs: 5 };
+                *levels = Levels { ours, theirs };
             }
         }));
-        let lit = |label: &str| {
-            let meter = stage.element(label);
-            let (at, size) = (meter.absolute_position(), meter.size());
-            let snapshot = stage.snapshot();
-            let row = (at.y + size.height / 2.0) as u32;
-            let pixels = (at.x as u32..(at.x + size.width) as u32).map(|x| snapshot.pixel(x, row));
-            // Lamps begin where the colour becomes theirs.
-            let green: Vec<bool> = pixels.map(|pixel| pixel == Some([0x4b, 0xe0, 0x8f])).collect();
-            usize::from(green[0]) + green.windows(2).filter(|two| !two[0] && two[1]).count()
-        };
-        assert_eq!((lit("Your voice: 3 of 5"), lit("Anna's voice: 5 of 5")), (3, 5), "{name}");
-        stage.show(in_call());
-        assert_eq!((lit("Your voice: 0 of 5"), lit("Anna's voice: 0 of 5")), (0, 0), "{name}");
-    }
+    };
+    let lit = |label: &str| {
+        let meter = stage.element(label);
+        let (at, size) = (meter.absolute_position(), meter.size());
+        let snapshot = stage.snapshot();
+        let row = (at.y + size.height / 2.0) as u32;
+        let pixels = (at.x as u32..(at.x + size.width) as u32).map(|x| snapshot.pixel(x, row));
+        let green: Vec<bool> = pixels.map(|pixel| pixel == Some([0x4b, 0xe0, 0x8f])).collect();
+        // A lamp begins where its colour does.
+        usize::from(green[0]) + green.windows(2).filter(|two| !two[0] && two[1]).count()
+    };
+    show(3, 5);
+    assert_eq!((lit("Your voice: 3 of 5"), lit("Anna's voice: 5 of 5")), (3, 5));
+    show(0, 1);
+    assert_eq!((lit("Your voice: 0 of 5"), lit("Anna's voice: 1 of 5")), (0, 1));
+    // More than there is.
+    show(9, 0);
+    assert_eq!((lit("Your voice: 5 of 5"), lit("Anna's voice: 0 of 5")), (5, 0));
 }

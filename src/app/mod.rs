@@ -46,7 +46,7 @@ use crate::config::Metered as MeteredChoice;
 use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
 use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
-use crate::device::metered;
+use crate::device::metered::Watch;
 use crate::identity::{Identity, IdentityError};
 use crate::queue::Queue;
 use crate::settings;
@@ -70,6 +70,10 @@ use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
 const INBOX: usize = 1024;
+
+/// A system bus that hung up is looked for again.
+const BUS: Restart =
+    Restart::Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
 
 /// Why a kiosk can't start.
 #[derive(Debug, thiserror::Error)]
@@ -282,7 +286,9 @@ fn watch_network(
         MeteredChoice::Auto => {
             let inbox = inbox.clone();
             let tell = move |metered| inbox.put(Input::Metered(metered));
-            supervisor.start("metered", metered::RESTART, metered::Watch::new(tell))?;
+            let mut watch = Watch::new(tell);
+            let run = move |stop: &Stop| watch.run(stop).map_err(Into::into);
+            supervisor.start("metered", BUS, run)?;
         }
     }
     Ok(())

@@ -5,14 +5,13 @@
 //!              Get org.freedesktop.NetworkManager Metered ──> 1 yes, 3 guessed yes ──> tell(true)
 //!                                              no NetworkManager, anything else ──> tell(false)
 //! ```
-//! A worker that sleeps until the bus has news. Without a bus it is not metered, and there is nothing
+//! For a thread that sleeps until the bus has news. Without a bus it is not metered, and there is nothing
 //! to wait for. The one place that says `zbus::`.
 
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use zbus::Message;
 use zbus::address::transport::{Transport, UnixSocket};
@@ -21,11 +20,6 @@ use zbus::message::{Flags, Type};
 use zbus::zvariant::OwnedValue;
 
 use crate::stop::{Stop, Wake};
-use crate::supervisor::{Restart, Worker, WorkerError};
-
-/// A bus that went away is looked for again, at first after a second.
-pub const RESTART: Restart =
-    Restart::Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
 
 const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 const PATH: &str = "/org/freedesktop/NetworkManager";
@@ -54,7 +48,7 @@ pub struct Watch<F> {
     told: Option<bool>,
 }
 
-impl<F: FnMut(bool) + Send> Watch<F> {
+impl<F: FnMut(bool)> Watch<F> {
     /// On the system's bus; `tell` is called in the worker's thread.
     pub fn new(tell: F) -> Self {
         Self { bus: None, tell, told: None }
@@ -63,6 +57,30 @@ impl<F: FnMut(bool) + Send> Watch<F> {
     /// On the bus at this D-Bus address.
     pub fn at(address: String, tell: F) -> Self {
         Self { bus: Some(address), ..Self::new(tell) }
+    }
+
+    /// Follow it until `stop`; at once at an end where there is no bus.
+    ///
+    /// # Errors
+    /// The bus takes no more, or hung up: it may be there again later.
+    pub fn run(&mut self, stop: &Stop) -> Result<(), MeteredError> {
+        let stream = match connect(self.bus.as_deref()) {
+            Ok(stream) => stream,
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+                self.tell(false, "there is no system bus");
+                return Ok(());
+            }
+            Err(cause) => return Err(MeteredError::Connect(cause)),
+        };
+        let line = Arc::new(Line(stream.try_clone().map_err(MeteredError::Connect)?));
+        let waker: Weak<dyn Wake> = Arc::downgrade(&line) as Weak<dyn Wake>;
+        stop.wakes(waker);
+        if stop.is_stopped() {
+            return Ok(());
+        }
+        let connection = connection::Builder::async_io_unix_stream(stream).build();
+        let ended = connection.map_err(MeteredError::Bus).and_then(|bus| self.follow(&bus));
+        if stop.is_stopped() { Ok(()) } else { ended }
     }
 
     fn tell(&mut self, metered: bool, why: &str) {
@@ -111,28 +129,6 @@ impl<F: FnMut(bool) + Send> Watch<F> {
             }
         }
         Err(MeteredError::Gone)
-    }
-}
-
-impl<F: FnMut(bool) + Send> Worker for Watch<F> {
-    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let stream = match connect(self.bus.as_deref()) {
-            Ok(stream) => stream,
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                self.tell(false, "there is no system bus");
-                return Ok(());
-            }
-            Err(cause) => return Err(MeteredError::Connect(cause).into()),
-        };
-        let line = Arc::new(Line(stream.try_clone().map_err(MeteredError::Connect)?));
-        let waker: Weak<dyn Wake> = Arc::downgrade(&line) as Weak<dyn Wake>;
-        stop.wakes(waker);
-        if stop.is_stopped() {
-            return Ok(());
-        }
-        let connection = connection::Builder::async_io_unix_stream(stream).build();
-        let ended = connection.map_err(MeteredError::Bus).and_then(|bus| self.follow(&bus));
-        if stop.is_stopped() { Ok(()) } else { ended.map_err(Into::into) }
     }
 }
 
