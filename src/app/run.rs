@@ -85,6 +85,8 @@ pub(super) struct Loop {
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
+    /// How the sessions with those that can be reached run.
+    pub(super) paths: HashMap<PeerKey, tunnel::Path>,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -155,7 +157,11 @@ impl Loop {
     }
 
     fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
-        if let tunnel::Event::PeerUp { peer, media, .. } = &event {
+        if let tunnel::Event::PeerDown { peer, .. } = &event {
+            self.paths.remove(peer);
+        }
+        if let tunnel::Event::PeerUp { peer, media, path, .. } = &event {
+            self.paths.insert(*peer, path.clone());
             self.sizes.insert(*peer, media.size);
             if let Some(media) = self.media.as_ref().filter(|media| media.peer() == *peer) {
                 media.path_renewed();
@@ -193,6 +199,14 @@ impl Loop {
             Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
             Request::Hide { .. } => return (Answer::refused("there is no call"), true),
             Request::Volume { volume } => Event::Volume(volume),
+            Request::Mark => {
+                let Some(media) = &mut self.media else {
+                    return (Answer::refused("there is no call"), true);
+                };
+                self.settled = true;
+                media.settle(now);
+                return (Answer::default(), true);
+            }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));

@@ -137,6 +137,7 @@ fn call(kiosk: &Loop) -> CallStatus {
             figures
         }),
         reconnects: kiosk.reconnects,
+        path: kiosk.paths.get(&party.peer).map(ToString::to_string),
         ..with(state, party)
     };
     match kiosk.core.call() {

@@ -22,6 +22,8 @@ mod letters;
 pub mod loudness;
 pub mod metered;
 pub mod mirror;
+pub mod namespace;
+pub mod network_news;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
@@ -36,6 +38,7 @@ pub mod test_pattern;
 mod ticker;
 pub mod tone;
 pub mod touch_devices;
+pub mod tun;
 pub mod v4l2;
 pub mod wav;
 

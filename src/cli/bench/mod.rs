@@ -16,6 +16,7 @@ mod start;
 mod units;
 mod video;
 mod voice;
+pub mod wan;
 
 use std::fs;
 use std::path::PathBuf;
