@@ -6,6 +6,7 @@ use super::pictures::Report;
 use crate::call::Outcome;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
+use crate::tunnel::{self, RelayStatus};
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
 use crate::wire::signal::Signal;
@@ -45,6 +46,34 @@ pub enum Event {
     Tick,
     /// The program was told to end.
     ShutDown,
+}
+
+impl Event {
+    /// What the tunnel says, where it concerns the core.
+    pub(super) fn of_tunnel(event: tunnel::Event) -> Option<Self> {
+        Some(match event {
+            tunnel::Event::Relay(status) => Event::Meeting(match status {
+                RelayStatus::Disconnected => Meeting::None,
+                RelayStatus::Connecting => Meeting::Trying(None),
+                RelayStatus::Connected => Meeting::Connected,
+                RelayStatus::Backoff { sentence, refused: true } => Meeting::Refused(sentence),
+                RelayStatus::Backoff { sentence, refused: false } => {
+                    Meeting::Trying(Some(sentence))
+                }
+                RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
+            }),
+            tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
+            tunnel::Event::PeerDown { peer, .. } => Event::PeerDown(peer, None),
+            tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
+            tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
+            tunnel::Event::Clock { .. } => return None,
+            tunnel::Event::DoorOpen { address } => {
+                tracing::info!("the door is open at {address}");
+                Event::Door(None)
+            }
+            tunnel::Event::DoorFailed { sentence } => Event::Door(Some(sentence)),
+        })
+    }
 }
 
 /// What to do.

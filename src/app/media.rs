@@ -9,12 +9,12 @@
 //! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
 //! the call goes on.
 
+mod asked;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::budget::Tally;
-use super::events::Prompt;
 use super::eye::{self, Eye, StampReader};
 use super::facts::News;
 use crate::clock::Time;
@@ -32,7 +32,6 @@ use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::listen::{Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
-use crate::media::prompt;
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
@@ -281,45 +280,6 @@ impl CallMedia {
     /// 0 to 10.
     pub(super) fn set_volume(&self, volume: u8) {
         self.loudness.set(volume);
-    }
-
-    /// Send no better pictures than these.
-    pub(super) fn allow(&self, quality: Quality) {
-        tracing::info!("pictures may be {} at best", quality.word());
-    }
-
-    /// Say this over the call.
-    pub(super) fn say(&self, what: Prompt) {
-        let sound = match what {
-            Prompt::LineGone => prompt::LINE_GONE,
-        };
-        match prompt::decode(sound) {
-            Ok(sound) => self.announcer.say(sound),
-            Err(error) => tracing::error!("the prompt {what:?}: {error}"),
-        }
-    }
-
-    /// Say no more.
-    pub(super) fn hush(&self) {
-        self.announcer.hush();
-    }
-
-    /// Bytes of packets so far, with headers: sent, received.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        let stats = &self.ports.stats;
-        (count(&stats.bytes_out), count(&stats.bytes_in))
-    }
-
-    /// What went through so far.
-    pub(super) fn tally(&self) -> Tally {
-        let (sent, received) = self.bytes();
-        let picture_bytes = count(&self.camera.bytes) + count(&self.viewer.bytes);
-        Tally { bytes: sent + received, picture_bytes }
-    }
-
-    /// Pictures of theirs that were shown, and packets of their voice that were played.
-    pub(super) fn arrived(&self) -> (u64, u64) {
-        (self.eye.count(), count(&self.listen.packets))
     }
 
     /// Run the small own picture exactly while the screen shows it.

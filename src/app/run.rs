@@ -17,7 +17,6 @@ use chrono::{DateTime, Datelike, Local, Timelike};
 
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
-use super::facts::Meeting;
 use super::media::{CallMedia, MediaPlan};
 use super::pictures::Report;
 use super::record::{self, Course};
@@ -33,7 +32,7 @@ use crate::records;
 use crate::settings::{self, Settings};
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
+use crate::tunnel::{self, MediaPorts, Tunnel};
 use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
 use crate::usage::Month;
@@ -170,7 +169,7 @@ impl Loop {
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
-        from_tunnel(event)
+        Event::of_tunnel(event)
     }
 
     fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
@@ -287,23 +286,13 @@ impl Loop {
                 let signal = Signal::Report { shown, voice, quality, takes };
                 self.tunnel.send(tunnel::Command::Send { peer, signal });
             }
-            Effect::Allow(quality) => {
+            effect @ (Effect::Allow(_) | Effect::Say(_) | Effect::Hush) => {
                 if let Some(media) = &self.media {
-                    media.allow(quality);
-                }
-            }
-            Effect::Say(prompt) => {
-                if let Some(media) = &self.media {
-                    media.say(prompt);
-                }
-            }
-            Effect::Hush => {
-                if let Some(media) = &self.media {
-                    media.hush();
+                    media.carry_out(&effect);
                 }
             }
             Effect::Metered(metered) => {
-                tracing::info!(metered, "the network");
+                self.tunnel.send(tunnel::Command::SetMetered(metered));
             }
             Effect::KeepUsage(usage) => {
                 if let Err(error) = usage.keep(&self.state_folder) {
@@ -459,27 +448,4 @@ pub(super) fn next_deadline(
     };
     let light = core.power().deadline(now, wall.time());
     [core.deadline(), next_look, light, minute].into_iter().flatten().min()
-}
-
-fn from_tunnel(event: tunnel::Event) -> Option<Event> {
-    Some(match event {
-        tunnel::Event::Relay(status) => Event::Meeting(match status {
-            RelayStatus::Disconnected => Meeting::None,
-            RelayStatus::Connecting => Meeting::Trying(None),
-            RelayStatus::Connected => Meeting::Connected,
-            RelayStatus::Backoff { sentence, refused: true } => Meeting::Refused(sentence),
-            RelayStatus::Backoff { sentence, refused: false } => Meeting::Trying(Some(sentence)),
-            RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
-        }),
-        tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
-        tunnel::Event::PeerDown { peer, .. } => Event::PeerDown(peer, None),
-        tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
-        tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
-        tunnel::Event::Clock { .. } => return None,
-        tunnel::Event::DoorOpen { address } => {
-            tracing::info!("the door is open at {address}");
-            Event::Door(None)
-        }
-        tunnel::Event::DoorFailed { sentence } => Event::Door(Some(sentence)),
-    })
 }
