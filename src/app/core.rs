@@ -425,7 +425,7 @@ impl Core {
         }
         if let Some(peer) = new_link.filter(|peer| self.talks_with(*peer)) {
             // What they were told last may have gone with the link.
-            self.pictures.link_renewed();
+            self.pictures.link_renewed(now);
             let hide = Signal::Hide { picture: self.hidden, sound: self.hidden };
             effects.push(Effect::Send(peer, hide));
         }

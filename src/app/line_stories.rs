@@ -48,9 +48,11 @@ fn a_class_of_quality_is_told_once_and_again_on_every_new_link() {
     // Nobody is there to hear it.
     assert_eq!(news(&mut core, Quality::Stills, at(14)), []);
     let effects = core.handle(Event::PeerUp(ANNA), at(15));
-    assert!(effects.contains(&report(Quality::Stills, Quality::Full)), "{effects:?}");
+    // What was measured was measured on the line before.
+    assert!(effects.contains(&report(Quality::Full, Quality::Full)), "{effects:?}");
     said(&mut core, ANNA, Signal::Resume { call: 7 }, at(15));
     assert_eq!(news(&mut core, Quality::Stills, at(16)), []);
+    assert_eq!(news(&mut core, Quality::Stills, at(18)), [report(Quality::Stills, Quality::Full)]);
 }
 
 #[test]
@@ -58,10 +60,8 @@ fn pictures_that_begin_small_are_no_news_and_nothing_is_said_at_rest() {
     let mut core = in_call();
     assert_eq!(news(&mut core, Quality::Smaller, at(3)), []);
     assert_eq!(reads(&core, at(3)).2, Line::Good);
-    // What begins as stills is.
-    let effects = news(&mut core, Quality::Stills, at(4));
-    assert_eq!(effects, [report(Quality::Stills, Quality::Full)]);
-    let effects = news(&mut core, Quality::Smaller, at(6));
+    assert_eq!(news(&mut core, Quality::Stills, at(4)), []);
+    let effects = news(&mut core, Quality::Smaller, at(5));
     assert_eq!(effects, [report(Quality::Smaller, Quality::Full)]);
     core.handle(Event::Touched(Command::HangUp), at(7));
     assert_eq!(news(&mut core, Quality::Full, at(8)), []);

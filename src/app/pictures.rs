@@ -14,7 +14,8 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::quality::Quality;
 
-/// Pictures begin small and grow; until then smaller ones are no news.
+/// Pictures begin small and grow, and what was measured before belongs to the line before: until then
+/// nothing is news.
 const BEGINNING: Duration = Duration::from_secs(3);
 
 /// What is known of the pictures of the call that runs, or of the last one.
@@ -61,8 +62,7 @@ impl Pictures {
 
     /// Ours, of which `measured` is what the workers say, as far as it is news.
     pub fn ours(&self, measured: Quality, now: Time) -> Quality {
-        let begins = now.since(self.ours_since) < BEGINNING;
-        if begins && measured < Quality::Stills { Quality::Full } else { measured }
+        if now.since(self.ours_since) < BEGINNING { Quality::Full } else { measured }
     }
 
     /// The best that goes either way, where `takes` is the best that may cost us.
@@ -90,9 +90,10 @@ impl Pictures {
         self.theirs_since = now;
     }
 
-    /// What they were told last may have gone with the link.
-    pub fn link_renewed(&mut self) {
+    /// What they were told last may have gone with the link before this one.
+    pub fn link_renewed(&mut self, now: Time) {
         self.reported = None;
+        self.ours_since = now;
     }
 
     /// They say this.

@@ -46,7 +46,7 @@ pub const TOO_DEAR: &str = "The pictures have paused to save data. You can still
 /// Instead of the picture: what there is of the line belongs to the voice.
 pub const TOO_SLOW: &str = "The line is too slow for pictures. You can still talk.";
 /// Instead of the picture: there was one, and the next is on its way.
-pub const BACK: &str = "The line is back. The picture comes in a moment.";
+pub const BACK: &str = "The picture comes back in a moment.";
 
 /// Instead of the picture: the line has been lost for long.
 pub fn still_trying(name: &str) -> String {
