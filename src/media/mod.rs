@@ -9,8 +9,12 @@
 
 pub mod announce;
 pub mod camera;
+pub mod comfort;
+mod darkroom;
+pub mod drift;
 pub mod gain;
 pub mod jitter;
+pub mod level;
 pub mod line;
 pub mod listen;
 pub mod pace;
@@ -18,8 +22,10 @@ pub mod playout;
 pub mod prompt;
 pub mod record;
 pub mod ring;
+mod scene;
 pub mod sessions;
-pub mod shorten;
 pub mod stats;
+pub mod stretch;
 pub mod talk;
 pub mod viewer;
+pub mod voice;
