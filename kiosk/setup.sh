@@ -13,16 +13,18 @@ xdotool ffmpeg iproute2 nftables python3 strace"
 counting="valgrind"
 # What checks the appliance's unit and launcher.
 appliance="systemd desktop-file-utils"
+# The bus of the tests, and what says the prompts (kiosk/prompts/make.sh).
+sayings="dbus-daemon espeak-ng"
 # What a window on X loads when it opens.
 window="libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxrandr2"
 
 command -v dpkg-query >/dev/null || {
-    echo "setup: this is no Debian system; install what these packages hold: $build $demo $counting $appliance $window" >&2
+    echo "setup: this is no Debian system; install what these packages hold: $build $demo $counting $appliance $sayings $window" >&2
     exit 1
 }
 
 missing=""
-for package in $build $demo $counting $appliance $window; do
+for package in $build $demo $counting $appliance $sayings $window; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing="$missing $package"
 done

@@ -19,6 +19,7 @@ pub mod line;
 pub mod listen;
 pub mod pace;
 pub mod playout;
+pub mod prompt;
 pub mod record;
 pub mod ring;
 mod scene;
