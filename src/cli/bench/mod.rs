@@ -8,11 +8,14 @@
 //! installed leaves its rows without a peer.
 
 mod call;
+mod faults;
 mod lab;
+mod naive;
 mod pair;
 mod peer;
 pub mod rows;
 mod start;
+mod thin;
 mod units;
 mod video;
 mod voice;
@@ -47,8 +50,9 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const NAMES: [&str; 5] = ["units", "video", "call", "start", "voice"];
-const SCENARIOS: [Scenario; 5] = [units::run, video::run, call::run, start::run, voice::run];
+const NAMES: [&str; 7] = ["units", "video", "call", "start", "voice", "thin", "faults"];
+const SCENARIOS: [Scenario; 7] =
+    [units::run, video::run, call::run, start::run, voice::run, thin::run, faults::run];
 
 /// Measure.
 ///

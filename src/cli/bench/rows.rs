@@ -46,8 +46,10 @@ pub struct Row {
     pub theirs: Option<Spread>,
     /// Theirs over ours, of medians.
     pub ratio: Option<f64>,
-    /// The most (in `unit`) that is wanted of us.
+    /// What is wanted of us, in `unit`.
     pub target: Option<f64>,
+    /// Whether that is the least that is wanted; else it is the most.
+    pub at_least: bool,
     /// Whether our median is within the target.
     pub ok: Option<bool>,
 }
@@ -63,8 +65,21 @@ impl Row {
     ) -> Option<Self> {
         let ours = Spread::of(values)?;
         let ok = target.map(|target| ours.median <= target);
-        let (peer, theirs, ratio) = (None, None, None);
-        Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, ok })
+        let (peer, theirs, ratio, at_least) = (None, None, None, false);
+        Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, at_least, ok })
+    }
+
+    /// The same for what should be large: the target is the least that is wanted.
+    pub fn at_least(
+        scenario: &'static str,
+        metric: &'static str,
+        unit: &'static str,
+        values: &[f64],
+        target: f64,
+    ) -> Option<Self> {
+        let row = Self::ours(scenario, metric, unit, values, Some(target))?;
+        let ok = Some(row.ours.median >= target);
+        Some(Self { at_least: true, ok, ..row })
     }
 
     /// The same with what `peer` needed for it in the same run; unchanged when nothing was measured
