@@ -344,3 +344,26 @@ fn median(values: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn status(p95: f64, shown: u64, arrivals: u64) -> Value {
+        let ages = |count: u64| json!({ "p50": 50.0, "p95": p95, "p99": p95, "count": count });
+        json!({ "call": { "figures": {
+            "video": { "age_ms": ages(shown), "shown": shown },
+            "audio": { "arrival_ms": ages(arrivals), "packets": 450 },
+        } } })
+    }
+
+    #[test]
+    fn the_worse_end_counts_and_what_was_not_counted_is_no_figure() {
+        let window = Window::of(&[status(100.0, 150, 450), status(240.0, 120, 450)], 10.0);
+        assert_eq!((window.picture_p95, window.voice_p95, window.fps), (240.0, 240.0, 12.0));
+        assert!((window.voice_share - 0.9).abs() < 1e-9);
+        let window = Window::of(&[status(100.0, 150, 0), status(240.0, 120, 450)], 10.0);
+        assert!(Row::ours("thin", "voice age p95", "ms", &[window.voice_p95], None).is_none());
+    }
+}
