@@ -175,6 +175,7 @@ pub fn start(
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),
+        paths: HashMap::new(),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

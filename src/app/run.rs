@@ -81,6 +81,8 @@ pub(super) struct Loop {
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
+    /// How the sessions with those that can be reached run.
+    pub(super) paths: HashMap<PeerKey, tunnel::Path>,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -150,7 +152,11 @@ impl Loop {
     }
 
     fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
-        if let tunnel::Event::PeerUp { peer, media, .. } = &event {
+        if let tunnel::Event::PeerDown { peer, .. } = &event {
+            self.paths.remove(peer);
+        }
+        if let tunnel::Event::PeerUp { peer, media, path, .. } = &event {
+            self.paths.insert(*peer, path.clone());
             self.sizes.insert(*peer, media.size);
             if let Some(media) = self.media.as_ref().filter(|media| media.peer() == *peer) {
                 media.path_renewed();

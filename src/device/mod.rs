@@ -22,6 +22,7 @@ mod letters;
 pub mod loudness;
 pub mod mirror;
 pub mod namespace;
+pub mod network_news;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;

@@ -19,6 +19,7 @@ use super::clock_offset::PeerClock;
 use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
+use super::road::Pulse;
 use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
@@ -33,6 +34,9 @@ const STUCK: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(1);
 /// A picture stream that has shown life and then says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_millis(1800);
+/// Bytes of a connection beneath in that time which say that a large packet is on its way; the answers
+/// to pings alone are fewer.
+const MOVING: u64 = 512;
 
 /// One SSH channel, whichever end opened it.
 pub(super) struct Stream {
@@ -109,14 +113,17 @@ pub(super) struct Shared {
     pub(super) clock: PeerClock,
     /// When something whole last came on control or audio, in µs of our clock.
     heard: AtomicU64,
+    /// Every byte is paid for.
+    pub(super) metered: watch::Receiver<bool>,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    pub(super) fn new(metered: watch::Receiver<bool>, counters: Arc<Counters>) -> Self {
         Self {
+            metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
             heard: AtomicU64::new(0),
@@ -147,15 +154,19 @@ pub(super) async fn next_bytes(read: &mut ChannelReadHalf) -> Option<Bytes> {
 }
 
 /// Read packets to the end of the stream. With ports attached, a picture stream that has spoken since
-/// and then says nothing for [`SILENCE`] is silent: its writer shows life every second.
+/// and then says nothing for [`SILENCE`] is silent (its writer shows life every second), unless the
+/// connection beneath brings something meanwhile: a large packet takes its time on a thin line, and
+/// shows itself only at its end.
 pub(super) async fn read_packets(
     mut read: ChannelReadHalf,
     lane: Lane,
     shared: Arc<Shared>,
+    beneath: Pulse,
 ) -> End {
     let mut cutter = PacketCutter::default();
     let mut ports = shared.ports.subscribe();
     let mut spoken = false;
+    let mut felt = 0;
     loop {
         let (limit, end) = match (lane, spoken, cutter.is_inside()) {
             (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
@@ -173,8 +184,15 @@ pub(super) async fn read_packets(
                 }
                 Err(_) => return End::closed(),
             },
-            () = tokio::time::sleep(limit) => return end,
+            () = tokio::time::sleep(limit) => {
+                let before = std::mem::replace(&mut felt, beneath.bytes());
+                if end.silent && felt - before >= MOVING {
+                    continue;
+                }
+                return end;
+            }
         };
+        felt = beneath.bytes();
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };
