@@ -39,7 +39,8 @@ pub struct Habits {
 }
 
 impl Default for Habits {
-    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it.
+    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it. Both speak the
+    /// same, which one of them would take for an echo, and a tone for noise: neither is touched.
     fn default() -> Self {
         let sound = ("tone".to_owned(), "null".to_owned());
         Self {
@@ -49,7 +50,7 @@ impl Default for Habits {
             quality: 75,
             sound: [sound.clone(), sound],
             kiosk: String::new(),
-            call: String::new(),
+            call: "dtx = false\ncleaning = \"off\"".to_owned(),
         }
     }
 }
