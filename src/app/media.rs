@@ -397,6 +397,7 @@ impl CallMedia {
         let (camera, viewer) = (&self.camera, &self.viewer);
         let (talk, listen) = (&self.talk, &self.listen);
         let shown = self.eye.count();
+        let last = self.eye.last();
         Figures {
             since_us: self.started.micros(),
             video: VideoFigures {
@@ -411,6 +412,8 @@ impl CallMedia {
                     + count(&viewer.shown).saturating_sub(shown),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
+                last_captured_us: last.map(|(captured, _)| captured.micros()),
+                last_shown_us: last.map(|(_, shown)| shown.micros()),
                 ..VideoFigures::default()
             },
             audio: AudioFigures {

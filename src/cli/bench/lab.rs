@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cli::demo::place::Place;
 use crate::clock::{self, Time};
 use crate::stop::Stop;
 
@@ -187,11 +188,18 @@ pub(super) fn installed(program: &str) -> bool {
 
 /// Wait until something listens at this port of 127.0.0.1, without connecting to it.
 pub(super) fn wait_for_listener(port: u16) -> anyhow::Result<()> {
+    wait_for_listener_at(&Place::here(), port)
+}
+
+/// The same at another place.
+pub(super) fn wait_for_listener_at(place: &Place, port: u16) -> anyhow::Result<()> {
     let wanted = format!("0100007F:{port:04X} 00000000:0000 0A");
     let anywhere = format!("00000000:{port:04X} 00000000:0000 0A");
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
-        let table = fs::read_to_string("/proc/net/tcp").context("read /proc/net/tcp")?;
+        // What a thread reads there is the table of its own network.
+        let table = place.visit(|| fs::read_to_string("/proc/thread-self/net/tcp"))?;
+        let table = table.context("read /proc/thread-self/net/tcp")?;
         if table.contains(&wanted) || table.contains(&anywhere) {
             return Ok(());
         }

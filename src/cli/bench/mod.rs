@@ -10,15 +10,18 @@
 mod bare;
 mod baresip;
 mod call;
+mod faults;
 mod growth;
 mod instructions;
 mod lab;
+mod naive;
 mod pair;
 mod peer;
 mod pieces;
 pub mod rows;
 mod start;
 mod string;
+mod thin;
 mod units;
 mod video;
 mod voice;
@@ -64,7 +67,7 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 7] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("units", units::run),
     ("instructions", instructions::run),
     ("video", video::run),
@@ -72,6 +75,8 @@ const SCENARIOS: [(&str, Scenario); 7] = [
     ("start", start::run),
     ("voice", voice::run),
     ("growth", growth::run),
+    ("thin", thin::run),
+    ("faults", faults::run),
 ];
 
 fn names() -> impl Iterator<Item = &'static str> {
