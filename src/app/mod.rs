@@ -39,6 +39,7 @@ use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
 use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
 use crate::identity::{Identity, IdentityError};
+use crate::media::pace::Ceiling;
 use crate::queue::Queue;
 use crate::settings;
 use crate::stop::Stop;
@@ -176,6 +177,7 @@ pub fn start(
         reconnects: 0,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        ceiling: Ceiling::default(),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {
