@@ -34,12 +34,12 @@ use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::level;
 use crate::media::listen::{Lateness, Listen, ListenStats};
+use crate::media::pace::{Ceiling, ladder};
 use crate::media::playout::{Playout, Stamps};
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
 use crate::media::voice::FarEnd;
-use crate::quality::Quality;
 use crate::queue::Queue;
 use crate::supervisor::{Health, Restart, Supervisor, Worker};
 use crate::tunnel::MediaPorts;
@@ -127,6 +127,7 @@ pub(super) struct CallMedia {
     ports: MediaPorts,
     own_pictures: Queue<Packet>,
     new_path: Arc<AtomicBool>,
+    ceiling: Ceiling,
     camera: Arc<camera::Counters>,
     talk: Arc<TalkStats>,
     viewer: Arc<viewer::Counters>,
@@ -141,7 +142,6 @@ pub(super) struct CallMedia {
     own_view: Team,
     started: Time,
     baseline: Option<Figures>,
-    thin_mark: (u64, u64),
 }
 
 /// A device that hangs longer than this in its driver is left behind: hanging up must not wait.
@@ -177,13 +177,14 @@ impl Team {
 }
 
 impl CallMedia {
-    /// Open everything and let it run.
+    /// Open everything and let it run. Whoever keeps `ceiling` may lower and raise it in the call.
     pub(super) fn start(
         plan: MediaPlan,
         peer: PeerKey,
         ports: MediaPorts,
         face: &Arc<dyn Face>,
         volume: u8,
+        ceiling: Ceiling,
         now: Time,
     ) -> Self {
         let loudness = Loudness::new(volume);
@@ -194,6 +195,7 @@ impl CallMedia {
             ports,
             own_pictures: Queue::newest_wins(1),
             new_path: Arc::default(),
+            ceiling,
             camera: Arc::default(),
             talk: Arc::default(),
             viewer: Arc::default(),
@@ -208,7 +210,6 @@ impl CallMedia {
             own_view: Team::default(),
             started: now,
             baseline: None,
-            thin_mark: (0, 0),
         };
         media.start_receiving();
         media.start_sending();
@@ -252,8 +253,12 @@ impl CallMedia {
         let gate = Gate::acknowledged(self.ports.acks_in.clone(), Arc::clone(&self.new_path));
         let (pictures, own) = (self.ports.pictures_out.clone(), self.own_pictures.clone());
         let counters = Arc::clone(&self.camera);
+        let (ceiling, spacing) = (self.ceiling.clone(), Arc::clone(&self.ports.pictures_spacing));
         self.sending.start("camera", |health| {
-            Camera::new(open, settings, gate, pictures, counters, health).with_own_view(own)
+            Camera::new(open, settings, gate, pictures, counters, health)
+                .with_own_view(own)
+                .with_ceiling(ceiling)
+                .with_spacing(spacing)
         });
         let mut microphone = Microphone::new(&self.plan.microphone);
         let watch = microphone.watch();
@@ -326,20 +331,11 @@ impl CallMedia {
     }
 
     /// What the core wants to know once a second.
-    pub(super) fn news(&mut self) -> News {
-        let captured = count(&self.camera.captured);
-        let skipped = count(&self.camera.skipped);
-        let (before_captured, before_skipped) =
-            std::mem::replace(&mut self.thin_mark, (captured, skipped));
+    pub(super) fn news(&self) -> News {
         News {
             // What a panel that is away would not tell.
             picture: self.viewer.last().map(|(shown, _)| shown),
-            // Until the ladder says it: every fifth picture is held back.
-            quality: if (skipped - before_skipped) * 5 > captured - before_captured {
-                Quality::Slower
-            } else {
-                Quality::Full
-            },
+            quality: ladder::class(count(&self.camera.rung) as usize),
             levels: self.levels(),
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
@@ -405,11 +401,15 @@ impl CallMedia {
                 sent: count(&camera.sent),
                 bytes_sent: count(&camera.bytes),
                 skipped: count(&camera.skipped),
+                unchanged: count(&camera.unchanged),
+                rung: count(&camera.rung),
+                quality: ladder::class(count(&camera.rung) as usize).word().to_owned(),
                 shown,
                 // Replaced on the way to the decoder, or between it and the eye.
                 dropped: self.ports.pictures_in.displaced()
                     + count(&viewer.dropped)
                     + count(&viewer.shown).saturating_sub(shown),
+                late: count(&viewer.late),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
                 last_captured_us: last.map(|(captured, _)| captured.micros()),

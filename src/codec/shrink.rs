@@ -176,7 +176,7 @@ mod tests {
     fn picture() -> Picture {
         let (width, height) = (SIZE.width as usize, SIZE.height as usize);
         let mut data = Vec::new();
-        for (every, base) in [(1, 40), (2, 100), (2, 140)] {
+        for (every, base) in [(1, 40), (2, 60), (2, 80)] {
             for y in (0..height).step_by(every) {
                 data.extend((0..width).step_by(every).map(|x| (base + x / 2 + y / 2) as u8));
             }

@@ -113,7 +113,7 @@ pub struct Camera {
     settings: Settings,
     gate: Gate,
     ceiling: Ceiling,
-    spacing: Arc<AtomicU32>,
+    spacing: Option<Arc<AtomicU32>>,
     packets: Queue<Packet>,
     counters: Arc<Counters>,
     health: Arc<Health>,
@@ -149,7 +149,7 @@ impl Camera {
             settings,
             gate,
             ceiling: Ceiling::default(),
-            spacing: Arc::default(),
+            spacing: None,
             packets,
             counters,
             health,
@@ -178,8 +178,13 @@ impl Camera {
     /// fast as it can.
     #[must_use]
     pub fn with_spacing(mut self, spacing: Arc<AtomicU32>) -> Self {
-        self.spacing = spacing;
+        self.spacing = Some(spacing);
         self
+    }
+
+    fn pace(&self, full: Size) -> Pace {
+        let pace = Pace::new(full, self.settings.quality);
+        if self.spacing.is_some() { pace } else { pace.unspaced() }
     }
 
     /// Take in the receiver's words, and ask the pace. Before that, what is known of the way there is
@@ -193,7 +198,7 @@ impl Camera {
     ) -> Turnout {
         let Gate::Acknowledged { acks, new_path } = &self.gate else { return Turnout::Go(None) };
         if new_path.swap(false, Ordering::Relaxed) {
-            *pace = Pace::new(full, self.settings.quality);
+            *pace = self.pace(full);
             darkroom.forget();
         }
         let lost = pace.lost();
@@ -270,7 +275,7 @@ impl Worker for Camera {
             return Err(TooLarge { size, limit }.into());
         }
         let mut picture = Picture::default();
-        let mut pace = Pace::new(size, self.settings.quality);
+        let mut pace = self.pace(size);
         let mut works = false;
         let (mut broken, mut useless_since) = (0, None::<Time>);
         while source.read(&mut picture, stop)? {
@@ -307,7 +312,9 @@ impl Worker for Camera {
                 self.health.works();
             }
             if let Some(order) = &order {
-                self.spacing.store(pace.spacing(), Ordering::Relaxed);
+                if let Some(spacing) = &self.spacing {
+                    spacing.store(pace.spacing(), Ordering::Relaxed);
+                }
                 pace.sent(self.sequence, order, payload.len(), clock::now());
                 darkroom.sent(&picture, order);
                 self.counters.made(order);

@@ -23,8 +23,8 @@ const PIXEL_NOISE: u8 = 20;
 const BLOCK_NOISE: u8 = 6;
 /// Of so many values, one may differ more.
 const STRAY_IN: usize = 2000;
-/// How much all values may differ on the average.
-const MEAN_NOISE: usize = 3;
+/// By how much the light may change; noise is as often more as it is less.
+const MEAN_NOISE: u64 = 3;
 /// A JPEG whose length differs by more than one in so many is of something else.
 const LENGTH_NOISE: usize = 50;
 /// What did not change is sent again after this.
@@ -105,13 +105,12 @@ fn is_same(one: &[u8], other: &[u8], noise: u8) -> bool {
     if one.len() != other.len() || one.is_empty() {
         return false;
     }
-    let (mut far, mut sum) = (0, 0);
+    let (mut far, mut sum) = (0, 0i64);
     for (a, b) in one.iter().zip(other) {
-        let difference = a.abs_diff(*b);
-        far += usize::from(difference > noise);
-        sum += usize::from(difference);
+        far += usize::from(a.abs_diff(*b) > noise);
+        sum += i64::from(*a) - i64::from(*b);
     }
-    far <= one.len() / STRAY_IN && sum <= MEAN_NOISE * one.len()
+    far <= one.len() / STRAY_IN && sum.unsigned_abs() <= MEAN_NOISE * one.len() as u64
 }
 
 #[cfg(test)]

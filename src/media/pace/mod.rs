@@ -75,6 +75,8 @@ pub struct Pace {
     /// When the stream's writer will be done with what it has.
     free: Time,
     due: Time,
+    /// Whoever writes the pictures spaces them.
+    spaced: bool,
     taken: Option<Time>,
     interval: f64,
     lost_in_row: u64,
@@ -92,11 +94,18 @@ impl Pace {
             measured: Time::default(),
             free: Time::default(),
             due: Time::default(),
+            spaced: true,
             taken: None,
             interval: 1.0 / USUAL_FPS,
             lost_in_row: 0,
             lost: 0,
         }
+    }
+
+    /// The same where nobody spaces pictures: each leaves at once, whatever [`Pace::spacing`] was.
+    #[must_use]
+    pub fn unspaced(self) -> Self {
+        Self { spaced: false, ..self }
     }
 
     /// The camera took a picture, whatever becomes of it: how often it does is learnt from that.
@@ -217,7 +226,7 @@ impl Pace {
 
     /// Bytes a second at which the stream is to write pictures; 0: as fast as it can.
     pub fn spacing(&self) -> u32 {
-        self.line.spacing() as u32
+        if self.spaced { self.line.spacing() as u32 } else { 0 }
     }
 
     /// Where on the ladder pictures are.
