@@ -30,7 +30,7 @@ use crate::geometry::Turn;
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::level;
-use crate::media::listen::{Listen, ListenStats};
+use crate::media::listen::{Lateness, Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
@@ -358,6 +358,7 @@ impl CallMedia {
     /// Begin to count anew: the figures that matter are those of a call that has settled.
     pub(super) fn settle(&mut self, now: Time) {
         self.eye.settle();
+        self.listen.settle();
         self.baseline = Some(Figures { since_us: now.micros(), ..self.counted() });
     }
 
@@ -366,13 +367,23 @@ impl CallMedia {
         let Some(baseline) = &self.baseline else { return self.whole_call() };
         let mut figures = self.counted().since(baseline);
         (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.since_settled();
-        figures
+        self.with_lateness(figures, self.listen.since_settled())
     }
 
     /// What was counted in all of the call.
     pub(super) fn whole_call(&self) -> Figures {
         let mut figures = self.counted();
         (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.whole_call();
+        self.with_lateness(figures, self.listen.whole_call())
+    }
+
+    /// Sound's delays, and how far it is ahead of the picture: from medians, where there are both.
+    fn with_lateness(&self, mut figures: Figures, sound: Lateness) -> Figures {
+        let (audio, picture) = (&mut figures.audio, &figures.video.age_ms);
+        (audio.arrival_ms, audio.heard_ms) = (sound.arrival, sound.heard);
+        if sound.heard.count > 0 && picture.count > 0 {
+            audio.lip_sync_ms = picture.p50 - sound.heard.p50;
+        }
         figures
     }
 
@@ -403,6 +414,7 @@ impl CallMedia {
                 bytes_received: count(&listen.bytes),
                 gaps: count(&listen.gaps),
                 late: count(&listen.late),
+                concealed_ms: count(&listen.concealed_ms),
                 target_ms: count(&listen.target_ms),
                 xruns: count(&talk.overruns) + count(&listen.underruns),
                 ..AudioFigures::default()

@@ -9,6 +9,8 @@
 
 pub mod announce;
 pub mod camera;
+pub mod comfort;
+pub mod drift;
 pub mod gain;
 pub mod jitter;
 pub mod level;
@@ -19,8 +21,8 @@ pub mod playout;
 pub mod record;
 pub mod ring;
 pub mod sessions;
-pub mod shorten;
 pub mod stats;
+pub mod stretch;
 pub mod talk;
 pub mod viewer;
 pub mod voice;

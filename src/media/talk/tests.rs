@@ -102,7 +102,7 @@ fn a_silence_is_no_gap_to_who_listens() {
         playout.pull(&mut into, now, |_| {});
         loud += u32::from(into.iter().any(|sample| *sample > 5_000));
     }
-    assert_eq!(playout.figures().gaps, 0);
+    assert_eq!(playout.figures().jitter.gaps, 0);
     assert!((190..=210).contains(&loud), "{loud} periods of tone");
 }
 
