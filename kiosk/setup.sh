@@ -9,18 +9,22 @@ libxkbcommon-dev libfontconfig-dev"
 # The relay of the demo and the tests, their sound cards, screen and footage.
 demo="openssh-server openssh-client pulseaudio pulseaudio-utils libasound2-plugins alsa-utils xvfb
 xdotool ffmpeg iproute2 nftables python3 strace"
+# What counts instructions (tests/instructions.rs).
+counting="valgrind"
 # What checks the appliance's unit and launcher.
 appliance="systemd desktop-file-utils"
+# The bus of the tests, and what says the prompts (kiosk/prompts/make.sh).
+sayings="dbus-daemon espeak-ng"
 # What a window on X loads when it opens.
 window="libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxrandr2"
 
 command -v dpkg-query >/dev/null || {
-    echo "setup: this is no Debian system; install what these packages hold: $build $demo $appliance $window" >&2
+    echo "setup: this is no Debian system; install what these packages hold: $build $demo $counting $appliance $sayings $window" >&2
     exit 1
 }
 
 missing=""
-for package in $build $demo $appliance $window; do
+for package in $build $demo $counting $appliance $sayings $window; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing="$missing $package"
 done

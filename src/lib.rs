@@ -24,5 +24,6 @@ pub mod store;
 pub mod supervisor;
 pub mod tunnel;
 pub mod ui;
+pub mod usage;
 pub mod watchdog;
 pub mod wire;

@@ -53,7 +53,7 @@ pub enum Direction {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
-    /// Bytes of packets sent, with their headers, without the tunnel's cost.
+    /// Bytes of packets sent, with their headers and acknowledgements, without the tunnel's cost.
     pub bytes_sent: u64,
     /// The same, received.
     pub bytes_received: u64,
@@ -73,6 +73,9 @@ pub struct Figures {
     pub voice_gaps: u64,
     /// Times the link was lost and came back.
     pub reconnects: u64,
+    /// The least there was of pictures, ours or theirs: `full`, `smaller`, `slower`, `stills` or
+    /// `voice-only`. Empty in what older versions wrote.
+    pub worst_quality: String,
 }
 
 /// One call.

@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address", "clock", "config", "contacts", "figures", "frame", "geometry", "identity", "name",
-    "photo", "quality", "queue", "records", "settings", "stop", "store",
+    "photo", "quality", "queue", "records", "settings", "stop", "store", "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];

@@ -112,6 +112,21 @@ fn one_dials_the_other_answers_they_see_and_hear_each_other_and_hang_up() {
         assert_eq!(calls[0]["direction"], direction);
         assert_eq!(calls[0]["reason"], "hung-up");
         assert!(calls[0]["figures"]["pictures_shown"].as_u64().unwrap() > 10, "{calls}");
+        assert_eq!(calls[0]["figures"]["reconnects"], 0);
+        assert!(!calls[0]["figures"]["worst_quality"].as_str().unwrap().is_empty(), "{calls}");
+    }
+    // The month has cost what its one call did, and the call no less than what went through it.
+    for (kiosk, home) in
+        [(&mut scene.anna, &scene.family.anna), (&mut scene.bert, &scene.family.bert)]
+    {
+        let calls = calls(home);
+        let bytes = |key: &str| calls[0]["figures"][key].as_u64().unwrap();
+        let month = kiosk.status().unwrap()["data"]["month_bytes"].as_u64().unwrap();
+        assert!(bytes("bytes_sent") > 10_000 && bytes("bytes_received") > 10_000, "{calls}");
+        assert!(
+            month > 20_000 && month <= bytes("bytes_sent") + bytes("bytes_received"),
+            "{month}"
+        );
     }
 }
 

@@ -15,7 +15,7 @@ use twocan::ui::face::{Hook, Shown};
 use twocan::ui::kms::surface::{Patch, Room, Surface};
 use twocan::ui::kms::{Appliance, Changed};
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Page};
+use twocan::ui::screen::{Command, Levels, Page};
 use twocan::ui::{ScreenKind, Snapshot, Ui, UiHandle};
 use twocan::wire::status::ScreenStatus;
 use ui_common::*;
@@ -319,6 +319,27 @@ impl Story<'_> {
         let (gone, _) = self.memory.news();
         inside("the bar's place", gone, Rect::new(40, 300, 600, 96));
 
+        // Both voices: their lamps, beside which nothing is drawn or copied.
+        let meters = Rect::new(80, 0, 110, 68);
+        let strip = Rect::new(0, 412, 680, 68);
+        let mut voices_pixels = 0;
+        for level in [3, 1, 5] {
+            self.handle.publish(in_call_with(|page| {
+                if let Page::InCall { duration, volume, levels, .. } = page {
+                    (*duration, *volume) = (Duration::from_secs(60 * 6), 7);
+                    *levels = Levels { ours: level, theirs: 5 - level };
+                }
+            }));
+            self.settle();
+            let (voices, pixels) = self.memory.news();
+            inside("the meters", voices, strip);
+            inside("the meters", voices, Rect::new(meters.x, strip.y, 110, 68));
+            voices_pixels = pixels;
+        }
+        self.handle.publish(in_call_at(6, 7));
+        self.settle();
+        self.memory.news();
+
         // The own picture is over the other's and costs its own pixels.
         let mut own = self.handle.self_view_sink();
         own.lease(PICTURE, PICTURE.pixels() * 3).fill(99);
@@ -334,7 +355,8 @@ impl Story<'_> {
         inside("the own picture", view, Rect::new(500, 10, 170, 100));
         println!(
             "pixels handed on: 100 pictures 0, a minute {minute_pixels}, Louder pressed and let go \
-             {button_pixels}, the bar {bar_pixels}, an own picture {view_pixels}"
+             {button_pixels}, the bar {bar_pixels}, both voices {voices_pixels}, an own picture \
+             {view_pixels}"
         );
     }
 

@@ -5,10 +5,11 @@ mod ui_common;
 
 use i_slint_backend_testing::AccessibleRole;
 use slint::{ComponentHandle, Image, Rgb8Pixel, SharedPixelBuffer};
+use twocan::app::words;
 use twocan::ui::adapters::person_color;
 use twocan::ui::pages::PictureAdapter;
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Line, Page, Screen};
+use twocan::ui::screen::{Levels, Line, Page, Screen};
 use ui_common::*;
 
 const GREEN: [u8; 3] = [0x00, 0x57, 0x2a];
@@ -94,9 +95,72 @@ fn every_page() -> Vec<(&'static str, Screen)> {
             in_call_with(|page| {
                 if let Page::InCall { line, no_picture, .. } = page {
                     *line = Line::VoiceOnly;
-                    *no_picture = Some(
-                        "The line is too slow for a picture. You can hear each other.".to_owned(),
-                    );
+                    *no_picture = Some(words::TOO_SLOW.to_owned());
+                }
+            }),
+        ),
+        (
+            "in-call-stills",
+            in_call_with(|page| {
+                if let Page::InCall { line, person, levels, .. } = page {
+                    *line = Line::Stills;
+                    *person = with_photo(2, "Grandma Rosemarie");
+                    *levels = Levels { ours: 5, theirs: 1 };
+                }
+            }),
+        ),
+        (
+            "in-call-unseen",
+            in_call_with(|page| {
+                if let Page::InCall { line, person, notice, .. } = page {
+                    *line = Line::Slow;
+                    person.name = "Grandma Rosemarie".to_owned();
+                    *notice = Some(words::we_are_unseen("Grandma Rosemarie"));
+                }
+            }),
+        ),
+        (
+            "in-call-minutes-left",
+            in_call_with(|page| {
+                if let Page::InCall { notice, .. } = page {
+                    *notice = Some(words::minutes_left(10));
+                }
+            }),
+        ),
+        (
+            "in-call-voice-only-to-save-data",
+            in_call_with(|page| {
+                if let Page::InCall { line, no_picture, levels, .. } = page {
+                    *line = Line::VoiceOnly;
+                    *no_picture = Some(words::TOO_DEAR.to_owned());
+                    *levels = Levels { ours: 0, theirs: 4 };
+                }
+            }),
+        ),
+        (
+            "in-call-line-gone",
+            in_call_with(|page| {
+                if let Page::InCall { line, no_picture, .. } = page {
+                    *line = Line::Reconnecting;
+                    *no_picture = Some(words::LINE_GONE.to_owned());
+                }
+            }),
+        ),
+        (
+            "in-call-still-trying",
+            in_call_with(|page| {
+                if let Page::InCall { line, person, no_picture, .. } = page {
+                    *line = Line::Reconnecting;
+                    *person = with_photo(2, "Grandma Rosemarie");
+                    *no_picture = Some(words::still_trying("Grandma Rosemarie"));
+                }
+            }),
+        ),
+        (
+            "in-call-back",
+            in_call_with(|page| {
+                if let Page::InCall { no_picture, .. } = page {
+                    *no_picture = Some(words::BACK.to_owned());
                 }
             }),
         ),
@@ -106,7 +170,7 @@ fn every_page() -> Vec<(&'static str, Screen)> {
                 if let Page::InCall { line, no_picture, hidden, .. } = page {
                     *line = Line::Reconnecting;
                     *hidden = true;
-                    *no_picture = Some("Looking for Anna again…".to_owned());
+                    *no_picture = Some(words::still_trying("Anna"));
                 }
             }),
         ),
@@ -153,6 +217,27 @@ fn stage_of_every_page(name: &str, panel: Panel) {
         );
         every_target_is_large_enough(&stage, page, panel);
         every_word_is_on_the_panel(&stage, page, panel);
+        if page.starts_with("in-call") {
+            no_word_stands_on_another(&stage, page);
+        }
+    }
+}
+
+/// Lines may stand closer than letters are high with all that hangs below them.
+fn no_word_stands_on_another(stage: &Stage, page: &str) {
+    let mut words = stage.with_role(AccessibleRole::Text);
+    words.retain(|word| word.size().width > 0.0);
+    for (one, word) in words.iter().enumerate() {
+        for other in &words[one + 1..] {
+            let ((at, size), (oat, osize)) = (
+                (word.absolute_position(), word.size()),
+                (other.absolute_position(), other.size()),
+            );
+            let wide = (at.x + size.width).min(oat.x + osize.width) - at.x.max(oat.x);
+            let high = (at.y + size.height).min(oat.y + osize.height) - at.y.max(oat.y);
+            let (label, below) = (word.accessible_label(), other.accessible_label());
+            assert!(wide <= 1.0 || high <= 10.0, "{label:?} and {below:?} on {page}");
+        }
     }
 }
 
@@ -330,6 +415,7 @@ fn the_strip_says_who_how_long_and_how_the_line_is() {
     for (new, word) in [
         (Line::Good, "Good"),
         (Line::Slow, "Slow, picture smaller"),
+        (Line::Stills, "Slow, still pictures"),
         (Line::VoiceOnly, "Voice only"),
         (Line::Reconnecting, "Reconnecting"),
     ] {
@@ -341,4 +427,42 @@ fn the_strip_says_who_how_long_and_how_the_line_is() {
         assert!(stage.has(word), "{word}");
         assert!(stage.has("5 min"));
     }
+}
+
+#[test]
+fn two_meters_say_who_is_heard_to_the_eye_and_in_words() {
+    meters_are_lit(PANELS[0].1);
+}
+
+#[test]
+fn the_meters_stand_on_the_portrait_panel_too() {
+    meters_are_lit(PANELS[1].1);
+}
+
+fn meters_are_lit(panel: Panel) {
+    let stage = Stage::new(panel);
+    let show = |ours, theirs| {
+        stage.show(in_call_with(|page| {
+            if let Page::InCall { levels, .. } = page {
+                *levels = Levels { ours, theirs };
+            }
+        }));
+    };
+    let lit = |label: &str| {
+        let meter = stage.element(label);
+        let (at, size) = (meter.absolute_position(), meter.size());
+        let snapshot = stage.snapshot();
+        let row = (at.y + size.height / 2.0) as u32;
+        let pixels = (at.x as u32..(at.x + size.width) as u32).map(|x| snapshot.pixel(x, row));
+        let green: Vec<bool> = pixels.map(|pixel| pixel == Some([0x4b, 0xe0, 0x8f])).collect();
+        // A lamp begins where its colour does.
+        usize::from(green[0]) + green.windows(2).filter(|two| !two[0] && two[1]).count()
+    };
+    show(3, 5);
+    assert_eq!((lit("Your voice: 3 of 5"), lit("Anna's voice: 5 of 5")), (3, 5));
+    show(0, 1);
+    assert_eq!((lit("Your voice: 0 of 5"), lit("Anna's voice: 1 of 5")), (0, 1));
+    // More than there is.
+    show(9, 0);
+    assert_eq!((lit("Your voice: 5 of 5"), lit("Anna's voice: 0 of 5")), (5, 0));
 }

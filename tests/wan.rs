@@ -190,3 +190,14 @@ fn a_call_goes_on_when_a_line_that_was_cut_for_five_seconds_is_back() {
     scene.both_get("pictures and voice after the cut", 10, 50);
     scene.ends_as_one_call();
 }
+
+#[test]
+fn voice_flows_on_a_line_that_is_too_thin_for_moving_pictures() {
+    let Some(wan) = lines(Properties::of(10.0), Properties::of(3.0)) else { return };
+    let mut scene = Scene::in_call(wan);
+    scene.wan.set(Side::B, Properties::of(0.15));
+    scene.both_get("voice and a picture", 1, 300);
+    scene.wan.set(Side::B, Properties::of(3.0));
+    scene.both_get("pictures and voice on the wide line", 10, 50);
+    scene.ends_as_one_call();
+}

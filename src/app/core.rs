@@ -10,9 +10,13 @@
 
 use std::time::Duration;
 
+use super::budget::Budget;
+pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::outage::{self, Outage};
+use super::pictures::{Pictures, Report};
 use super::power::Power;
-use crate::call::{self, Machine, Outcome, State};
+use crate::call::{self, Machine, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
@@ -25,71 +29,10 @@ pub const TILES: usize = 6;
 pub const VOLUME_MOST: u8 = 10;
 /// A picture older than this is covered with words.
 pub const FROZEN: Duration = Duration::from_secs(3);
+/// The same where a picture comes every two seconds: two of them are missing, and time to travel.
+pub const FROZEN_STILL: Duration = Duration::from_secs(5);
 /// The own picture is shown this long at the start of a call.
 pub const SELF_VIEW: Duration = Duration::from_secs(5);
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A finger.
-    Touched(Command),
-    /// A program on the control socket dials.
-    Dial(PeerKey),
-    /// Somebody sets the loudness.
-    Volume(u8),
-    /// Somebody hides us, or shows us again.
-    Hide(Option<bool>),
-    /// The relay.
-    Meeting(Meeting),
-    /// Our door: why it can't listen, or none when it does.
-    Door(Option<String>),
-    /// The contacts were changed.
-    Contacts(Vec<Neighbour>),
-    /// A peer can be reached.
-    PeerUp(PeerKey),
-    /// A peer can't be reached; a sentence if a person has to do something about it.
-    PeerDown(PeerKey, Option<String>),
-    /// A peer said something.
-    Signal(PeerKey, Signal),
-    /// The workers' second.
-    News(News),
-    /// Time has passed.
-    Tick,
-    /// The program was told to end.
-    ShutDown,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Say this to that peer.
-    Send(PeerKey, Signal),
-    /// Run media with this peer.
-    StartMedia(PeerKey),
-    /// Stop it.
-    StopMedia,
-    /// Close camera and microphone (true), or open them again.
-    Hide(bool),
-    /// Set the loudness, and keep it.
-    Volume(u8),
-    /// Write a call's record.
-    Record(Outcome),
-    /// The missed calls of this peer have been noticed.
-    Seen(PeerKey),
-    /// Try the relay and the peers again, whatever stood against it.
-    Retry,
-    /// End the program.
-    Quit,
-}
-
-/// The sound a kiosk makes while a call is not answered yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ring {
-    /// They ring us.
-    Bell,
-    /// We wait for them.
-    Ringback,
-}
 
 /// The state.
 #[derive(Debug)]
@@ -104,9 +47,12 @@ pub struct Core {
     volume: u8,
     hidden: bool,
     peer_hidden: bool,
-    peer_quality: Quality,
     media_since: Option<Time>,
+    pictures: Pictures,
     news: News,
+    budget: Budget,
+    told_metered: bool,
+    outage: Outage,
     power: Power,
     new_call: fn() -> CallId,
 }
@@ -116,6 +62,7 @@ impl Core {
     pub fn new(
         settings: Settings,
         neighbours: Vec<Neighbour>,
+        budget: Budget,
         new_call: fn() -> CallId,
         now: Time,
     ) -> Self {
@@ -131,9 +78,12 @@ impl Core {
             tile_page: 0,
             hidden: false,
             peer_hidden: false,
-            peer_quality: Quality::Full,
             media_since: None,
+            pictures: Pictures::new(now),
             news: News::default(),
+            budget,
+            told_metered: false,
+            outage: Outage::default(),
             new_call,
         }
     }
@@ -193,9 +143,24 @@ impl Core {
         self.peer_hidden
     }
 
-    /// How good the pictures are that they send, as they said last.
-    pub fn peer_quality(&self) -> Quality {
-        self.peer_quality
+    /// How good the pictures of this call are, or of the last one.
+    pub fn pictures(&self) -> &Pictures {
+        &self.pictures
+    }
+
+    /// The best pictures that may go either way in this call: what they cost, here and there.
+    pub fn allowed(&self) -> Quality {
+        self.pictures.allowed(self.budget.allowed())
+    }
+
+    /// What calls may cost and have cost.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// How far the loss of the line has come.
+    pub fn outage(&self, now: Time) -> Option<outage::Stage> {
+        self.outage.stage(now)
     }
 
     /// When media was started, while it runs.
@@ -215,7 +180,7 @@ impl Core {
 
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
-        self.machine.deadline()
+        [self.machine.deadline(), self.outage.deadline()].into_iter().flatten().min()
     }
 
     /// What should be heard while nobody has answered.
@@ -236,9 +201,38 @@ impl Core {
         if matches!(event, Event::Touched(_)) {
             self.power.touched(now);
         }
-        let effects = self.decide(event, now);
+        let mut effects = self.decide(event, now);
         self.power.follow_call(self.partner().is_some(), now);
+        self.follow_line(&mut effects, now);
+        self.follow_quality(&mut effects, now);
         effects
+    }
+
+    fn follow_line(&mut self, effects: &mut Vec<Effect>, now: Time) {
+        match self.outage.follow(self.machine.state(), now) {
+            Some(outage::Change::Aloud) => effects.push(Effect::Say(Prompt::LineGone)),
+            Some(outage::Change::Over) => {
+                effects.push(Effect::Hush);
+                self.pictures.ours_anew(now);
+                self.pictures.theirs_anew(now);
+            }
+            None => {}
+        }
+    }
+
+    /// What pictures may cost and how good they are is told to whom it concerns.
+    fn follow_quality(&mut self, effects: &mut Vec<Effect>, now: Time) {
+        let metered = self.budget.is_metered();
+        if metered != std::mem::replace(&mut self.told_metered, metered) {
+            effects.push(Effect::Metered(metered));
+        }
+        let Some(peer) = self.partner().filter(|_| self.media_since.is_some()) else { return };
+        let takes = self.budget.allowed();
+        effects.extend(self.pictures.allow(takes, now).map(Effect::Allow));
+        if self.machine.is_linked(peer) {
+            let report = self.pictures.report(self.news.quality, takes, now);
+            effects.extend(report.map(|report| Effect::Report(peer, report)));
+        }
     }
 
     fn decide(&mut self, event: Event, now: Time) -> Vec<Effect> {
@@ -246,7 +240,7 @@ impl Core {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
             Event::Volume(volume) => self.set_volume(volume),
-            Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden)),
+            Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
                 // Another try says nothing new: the words stay until it has succeeded or failed.
                 if meeting != Meeting::Trying(None) || self.meeting == Meeting::Connected {
@@ -276,6 +270,23 @@ impl Core {
                 self.news = news;
                 Vec::new()
             }
+            Event::Spent(tally) => {
+                let due = self.budget.count(tally, now);
+                let over = self.media_since.is_none();
+                if over {
+                    self.budget.end();
+                }
+                let keep = due || over;
+                keep.then(|| Effect::KeepUsage(self.budget.usage().clone())).into_iter().collect()
+            }
+            Event::Metered(metered) => {
+                self.budget.set_metered(metered);
+                Vec::new()
+            }
+            Event::Month(month) => {
+                self.budget.set_month(month);
+                Vec::new()
+            }
             Event::Tick => self.step(call::Event::Tick, now),
             Event::ShutDown => {
                 let mut effects = self.step(call::Event::ShutDown, now);
@@ -294,7 +305,7 @@ impl Core {
             }
             Command::Louder => self.set_volume(self.volume + 1),
             Command::Quieter => self.set_volume(self.volume.saturating_sub(1)),
-            Command::Hide => self.hide(!self.hidden),
+            Command::Hide => self.hide(!self.hidden, now),
             Command::Home => self.home(now),
             Command::EarlierTiles => {
                 self.tile_page = self.tile_page.saturating_sub(1);
@@ -347,6 +358,10 @@ impl Core {
         }
     }
 
+    fn talks_with(&self, peer: PeerKey) -> bool {
+        self.machine.is_established() && self.partner() == Some(peer)
+    }
+
     fn may_ring(&self, peer: PeerKey) -> bool {
         let allowed = |n: &Neighbour| n.person.key == peer && n.may_ring;
         // Whom we are calling ourselves may call back.
@@ -359,14 +374,15 @@ impl Core {
                 vec![Effect::Send(peer, Signal::Decline { call })]
             }
             Signal::Hide { picture, sound } => {
-                if self.machine.is_established() && self.partner() == Some(peer) {
+                if self.talks_with(peer) {
                     self.peer_hidden = picture && sound;
+                    self.pictures.theirs_anew(now);
                 }
                 Vec::new()
             }
-            Signal::Report { quality, .. } => {
-                if self.machine.is_established() && self.partner() == Some(peer) {
-                    self.peer_quality = quality;
+            Signal::Report { quality, takes, .. } => {
+                if self.talks_with(peer) {
+                    self.pictures.heard(Report { quality, takes }, now);
                 }
                 Vec::new()
             }
@@ -382,7 +398,7 @@ impl Core {
         vec![Effect::Volume(volume)]
     }
 
-    fn hide(&mut self, hidden: bool) -> Vec<Effect> {
+    fn hide(&mut self, hidden: bool, now: Time) -> Vec<Effect> {
         let (State::Established { party, .. } | State::Reconnecting { party, .. }) =
             *self.machine.state()
         else {
@@ -391,6 +407,7 @@ impl Core {
         if hidden == std::mem::replace(&mut self.hidden, hidden) {
             return Vec::new();
         }
+        self.pictures.ours_anew(now);
         vec![
             Effect::Hide(hidden),
             Effect::Send(party.peer, Signal::Hide { picture: hidden, sound: hidden }),
@@ -406,10 +423,9 @@ impl Core {
         for effect in self.machine.handle(event, now) {
             effects.push(self.adopt(effect, now));
         }
-        if let Some(peer) = new_link.filter(|peer| self.partner() == Some(*peer))
-            && self.machine.is_established()
-        {
+        if let Some(peer) = new_link.filter(|peer| self.talks_with(*peer)) {
             // What they were told last may have gone with the link.
+            self.pictures.link_renewed(now);
             let hide = Signal::Hide { picture: self.hidden, sound: self.hidden };
             effects.push(Effect::Send(peer, hide));
         }
@@ -426,8 +442,9 @@ impl Core {
                 self.media_since = Some(now);
                 self.hidden = false;
                 self.peer_hidden = false;
-                self.peer_quality = Quality::Full;
+                self.pictures = Pictures::new(now);
                 self.news = News::default();
+                self.budget.begin(now);
                 Effect::StartMedia(peer)
             }
             call::Effect::StopMedia => {

@@ -24,6 +24,8 @@ pub(super) struct Eye(Mutex<Seen>);
 struct Seen {
     shown: u64,
     first: Option<Time>,
+    /// Captured and shown.
+    last: Option<(Time, Time)>,
     whole: Both,
     settled: Both,
     /// Capture time and stamp of pictures that are on their way.
@@ -57,6 +59,11 @@ impl Eye {
         self.seen().first
     }
 
+    /// When the picture shown last was captured, and when it was shown.
+    pub(super) fn last(&self) -> Option<(Time, Time)> {
+        self.seen().last
+    }
+
     /// Begin to collect ages anew.
     pub(super) fn settle(&self) {
         self.seen().settled = Both::default();
@@ -84,6 +91,7 @@ impl Eye {
         let mut seen = self.seen();
         seen.shown += 1;
         seen.first.get_or_insert(now);
+        seen.last = Some((captured, now));
         let stamp = seen.stamps.iter().find(|(of, _)| *of == captured).map(|(_, stamp)| *stamp);
         let Seen { whole, settled, .. } = &mut *seen;
         for ages in [whole, settled] {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeDelta, TimeZone};
 use proptest::prelude::*;
 
+use super::budget::Budget;
 use super::core::{Core, Effect, Event};
 use super::facts::{Neighbour, Settings};
 use super::power::{Habits, as_felt};
@@ -15,6 +16,7 @@ use crate::clock::Time;
 use crate::config::Config;
 use crate::identity::PeerKey;
 use crate::ui::screen::{Command, Light, Page, Person, Screen};
+use crate::usage::{Month, Usage};
 use crate::wire::signal::Signal;
 
 const ANNA: PeerKey = PeerKey([2; 32]);
@@ -44,8 +46,9 @@ impl Kiosk {
         };
         let person = Person { key: ANNA, name: "Anna".to_owned(), photo: None };
         let anna = Neighbour { person, may_ring: true, missed: None, trouble: None };
+        let budget = Budget::new(Usage::default(), 0, Month::default());
         let now = Time::from_micros(1_000_000);
-        let mut core = Core::new(settings, vec![anna], || 7, now);
+        let mut core = Core::new(settings, vec![anna], budget, || 7, now);
         core.handle(Event::PeerUp(ANNA), now);
         let began = Local.with_ymd_and_hms(2026, 11, 21, hour, 0, 0).unwrap();
         let shown = screen::derive(&core, now, began);

@@ -11,6 +11,8 @@
 //! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
 //! the call goes on.
 
+mod asked;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::device::sound::{Loudspeaker, Microphone};
 use crate::frame::{Packet, Size};
 use crate::geometry::Turn;
 use crate::identity::PeerKey;
+use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::level;
 use crate::media::listen::{Lateness, Listen, ListenStats};
@@ -131,6 +134,7 @@ pub(super) struct CallMedia {
     far_end: Arc<FarEnd>,
     loudness: Arc<Loudness>,
     speaker_gone: Arc<AtomicBool>,
+    announcer: Announcer,
     eye: Arc<Eye>,
     sending: Team,
     receiving: Team,
@@ -197,6 +201,7 @@ impl CallMedia {
             far_end: Arc::default(),
             loudness,
             speaker_gone: Arc::default(),
+            announcer: Announcer::new(),
             eye: Arc::default(),
             sending: Team::default(),
             receiving: Team::default(),
@@ -229,10 +234,11 @@ impl CallMedia {
         self.speaker_gone = speaker.stands_in();
         let open = Box::new(move || speaker.open());
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
-        let far_end = Arc::clone(&self.far_end);
+        let (far_end, announcer) = (Arc::clone(&self.far_end), self.announcer.clone());
         match Playout::new(Stamps::Captured) {
             Ok(playout) => self.receiving.start("listen", |health| {
                 Listen::new(open, voice, playout, None, stats, health)
+                    .with_announcer(announcer)
                     .woken_by(watch)
                     .told_what_is_played(Arc::new(move |sound, at| far_end.played(sound, at)))
             }),
@@ -391,6 +397,7 @@ impl CallMedia {
         let (camera, viewer) = (&self.camera, &self.viewer);
         let (talk, listen) = (&self.talk, &self.listen);
         let shown = self.eye.count();
+        let last = self.eye.last();
         Figures {
             since_us: self.started.micros(),
             video: VideoFigures {
@@ -405,6 +412,8 @@ impl CallMedia {
                     + count(&viewer.shown).saturating_sub(shown),
                 bad: count(&viewer.broken),
                 bytes_received: count(&viewer.bytes),
+                last_captured_us: last.map(|(captured, _)| captured.micros()),
+                last_shown_us: last.map(|(_, shown)| shown.micros()),
                 ..VideoFigures::default()
             },
             audio: AudioFigures {

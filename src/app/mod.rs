@@ -11,16 +11,23 @@
 //! ```
 //! [`start`] reads as the list of what a kiosk is made of.
 
+pub mod budget;
 mod contacts;
 pub mod control;
 pub mod core;
+pub mod events;
 mod eye;
 pub mod facts;
 #[cfg(test)]
 mod light_stories;
+#[cfg(test)]
+mod line_stories;
 mod media;
+pub mod outage;
 mod photo;
+pub mod pictures;
 pub mod power;
+mod record;
 mod run;
 pub mod screen;
 mod status;
@@ -35,9 +42,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::clock;
+use crate::config::Metered as MeteredChoice;
 use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
 use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
+use crate::device::metered::Watch;
 use crate::identity::{Identity, IdentityError};
 use crate::queue::Queue;
 use crate::settings;
@@ -47,11 +56,13 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
+use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
 use crate::wire::status::RelayStatus;
 
+use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
@@ -59,6 +70,10 @@ use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
 const INBOX: usize = 1024;
+
+/// A system bus that hung up is looked for again.
+const BUS: Restart =
+    Restart::Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
 
 /// Why a kiosk can't start.
 #[derive(Debug, thiserror::Error)]
@@ -156,8 +171,11 @@ pub fn start(
         light: power::Habits::of(&config.display),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
+    let minutes = u64::from(config.network.monthly_minutes.get());
+    let budget = Budget::new(Usage::load(&paths.state), minutes, this_month());
+    watch_network(&mut supervisor, config.network.metered, &inbox).map_err(thread("metered"))?;
     let kiosk = Loop {
-        core: Core::new(settings, neighbours, random_call, clock::now()),
+        core: Core::new(settings, neighbours, budget, random_call, clock::now()),
         inbox: inbox.0.clone(),
         tunnel,
         backlight: backlight_of(&config.display, &*face),
@@ -256,6 +274,33 @@ fn control_server(
     };
     ControlServer::bind(&path, Box::new(ask))
         .map_err(|cause| StartError::Control { path: path.clone(), cause })
+}
+
+/// Tell the loop whether the network is paid for by the byte.
+fn watch_network(
+    supervisor: &mut Supervisor,
+    wanted: MeteredChoice,
+    inbox: &Inbox,
+) -> std::io::Result<()> {
+    match wanted {
+        MeteredChoice::No => {}
+        MeteredChoice::Yes => inbox.put(Input::Metered(true)),
+        MeteredChoice::Auto => {
+            let inbox = inbox.clone();
+            let tell = move |metered| inbox.put(Input::Metered(metered));
+            let mut watch = Watch::new(tell);
+            let run = move |stop: &Stop| watch.run(stop).map_err(Into::into);
+            supervisor.start("metered", BUS, run)?;
+        }
+    }
+    Ok(())
+}
+
+/// By the wall clock, which may be wrong; no month that can't be is.
+fn this_month() -> Month {
+    let today = chrono::Local::now();
+    let month = Month::new(chrono::Datelike::year(&today), chrono::Datelike::month(&today));
+    month.unwrap_or_default()
 }
 
 /// Only a kiosk on a panel touches the panel's light unasked: a desktop's is its owner's.

@@ -13,12 +13,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use chrono::{DateTime, Local, Timelike};
+use chrono::{DateTime, Datelike, Local, Timelike};
 
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
-use super::facts::{Meeting, News};
+use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
+use super::pictures::Report;
+use super::record::{self, Course};
 use super::{contacts, power, screen, status};
 use crate::call::{Outcome, State};
 use crate::clock::{self, Time};
@@ -27,17 +29,17 @@ use crate::frame::Size;
 use crate::identity::PeerKey;
 use crate::media::ring::{BELL, RINGBACK};
 use crate::queue::{Queue, Received};
-use crate::records::{self, Record};
+use crate::records;
 use crate::settings::{self, Settings};
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{self, MediaPorts, RelayStatus, Tunnel};
+use crate::tunnel::{self, MediaPorts, Tunnel};
 use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
+use crate::usage::Month;
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
-use crate::wire::signal::Media;
-use crate::wire::status::Figures;
+use crate::wire::signal::{Media, Signal};
 
 /// How long the tunnel may take to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -58,6 +60,8 @@ pub(super) enum Input {
     Asked(Request, mpsc::Sender<Reply>),
     /// The screen, for the service manager.
     Watch(watchdog::Event),
+    /// Whether the network is paid for by the byte.
+    Metered(bool),
 }
 
 /// The parts that the loop owns.
@@ -152,6 +156,7 @@ impl Loop {
                 self.report(event);
                 true
             }
+            Input::Metered(metered) => self.feed(Event::Metered(metered), now),
         }
     }
 
@@ -169,7 +174,7 @@ impl Loop {
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
-        from_tunnel(event)
+        Event::of_tunnel(event)
     }
 
     fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
@@ -247,7 +252,7 @@ impl Loop {
             let news = self.core.news();
             if levels != news.levels {
                 let news = News { levels, ..news.clone() };
-                self.core.handle(Event::News(news), now);
+                self.feed(Event::News(news), now);
             }
             return;
         }
@@ -257,14 +262,20 @@ impl Loop {
             self.settled = true;
             media.settle(now);
         }
-        let news = media.news();
-        self.core.handle(Event::News(news), now);
+        let (news, tally) = (media.news(), media.tally());
+        self.feed(Event::News(news), now);
+        self.feed(Event::Spent(tally), now);
     }
 
     /// One event into the core, its effects out into the world; false when it is the end.
     fn feed(&mut self, event: Event, now: Time) -> bool {
+        let today = Local::now();
+        let month = Month::new(today.year(), today.month());
         let was_lost = matches!(self.core.call(), State::Reconnecting { .. });
-        let effects = self.core.handle(event, now);
+        let month = month.filter(|month| *month != self.core.budget().month());
+        let calendar = month.map(|month| self.core.handle(Event::Month(month), now));
+        let mut effects = calendar.unwrap_or_default();
+        effects.extend(self.core.handle(event, now));
         let mut going = true;
         for effect in effects {
             going &= self.carry_out(effect, now);
@@ -283,6 +294,26 @@ impl Loop {
                 if let Some(media) = &mut self.media {
                     self.tunnel.send(tunnel::Command::Detach { peer: media.peer() });
                     media.stop();
+                    let tally = media.tally();
+                    self.feed(Event::Spent(tally), now);
+                }
+            }
+            Effect::Report(peer, Report { quality, takes }) => {
+                let (shown, voice) = self.media.as_ref().map_or((0, 0), CallMedia::arrived);
+                let signal = Signal::Report { shown, voice, quality, takes };
+                self.tunnel.send(tunnel::Command::Send { peer, signal });
+            }
+            effect @ (Effect::Allow(_) | Effect::Say(_) | Effect::Hush) => {
+                if let Some(media) = &self.media {
+                    media.carry_out(&effect);
+                }
+            }
+            Effect::Metered(metered) => {
+                self.tunnel.send(tunnel::Command::SetMetered(metered));
+            }
+            Effect::KeepUsage(usage) => {
+                if let Err(error) = usage.keep(&self.state_folder) {
+                    tracing::warn!("{error}");
                 }
             }
             Effect::Hide(hidden) => {
@@ -327,16 +358,23 @@ impl Loop {
     }
 
     fn record(&mut self, outcome: Outcome) {
-        let mut figures = Figures::default();
+        let mut course = Course::default();
         // Somebody who got busy leaves a record as well, in the middle of our call.
         if let Some(media) = self.media.take_if(|_| outcome.talked.is_some()) {
-            figures = media.whole_call();
+            let (bytes_sent, bytes_received) = media.bytes();
+            course = Course {
+                figures: media.whole_call(),
+                bytes_sent,
+                bytes_received,
+                reconnects: self.reconnects,
+                worst: Some(self.core.pictures().worst()),
+            };
             self.next_look = None;
             self.face.clear_pictures();
         }
         let known = self.core.neighbours().iter().find(|n| n.person.key == outcome.party.peer);
         let name = known.map(|known| known.person.name.clone()).unwrap_or_default();
-        let record = to_record(name, outcome, &figures, self.reconnects);
+        let record = record::of(name, outcome, &course);
         if let Err(error) = records::append(&self.state_folder, &record) {
             tracing::warn!("{error}");
         }
@@ -428,53 +466,4 @@ pub(super) fn next_deadline(
     };
     let light = core.power().deadline(now, wall.time());
     [core.deadline(), next_look, light, minute].into_iter().flatten().min()
-}
-
-fn from_tunnel(event: tunnel::Event) -> Option<Event> {
-    Some(match event {
-        tunnel::Event::Relay(status) => Event::Meeting(match status {
-            RelayStatus::Disconnected => Meeting::None,
-            RelayStatus::Connecting => Meeting::Trying(None),
-            RelayStatus::Connected => Meeting::Connected,
-            RelayStatus::Backoff { sentence, refused: true } => Meeting::Refused(sentence),
-            RelayStatus::Backoff { sentence, refused: false } => Meeting::Trying(Some(sentence)),
-            RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
-        }),
-        tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
-        tunnel::Event::PeerDown { peer, .. } => Event::PeerDown(peer, None),
-        tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
-        tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
-        tunnel::Event::Clock { .. } => return None,
-        tunnel::Event::DoorOpen { address } => {
-            tracing::info!("the door is open at {address}");
-            Event::Door(None)
-        }
-        tunnel::Event::DoorFailed { sentence } => Event::Door(Some(sentence)),
-    })
-}
-
-fn to_record(name: String, outcome: Outcome, figures: &Figures, reconnects: u64) -> Record {
-    let Figures { video, audio, .. } = figures;
-    let ago = clock::now().since(outcome.party.began).as_secs();
-    Record {
-        name,
-        fingerprint: outcome.party.peer.fingerprint(),
-        direction: outcome.party.direction,
-        began: clock::unix_seconds().saturating_sub(ago),
-        answered: outcome.talked.is_some(),
-        seconds: outcome.talked.unwrap_or_default().as_secs(),
-        reason: outcome.reason,
-        figures: records::Figures {
-            bytes_sent: video.bytes_sent + audio.bytes_sent,
-            bytes_received: video.bytes_received + audio.bytes_received,
-            pictures_captured: video.captured,
-            pictures_sent: video.sent,
-            pictures_shown: video.shown,
-            pictures_dropped: video.dropped,
-            picture_age_p95_ms: (video.age_ms.count > 0).then_some(video.age_ms.p95),
-            voice_packets: audio.packets,
-            voice_gaps: audio.gaps,
-            reconnects,
-        },
-    }
 }

@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, Datelike, Local, Timelike};
 
-use super::core::{Core, FROZEN, SELF_VIEW, TILES};
+use super::core::{Core, FROZEN, FROZEN_STILL, SELF_VIEW, TILES};
 use super::facts::{Meeting, Neighbour};
+use super::outage::Stage;
 use super::words;
 use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
-use crate::ui::screen::{Light, Line, Page, Person, Screen, Strip, Tile};
+use crate::ui::screen::{Levels, Light, Line, Page, Person, Screen, Strip, Tile};
 
 /// The screen for this state at this moment.
 pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
@@ -121,43 +122,102 @@ fn person(core: &Core, key: PeerKey) -> Person {
 
 fn in_call(core: &Core, peer: PeerKey, answered: Time, lost: bool, now: Time) -> Page {
     let person = person(core, peer);
-    let news = core.news();
+    let (news, theirs) = (core.news(), Theirs::of(core, now));
     let since = core.media_since().unwrap_or(answered);
-    let frozen = now.since(news.picture.unwrap_or(since)) >= FROZEN;
-    let no_picture = if core.peer_hidden() {
-        Some(format!("{} has turned the camera and microphone off", person.name))
-    } else if lost {
-        Some("The line is gone. Please wait, it comes back by itself.".to_owned())
-    } else if news.picture.is_none() && !frozen {
-        Some(format!("Waiting for {}'s picture", person.name))
-    } else if frozen {
-        Some(format!("No picture from {}. You can still talk.", person.name))
-    } else {
-        None
-    };
-    let line = if lost {
-        Line::Reconnecting
-    } else if frozen && !core.peer_hidden() {
-        Line::VoiceOnly
-    } else {
-        // What is seen here is what they send; what they see of us makes no worse word than that.
-        match core.peer_quality().max(news.quality.min(Quality::Slower)) {
-            Quality::Full => Line::Good,
-            Quality::Smaller | Quality::Slower => Line::Slow,
-            Quality::Stills => Line::Stills,
-            Quality::VoiceOnly => Line::VoiceOnly,
-        }
-    };
     Page::InCall {
         duration: now.since(answered),
-        line,
+        line: if lost { Line::Reconnecting } else { line(core, theirs, now) },
         hidden: core.hidden(),
         peer_hidden: core.peer_hidden(),
-        no_picture,
-        notice: news.notice(&person.name),
+        no_picture: instead(core, theirs, &person.name, now),
+        notice: notice(core, theirs, &person.name, now),
         volume: core.volume(),
-        levels: news.levels,
+        levels: Levels {
+            ours: if core.hidden() { 0 } else { news.levels.ours },
+            theirs: if core.peer_hidden() || lost { 0 } else { news.levels.theirs },
+        },
         self_view: !core.hidden() && now.since(since) < SELF_VIEW,
         person,
+    }
+}
+
+/// What there is to see of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theirs {
+    /// A picture that is fresh enough.
+    Seen,
+    /// None yet on this line, and it is early; whether there was one before.
+    Awaited { before: bool },
+    /// The last one is too old to be left standing.
+    Frozen,
+    /// They turned the camera off.
+    Hidden,
+    /// They send none, for the line's sake.
+    TooSlow,
+    /// They send none, since it would cost too much at one end.
+    TooDear,
+}
+
+impl Theirs {
+    fn of(core: &Core, now: Time) -> Self {
+        let (picture, expected) = (core.news().picture, core.pictures().theirs_since());
+        let limit = match core.pictures().theirs() {
+            Quality::Stills => FROZEN_STILL,
+            _ => FROZEN,
+        };
+        let fresh = picture.is_some_and(|last| now.since(last) < limit);
+        match core.pictures().theirs() {
+            _ if core.peer_hidden() => Self::Hidden,
+            _ if core.allowed() == Quality::VoiceOnly => Self::TooDear,
+            Quality::VoiceOnly => Self::TooSlow,
+            _ if fresh => Self::Seen,
+            _ if now.since(expected) < limit => Self::Awaited { before: picture.is_some() },
+            _ => Self::Frozen,
+        }
+    }
+}
+
+/// Why there is no picture to be seen, if there is none.
+fn instead(core: &Core, theirs: Theirs, name: &str, now: Time) -> Option<String> {
+    match (core.outage(now), theirs) {
+        (Some(Stage::Long), _) => Some(words::still_trying(name)),
+        (Some(Stage::Lost), _) => Some(words::LINE_GONE.to_owned()),
+        // A blink after another one, perhaps.
+        (Some(Stage::Blink), Theirs::Frozen) => Some(words::LINE_GONE.to_owned()),
+        (_, Theirs::Seen) => None,
+        (_, Theirs::Hidden) => Some(words::they_hide(name)),
+        (_, Theirs::TooDear) => Some(words::TOO_DEAR.to_owned()),
+        (_, Theirs::TooSlow) => Some(words::TOO_SLOW.to_owned()),
+        (_, Theirs::Awaited { before: true }) => Some(words::BACK.to_owned()),
+        (_, Theirs::Awaited { before: false }) => Some(words::awaited(name)),
+        (None, Theirs::Frozen) => Some(words::frozen(name)),
+    }
+}
+
+/// What does not work at our end or will not for much longer, where nothing else says it.
+fn notice(core: &Core, theirs: Theirs, name: &str, now: Time) -> Option<String> {
+    let ours = core.pictures().ours(core.news().quality, now);
+    let unseen = ours == Quality::VoiceOnly && !core.hidden() && core.outage(now).is_none();
+    let unseen = unseen && !matches!(theirs, Theirs::TooDear | Theirs::TooSlow);
+    let unseen = unseen.then(|| words::we_are_unseen(name));
+    core.news().notice(name).or(unseen).or_else(|| core.budget().words(now))
+}
+
+/// How the line is. What the other's data or ours may not cost is not the line's fault.
+fn line(core: &Core, theirs: Theirs, now: Time) -> Line {
+    let (pictures, top) = (core.pictures(), core.allowed());
+    // What is seen here is what they send; what they see of us makes no worse word than that.
+    let ours = pictures.ours(core.news().quality, now).min(Quality::Slower);
+    let ours = if core.hidden() { Quality::Full } else { ours };
+    let worst = match theirs {
+        Theirs::Frozen | Theirs::TooDear | Theirs::TooSlow => return Line::VoiceOnly,
+        Theirs::Hidden => ours,
+        Theirs::Seen | Theirs::Awaited { .. } => pictures.theirs().max(ours),
+    };
+    match worst {
+        quality if quality <= top => Line::Good,
+        Quality::Full | Quality::Smaller | Quality::Slower => Line::Slow,
+        Quality::Stills => Line::Stills,
+        Quality::VoiceOnly => Line::VoiceOnly,
     }
 }

@@ -37,8 +37,19 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         hidden: core.hidden(),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
         screen: screen(kiosk),
-        data: DataStatus::default(),
+        data: data(core),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
+    }
+}
+
+fn data(core: &Core) -> DataStatus {
+    let (budget, spent) = (core.budget(), core.budget().spent());
+    DataStatus {
+        metered: budget.is_metered(),
+        month_bytes: spent.bytes,
+        metered_bytes: spent.metered_bytes,
+        metered_seconds: spent.metered_seconds,
+        minutes_left: budget.minutes_left(),
     }
 }
 
@@ -120,7 +131,11 @@ fn call(kiosk: &Loop) -> CallStatus {
         no_picture: no_picture.clone(),
         answered_us: Some(answered.micros()),
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
-        figures: kiosk.media.as_ref().map(|media| media.figures()),
+        figures: kiosk.media.as_ref().map(|media| {
+            let mut figures = media.figures();
+            figures.video.their_quality = kiosk.core.pictures().theirs().word().to_owned();
+            figures
+        }),
         reconnects: kiosk.reconnects,
         path: kiosk.paths.get(&party.peer).map(ToString::to_string),
         ..with(state, party)

@@ -39,6 +39,50 @@ pub fn talked(time: Duration) -> String {
     }
 }
 
+/// Instead of the picture: the line is lost. What is said aloud then (kiosk/prompts) are these words.
+pub const LINE_GONE: &str = "The line is gone. Please wait, it comes back by itself.";
+/// Instead of the picture: they or we would pay too much for it.
+pub const TOO_DEAR: &str = "The pictures have paused to save data. You can still talk.";
+/// Instead of the picture: what there is of the line belongs to the voice.
+pub const TOO_SLOW: &str = "The line is too slow for pictures. You can still talk.";
+/// Instead of the picture: there was one, and the next is on its way.
+pub const BACK: &str = "The picture comes back in a moment.";
+
+/// Instead of the picture: the line has been lost for long.
+pub fn still_trying(name: &str) -> String {
+    format!("Still trying to reach {name}. You can wait, or hang up and call again.")
+}
+
+/// Instead of the picture: the first one has not come yet.
+pub fn awaited(name: &str) -> String {
+    format!("Waiting for {name}'s picture")
+}
+
+/// Instead of the picture: none has come for a while, and nobody said why.
+pub fn frozen(name: &str) -> String {
+    format!("No picture from {name}. You can still talk.")
+}
+
+/// Instead of the picture: they have touched Hide me.
+pub fn they_hide(name: &str) -> String {
+    format!("{name} has turned the camera and microphone off")
+}
+
+/// Over the picture: theirs comes, ours doesn't go.
+pub fn we_are_unseen(name: &str) -> String {
+    format!("The line is slow. {name} can hear you, but not see you.")
+}
+
+/// Over the picture: how long there may be one this month on a network that is paid for by the byte.
+pub fn minutes_left(minutes: u64) -> String {
+    match minutes {
+        1 => "1 minute with pictures is left this month. After that you can still talk.".to_owned(),
+        _ => format!(
+            "{minutes} minutes with pictures are left this month. After that you can still talk."
+        ),
+    }
+}
+
 /// The time of day as a person says it: `Saturday afternoon`.
 pub fn day(weekday: chrono::Weekday, hour: u32) -> String {
     let name = match weekday {

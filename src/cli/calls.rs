@@ -6,6 +6,7 @@ use chrono::{DateTime, Local};
 
 use super::Globals;
 use crate::records::{Direction, Entry, Records};
+use crate::usage;
 
 /// The options.
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ pub fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     super::print(&records.entries.iter().map(line).collect::<String>())
 }
 
-/// `2026-11-21 14:05  from Anna  5:03  hung-up`.
+/// `2026-11-21 14:05  from Anna  5:03  hung-up  96.4 MB`.
 fn line(entry: &Entry) -> String {
     let record = &entry.record;
     let began = i64::try_from(record.began).ok().and_then(|s| DateTime::from_timestamp(s, 0));
@@ -49,5 +50,10 @@ fn line(entry: &Entry) -> String {
     };
     let reason = serde_json::to_value(record.reason).unwrap_or_default();
     let reason = reason.as_str().unwrap_or_default();
-    format!("{began}  {way} {}  {long}  {reason}\n", record.name)
+    let figures = &record.figures;
+    let bytes = match (record.answered, figures.bytes_sent + figures.bytes_received) {
+        (true, bytes) if bytes > 0 => format!("  {}", usage::in_words(bytes)),
+        _ => String::new(),
+    };
+    format!("{began}  {way} {}  {long}  {reason}{bytes}\n", record.name)
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 
 use crate::app::control;
 use crate::cli::Globals;
+use crate::usage;
 use crate::wire::control::{Answer, Request};
 
 /// `twocan status`.
@@ -84,7 +85,23 @@ fn in_words(status: &serde_json::Value) -> String {
         let reachable = if contact["reachable"] == true { "reachable" } else { "not at home" };
         words += &format!("  {} · {reachable}\n", text(&contact["name"]));
     }
-    words
+    words + &data_in_words(&status["data"])
+}
+
+/// `  this month 1.20 GB · 310 MB of it metered · 12 minutes with pictures left`.
+fn data_in_words(data: &serde_json::Value) -> String {
+    let bytes = |key: &str| data[key].as_u64().unwrap_or(0);
+    let mut words = format!("  this month {}", usage::in_words(bytes("month_bytes")));
+    if bytes("metered_bytes") > 0 {
+        words += &format!(" · {} of it metered", usage::in_words(bytes("metered_bytes")));
+    }
+    if let Some(left) = data["minutes_left"].as_u64() {
+        words += &format!(" · {left} minutes with pictures left");
+    }
+    if data["metered"] == true {
+        words += " · the network is metered";
+    }
+    words + "\n"
 }
 
 /// Send a request that has nothing to print.

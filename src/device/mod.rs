@@ -20,6 +20,7 @@ pub mod headroom;
 pub mod jpeg_file;
 mod letters;
 pub mod loudness;
+pub mod metered;
 pub mod mirror;
 pub mod namespace;
 pub mod network_news;

@@ -34,7 +34,7 @@ const LATE_LIMIT: i32 = 1000;
 const GAP_SLOT: usize = 20 * 48;
 /// Margin over and under what is wanted that is left alone, in µs.
 const OVER: i64 = 10_000;
-const UNDER: i64 = 6_000;
+const UNDER: i64 = 3_000;
 /// A packet is overdue when it is this much later than the fastest would be.
 const OVERDUE: Duration = Duration::from_millis(10);
 /// Silence of the sender's own will from here on is a pause, in which everything may change.

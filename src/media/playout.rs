@@ -26,6 +26,12 @@ use crate::frame::{PERIOD_SAMPLES, Packet, SAMPLE_RATE};
 const CUT_FROM: usize = 240;
 /// Put in at once when what is there runs out and nothing comes: 10 ms.
 const DRY: usize = 480;
+/// Pulls between two times that something is put in: a hole would be worse.
+const REST_OF_LACK: u32 = 2;
+/// Pulls after that in which nothing is cut that is not as [`LARGE`]: a queue that grows goes on to.
+const HOLD: u32 = 100;
+/// 60 ms.
+const LARGE: usize = 60 * 48;
 /// Samples of the seam between noise and words: 5 ms.
 const SEAM: usize = 240;
 /// How much louder than the noise of the room may be and still be silence.
@@ -97,6 +103,8 @@ pub struct Playout {
     /// When the sample after the last decoded one was captured.
     captured: Option<Time>,
     since_stretch: u32,
+    /// Pulls since something was put in.
+    since_put: u32,
     pulls: u64,
     stretched: u64,
     refused: u64,
@@ -123,6 +131,7 @@ impl Playout {
             taken: None,
             captured: None,
             since_stretch: 0,
+            since_put: HOLD,
             pulls: 0,
             stretched: 0,
             refused: 0,
@@ -198,7 +207,9 @@ impl Playout {
         self.since_stretch += 1;
         let there = self.jitter.at_hand(self.sound.len());
         let excess = self.jitter.excess();
-        if excess >= CUT_FROM && there >= stretch::NEEDED {
+        self.since_put += 1;
+        let grows = self.since_put < HOLD && excess < LARGE;
+        if excess >= CUT_FROM && !grows && there >= stretch::NEEDED {
             if self.since_stretch >= self.rest_after(excess) {
                 self.fill(stretch::NEEDED, now, tap);
                 let cut = shorten(&mut self.sound, excess);
@@ -208,9 +219,10 @@ impl Playout {
         }
         let dry = self.jitter.is_running_dry(self.sound.len(), now);
         let lack = self.jitter.lack().max(if dry { DRY } else { 0 });
-        if lack >= stretch::SHORTEST && (dry || self.since_stretch >= self.rest_after(lack)) {
+        if lack >= stretch::SHORTEST && (dry || self.since_stretch >= REST_OF_LACK) {
             self.fill(there.min(stretch::NEEDED), now, tap);
-            let put = lengthen(&mut self.sound, lack);
+            let put = lengthen(&mut self.sound, lack.max(DRY));
+            self.since_put = 0;
             self.stretched_by(put, 1);
         }
     }

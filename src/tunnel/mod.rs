@@ -45,7 +45,7 @@ mod ways;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -97,7 +97,8 @@ pub struct RelayConfig {
 pub struct PeerConfig {
     /// Its pinned key.
     pub key: PeerKey,
-    /// `host:port` of its door, tried in this order before the relay.
+    /// `host:port` of its door, tried in this order; each way, and the relay after them, starts 250 ms
+    /// after the one before it, or when that has failed.
     pub direct: Vec<String>,
     /// Whether it may be found at the relay.
     pub via_relay: bool,
@@ -242,6 +243,8 @@ pub struct MediaPorts {
     pub acks_out: Queue<Ack>,
     /// Our pictures (and `Same`), on their way out.
     pub pictures_out: Queue<Packet>,
+    /// Bytes a second at which pictures are to be put on the line; 0: as fast as it takes them.
+    pub pictures_spacing: Arc<AtomicU32>,
     /// The peer's voice; `captured` is on our clock.
     pub voice_in: Queue<Packet>,
     /// The peer's acknowledgements; `arrived` is on our clock.
@@ -259,6 +262,7 @@ impl MediaPorts {
             voice_out: Queue::newest_wins(10),
             acks_out: Queue::newest_wins(16),
             pictures_out: Queue::newest_wins(2),
+            pictures_spacing: Arc::default(),
             voice_in: Queue::newest_wins(30),
             acks_in: Queue::newest_wins(32),
             pictures_in: Queue::newest_wins(2),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  channel ─> cut into packets ─> our clock ─> ports' *_in queues (newest wins)     read_packets
-//!  ports' *_out queues ─> late voice skipped ─> channel                             write_packets
+//!  ports' *_out queues ─> late voice skipped, pictures spaced ─> channel            write_packets
 //! ```
 //! Ports come and go while the tasks go on; without ports packets are dropped and counted. A task
 //! ends with the sentence that ends its session.
@@ -24,7 +24,7 @@ use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
 use crate::frame::{Ack, Packet, PacketKind};
-use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack};
+use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack, piece_of};
 
 /// Voice that waited longer is worth nothing.
 const VOICE_LATE: Duration = Duration::from_millis(200);
@@ -34,9 +34,6 @@ const STUCK: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(1);
 /// A picture stream that has shown life and then says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_millis(1800);
-/// Bytes of a connection beneath in that time which say that a large packet is on its way; the answers
-/// to pings alone are fewer.
-const MOVING: u64 = 512;
 
 /// One SSH channel, whichever end opened it.
 pub(super) struct Stream {
@@ -115,14 +112,21 @@ pub(super) struct Shared {
     heard: AtomicU64,
     /// Every byte is paid for.
     pub(super) metered: watch::Receiver<bool>,
+    /// Of all our connections.
+    pub(super) pulse: Pulse,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(metered: watch::Receiver<bool>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        metered: watch::Receiver<bool>,
+        pulse: Pulse,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
+            pulse,
             metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
@@ -166,7 +170,7 @@ pub(super) async fn read_packets(
     let mut cutter = PacketCutter::default();
     let mut ports = shared.ports.subscribe();
     let mut spoken = false;
-    let mut felt = 0;
+    let mut flow = beneath.flow();
     loop {
         let (limit, end) = match (lane, spoken, cutter.is_inside()) {
             (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
@@ -185,14 +189,13 @@ pub(super) async fn read_packets(
                 Err(_) => return End::closed(),
             },
             () = tokio::time::sleep(limit) => {
-                let before = std::mem::replace(&mut felt, beneath.bytes());
-                if end.silent && felt - before >= MOVING {
+                if end.silent && flow.has_moved() {
                     continue;
                 }
                 return end;
             }
         };
-        felt = beneath.bytes();
+        flow = beneath.flow();
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };
@@ -290,7 +293,15 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
         sequence = packet.sequence;
         let bytes = packet_bytes(&packet);
         let length = bytes.len() as u64;
-        if let Err(end) = write.send(bytes).await {
+        let spacing = match packet.kind {
+            PacketKind::Picture => ports.pictures_spacing.load(Ordering::Relaxed),
+            PacketKind::Voice | PacketKind::Ack | PacketKind::Same => 0,
+        };
+        let sent = match spacing {
+            0 => write.send(bytes).await,
+            rate => send_spaced(&write, bytes, rate).await,
+        };
+        if let Err(end) = sent {
             return end;
         }
         written = tokio::time::Instant::now();
@@ -299,10 +310,28 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
     }
 }
 
-/// Nothing new since the picture `sequence`, and the line is alive.
+/// Put bytes into the channel in pieces, `rate` bytes a second: what else is on the line finds room
+/// between them.
+async fn send_spaced(write: &Writer, mut bytes: Bytes, rate: u32) -> Result<(), End> {
+    let piece = piece_of(bytes.len(), rate);
+    let took = |bytes: usize| Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+    let mut next = tokio::time::Instant::now();
+    loop {
+        let length = piece.min(bytes.len());
+        write.send(bytes.split_to(length)).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // The channel may have kept us: what was late is not caught up in a burst.
+        next = (next + took(length)).max(tokio::time::Instant::now() - took(length) / 2);
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+/// The line is alive; whether the picture `sequence` is still what is seen, nobody has said.
 fn same_as(sequence: u32) -> Packet {
     let (kind, captured) = (PacketKind::Same, clock::now());
-    Packet { kind, sequence, captured, after_gap: false, payload: Bytes::new() }
+    Packet { kind, sequence, captured, after_gap: true, payload: Bytes::new() }
 }
 
 fn ack_packet(ack: Ack) -> Packet {

@@ -14,7 +14,7 @@ use super::pages::{
 };
 use super::panel::Panel;
 use super::properties;
-use super::screen::{Command, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
+use super::screen::{Command, Levels, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
 use crate::frame::PixelFormat;
@@ -170,7 +170,7 @@ impl Adapters {
                 notice,
                 volume,
                 self_view,
-                levels: _,
+                levels,
             } => {
                 let in_call = window.global::<InCallAdapter>();
                 if !matches!(last, Some(Page::InCall { person: old, .. }) if old == person) {
@@ -183,6 +183,8 @@ impl Adapters {
                 in_call.set_no_picture(no_picture.as_deref().unwrap_or_default().into());
                 in_call.set_notice(notice.as_deref().unwrap_or_default().into());
                 in_call.set_volume(i32::from((*volume).min(10)));
+                in_call.set_our_level(i32::from(levels.ours.min(Levels::MOST)));
+                in_call.set_their_level(i32::from(levels.theirs.min(Levels::MOST)));
                 in_call.set_self_view(*self_view);
             }
             Page::Ended { person, duration, sentence } => {
@@ -249,7 +251,8 @@ fn person_of(page: Option<&Page>) -> Option<&Person> {
 fn line_kind(line: Line) -> LineKind {
     match line {
         Line::Good => LineKind::Good,
-        Line::Slow | Line::Stills => LineKind::Slow,
+        Line::Slow => LineKind::Slow,
+        Line::Stills => LineKind::Stills,
         Line::VoiceOnly => LineKind::VoiceOnly,
         Line::Reconnecting => LineKind::Reconnecting,
     }

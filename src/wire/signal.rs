@@ -106,6 +106,9 @@ pub enum Signal {
         /// Of the pictures that it sends; what a version without this field sends is full.
         #[serde(default)]
         quality: Quality,
+        /// The best of the other's pictures that it takes (they may cost it money).
+        #[serde(default)]
+        takes: Quality,
     },
     /// Are you there, and what is your clock?
     Ping {

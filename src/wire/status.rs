@@ -196,6 +196,10 @@ pub struct VideoFigures {
     /// The same by the stamps that were burned into their pictures. Only a kiosk whose own camera
     /// is the test pattern looks for them; right where both share a clock.
     pub stamp_age_ms: Percentiles,
+    /// When theirs that was shown last was captured.
+    pub last_captured_us: Option<u64>,
+    /// And when it was shown.
+    pub last_shown_us: Option<u64>,
 }
 
 /// Sound, ours out and theirs in.

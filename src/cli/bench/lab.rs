@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cli::demo::place::Place;
 use crate::clock::{self, Time};
 use crate::stop::Stop;
 
@@ -104,6 +105,13 @@ impl Part {
         (self.child.stdin.take(), self.child.stdout.take())
     }
 
+    /// End it at once.
+    pub(super) fn kill(&mut self) {
+        // Gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Ask it to end (SIGTERM) and wait.
     pub(super) fn finish(mut self) -> anyhow::Result<ExitStatus> {
         kill(Pid::from_raw(i32::try_from(self.pid())?), Signal::SIGTERM)?;
@@ -120,9 +128,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -144,6 +150,14 @@ pub(super) fn own_mb(pid: u32) -> anyhow::Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
     Ok(kb.context("read RssAnon")? / 1024.0)
+}
+
+/// Memory of a process in MB, pages that others share counted by its part of them.
+pub(super) fn pss_mb(pid: u32) -> anyhow::Result<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    Ok(kb.context("read Pss")? / 1024.0)
 }
 
 /// Some processes' clocks at one moment.
@@ -174,11 +188,18 @@ pub(super) fn installed(program: &str) -> bool {
 
 /// Wait until something listens at this port of 127.0.0.1, without connecting to it.
 pub(super) fn wait_for_listener(port: u16) -> anyhow::Result<()> {
+    wait_for_listener_at(&Place::here(), port)
+}
+
+/// The same at another place.
+pub(super) fn wait_for_listener_at(place: &Place, port: u16) -> anyhow::Result<()> {
     let wanted = format!("0100007F:{port:04X} 00000000:0000 0A");
     let anywhere = format!("00000000:{port:04X} 00000000:0000 0A");
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
-        let table = fs::read_to_string("/proc/net/tcp").context("read /proc/net/tcp")?;
+        // What a thread reads there is the table of its own network.
+        let table = place.visit(|| fs::read_to_string("/proc/thread-self/net/tcp"))?;
+        let table = table.context("read /proc/thread-self/net/tcp")?;
         if table.contains(&wanted) || table.contains(&anywhere) {
             return Ok(());
         }

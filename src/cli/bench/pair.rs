@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::lab::{LIMIT, Lab};
 use crate::cli::demo::family::{Family, Habits};
 use crate::cli::demo::kiosk::Kiosk;
+use crate::cli::demo::place::Places;
 use crate::wire::control::Request;
 
 /// Figures of a call count from its third second on; a little later is safe.
@@ -17,7 +18,8 @@ pub(super) const SETTLED: std::time::Duration = std::time::Duration::from_millis
 pub(super) struct Pair {
     pub(super) anna: Kiosk,
     pub(super) bert: Kiosk,
-    _family: Family,
+    /// Their folders and their relay.
+    pub(super) family: Family,
 }
 
 impl Pair {
@@ -27,14 +29,24 @@ impl Pair {
         habits: Habits,
         env: &[(&str, String)],
     ) -> anyhow::Result<Self> {
+        Self::start_at(&Places::here(), folder, habits, env)
+    }
+
+    /// The same, each of them where `places` says.
+    pub(super) fn start_at(
+        places: &Places,
+        folder: &Path,
+        habits: Habits,
+        env: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let habits = Habits { kiosk: "auto_answer = true".to_owned(), ..habits };
-        let family = Family::make(folder, &habits)?;
+        let family = Family::make_at(places, folder, &habits)?;
         let mut bert = family.bert.start(&["call"], env)?;
         let mut anna = family.anna.start(&["call"], env)?;
         let reachable = |status: &Value| status["contacts"][0]["reachable"] == true;
         anna.wait_for("Bert at home", LIMIT, reachable)?;
         bert.wait_for("Anna at home", LIMIT, reachable)?;
-        Ok(Self { anna, bert, _family: family })
+        Ok(Self { anna, bert, family })
     }
 
     /// Call, and wait for a picture on both ends; both statuses then.
@@ -58,6 +70,17 @@ impl Pair {
     /// Let the call settle, so that its figures count.
     pub(super) fn settle(&mut self, lab: &Lab) -> anyhow::Result<()> {
         lab.wait(SETTLED)
+    }
+
+    /// Count both ends' figures from now on.
+    pub(super) fn mark(&self) -> anyhow::Result<()> {
+        self.anna.ask(&Request::Mark)?;
+        self.bert.ask(&Request::Mark).map(drop)
+    }
+
+    /// Both statuses, Anna's first.
+    pub(super) fn statuses(&self) -> anyhow::Result<[Value; 2]> {
+        Ok([self.anna.status()?, self.bert.status()?])
     }
 
     /// Both end, politely.

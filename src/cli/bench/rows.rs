@@ -1,5 +1,6 @@
 //! What a benchmark leaves behind: rows of medians with their spread, as JSON and as Markdown.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -35,10 +36,10 @@ pub struct Row {
     /// What was run.
     pub scenario: &'static str,
     /// What was measured.
-    pub metric: &'static str,
+    pub metric: Cow<'static, str>,
     /// In which unit.
     pub unit: &'static str,
-    /// Our figure.
+    /// Our figure; in a row of [`Row::times`] theirs over ours, pair by pair.
     pub ours: Spread,
     /// Who was measured beside us.
     pub peer: Option<&'static str>,
@@ -46,25 +47,61 @@ pub struct Row {
     pub theirs: Option<Spread>,
     /// Theirs over ours, of medians.
     pub ratio: Option<f64>,
-    /// The most (in `unit`) that is wanted of us.
+    /// What is wanted of us, in `unit`.
     pub target: Option<f64>,
+    /// Whether that is the least that is wanted; else it is the most.
+    pub at_least: bool,
     /// Whether our median is within the target.
     pub ok: Option<bool>,
 }
 
 impl Row {
-    /// A row of ours alone; none when nothing was measured.
+    /// A row of ours alone; none when nothing was measured. The target is the most that is wanted.
     pub fn ours(
         scenario: &'static str,
-        metric: &'static str,
+        metric: impl Into<Cow<'static, str>>,
         unit: &'static str,
         values: &[f64],
         target: Option<f64>,
     ) -> Option<Self> {
         let ours = Spread::of(values)?;
         let ok = target.map(|target| ours.median <= target);
+        let (metric, at_least) = (metric.into(), false);
         let (peer, theirs, ratio) = (None, None, None);
-        Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, ok })
+        Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, at_least, ok })
+    }
+
+    /// The same for what should be large: the target is the least that is wanted.
+    pub fn at_least(
+        scenario: &'static str,
+        metric: impl Into<Cow<'static, str>>,
+        unit: &'static str,
+        values: &[f64],
+        target: f64,
+    ) -> Option<Self> {
+        let row = Self::ours(scenario, metric, unit, values, Some(target))?;
+        let ok = Some(row.ours.median >= target);
+        Some(Self { at_least: true, ok, ..row })
+    }
+
+    /// How many times more of something `peer` needed than we did, at least `target` times; none when
+    /// one of both was not measured. Runs come in pairs, which give the spread; the middle value is
+    /// the ratio of both medians.
+    pub fn times(
+        scenario: &'static str,
+        metric: &str,
+        ours: &[f64],
+        peer: &'static str,
+        theirs: &[f64],
+        target: f64,
+    ) -> Option<Self> {
+        let median = Spread::of(theirs)?.median / Spread::of(ours)?.median;
+        let pairs: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| theirs / ours).collect();
+        let metric = format!("{metric}: theirs over ours");
+        let row = Self::at_least(scenario, metric, "times", &pairs, target)?;
+        let ours = Spread { median, ..row.ours };
+        let ok = Some(median >= target);
+        Some(Self { ours, peer: Some(peer), ratio: Some(median), ok, ..row })
     }
 
     /// The same with what `peer` needed for it in the same run; unchanged when nothing was measured
@@ -131,28 +168,48 @@ impl Bench {
         let mut text = format!(
             "{cpu}, {cores} cores, Linux {kernel}, {build} build, load {load:.2} before the run\n\n"
         );
-        text += "| scenario | metric | ours (min–max, n) | peer | theirs | ratio | target | ok |\n";
+        text += "| scenario | metric | ours (min–max, n) | peer | theirs (min–max, n) | ratio | target | ok |\n";
         text += "|---|---|---|---|---|---|---|---|\n";
-        let number =
-            |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
+        let number = |value: Option<f64>| value.map_or("–".to_owned(), short);
         for row in &self.rows {
             let Spread { median, min, max, n } = row.ours;
+            let spread = format!("({}–{}, {n})", short(min), short(max));
+            let theirs = row.theirs.map_or("–".to_owned(), |Spread { median, min, max, n }| {
+                format!("{} ({}–{}, {n})", short(median), short(min), short(max))
+            });
+            let sign = if row.at_least { "≥" } else { "≤" };
+            let target =
+                row.target.map_or("–".to_owned(), |most| format!("{sign} {}", short(most)));
             let ok = row.ok.map_or("–", |ok| if ok { "yes" } else { "no" });
             writeln!(
                 text,
-                "| {} | {} | {median:.2} {} ({min:.2}–{max:.2}, {n}) | {} | {} | {} | {} | {ok} |",
+                "| {} | {} | {} {} {spread} | {} | {theirs} | {} | {target} | {ok} |",
                 row.scenario,
                 row.metric,
+                short(median),
                 row.unit,
                 row.peer.unwrap_or("–"),
-                number(row.theirs.map(|theirs| theirs.median)),
                 number(row.ratio),
-                number(row.target),
             )
             .expect("a String takes all text");
         }
         text
     }
+}
+
+/// Two digits behind the point; none where there are many before it.
+fn short(value: f64) -> String {
+    if value.abs() < 10_000.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
+/// `text` with `table` between the markers of `scenario`, which are lines of their own:
+/// `<!-- bench:begin NAME -->` and `<!-- bench:end NAME -->`. None when it has no such markers.
+pub fn put_into(text: &str, scenario: &str, table: &str) -> Option<String> {
+    let begin = format!("<!-- bench:begin {scenario} -->\n");
+    let (before, rest) = text.split_once(&begin)?;
+    let end = format!("<!-- bench:end {scenario} -->");
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{table}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -179,5 +236,29 @@ mod tests {
         let row = Row::ours("video", "age p50", "ms", &[1.0, 2.0, 3.0], None).unwrap();
         assert_eq!(row.clone().beside("other", &[4.0]).ratio, Some(2.0));
         assert_eq!(row.clone().beside("not installed", &[]), row);
+    }
+
+    #[test]
+    fn a_ratio_is_one_of_medians_and_has_the_spread_of_the_pairs() {
+        let row =
+            |target| Row::times("call", "CPU", &[1.0, 2.0, 3.0], "other", &[9.0, 8.0, 6.0], target);
+        let met = row(4.0).unwrap();
+        assert_eq!(
+            (met.ours, met.ok),
+            (Spread { median: 4.0, min: 2.0, max: 9.0, n: 3 }, Some(true))
+        );
+        assert_eq!(row(4.5).unwrap().ok, Some(false));
+        assert_eq!(Row::times("call", "CPU", &[1.0], "not installed", &[], 4.5), None);
+        let bench = Bench { host: Host::this(), rows: vec![met] };
+        assert!(bench.markdown().contains("| other | – | 4.00 | ≥ 4.00 | yes |"));
+    }
+
+    #[test]
+    fn a_table_goes_between_its_own_markers_and_nowhere_else() {
+        let page = "a\n<!-- bench:begin call -->\nold\n<!-- bench:end call -->\nz\n";
+        let new = put_into(page, "call", "| new |\n").unwrap();
+        assert_eq!(new, "a\n<!-- bench:begin call -->\n\n| new |\n\n<!-- bench:end call -->\nz\n");
+        assert_eq!(put_into(&new, "call", "| new |\n"), Some(new));
+        assert_eq!(put_into(page, "video", ""), None);
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use super::baresip::{self, Baresip, READY};
 use super::lab::{self, LIMIT, Lab, Mark};
 use super::pair::figure;
 use super::rows::Row;
@@ -23,12 +24,24 @@ const STILL: Duration = Duration::from_millis(300);
 const SCREEN: f64 = 800.0 * 480.0;
 const OFTEN: Duration = Duration::from_micros(300);
 
+/// From exec to the line that says that a `baresip` is ready, in ms; without pictures and with no
+/// sound server, since it opens neither before a call.
+fn start_of_baresip(lab: &Lab) -> anyhow::Result<f64> {
+    let peer = Baresip::start(&lab.folder("baresip")?, ["null", "null"], false, &[])?;
+    Ok(peer.heard(READY, peer.started)?.since(peer.started).as_secs_f64() * 1e3)
+}
+
 /// Measure: Anna's kiosk with a headless screen, with Bert within reach.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let (mut ready, mut drawn) = (Vec::new(), Vec::new());
     let (mut cpu, mut rss, mut wakes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut drawings, mut again, mut bar) = (Vec::new(), Vec::new(), Vec::new());
+    let mut theirs = Vec::new();
     for run in 0..lab.runs {
+        if baresip::installed() {
+            lab.say("start, baresip", run);
+            theirs.extend(lab.or_left_out(start_of_baresip(lab))?);
+        }
         lab.say("start", run);
         let habits = Habits { kiosk: "auto_answer = true".to_owned(), ..Habits::default() };
         let family = Family::make(&lab.folder("start")?, &habits)?;
@@ -62,7 +75,8 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let row =
         |metric, unit, values: &[f64], target| Row::ours("start", metric, unit, values, target);
     let rows = [
-        row("start to control socket answers", "ms", &ready, Some(20.0)),
+        row("start to control socket answers", "ms", &ready, Some(20.0))
+            .map(|row| row.beside("baresip", &theirs)),
         row("start to first frame", "ms", &drawn, Some(150.0)),
         row("idle CPU", "% of a core", &cpu, Some(0.2)),
         row("idle wake-ups", "per second", &wakes, None),

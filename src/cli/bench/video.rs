@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!  plain TCP:  twocan camera ────────────────> twocan viewer        beside GStreamer and ffmpeg
-//!  sshd:       twocan call ──> OpenSSH sshd ──> twocan call (hidden)
+//!  sshd:       twocan call ──> OpenSSH sshd ──> twocan call (hidden)    beside GStreamer and ssh
 //! ```
 //! Processor time is that of both ends together, drawing the test pattern included; the relay's
-//! sshd is not in it. In the second one the caller's voice goes along, as it does in every call.
+//! sshd is not in it, and of the peers' ssh clients there is a row of its own. In the second one
+//! neither end has a microphone: one-way pictures and nothing else. Bert has hidden himself.
 
 use std::fs;
 use std::process::Command;
@@ -18,6 +19,7 @@ use super::lab::{self, Lab, Mark, Part, quiet};
 use super::pair::{Pair, figure};
 use super::peer::Peer;
 use super::rows::Row;
+use super::string::Login;
 use crate::cli::demo::family::Habits;
 use crate::cli::demo::kiosk::program;
 use crate::cli::demo::sshd::free_port;
@@ -38,6 +40,8 @@ pub(super) const MEASURED: Duration = Duration::from_millis(10_500);
 pub(super) struct Seen {
     /// Seconds of processor time, both ends.
     pub(super) cpu: f64,
+    /// The same of ssh clients beside them, which we have none of.
+    pub(super) ssh: f64,
     /// Pictures in that time.
     pub(super) frames: f64,
     /// Age in ms, half of them.
@@ -50,57 +54,107 @@ pub(super) struct Seen {
 
 /// A column of the runs: what it is called, its unit, and how it is taken.
 type Column = (&'static str, &'static str, fn(&Seen) -> f64);
-const COLUMNS: [Column; 5] = [
-    ("picture age p50", "ms", |seen| seen.p50),
-    ("picture age p99", "ms", |seen| seen.p99),
-    ("CPU per picture, both ends", "ms", |seen| 1e3 * seen.cpu / seen.frames),
-    ("RSS of the sender", "MB", |seen| seen.rss[0]),
-    ("RSS of the receiver", "MB", |seen| seen.rss[1]),
-];
+const P50: Column = ("picture age p50", "ms", |seen| seen.p50);
+const P99: Column = ("picture age p99", "ms", |seen| seen.p99);
+const CPU: Column = ("CPU per picture, both ends", "ms", |seen| 1e3 * seen.cpu / seen.frames);
+const CPU_WITH_SSH: Column =
+    ("CPU per picture, all of SSH counted", "ms", |seen| 1e3 * (seen.cpu + seen.ssh) / seen.frames);
+const SENDER: Column = ("RSS of the sender", "MB", |seen| seen.rss[0]);
+const RECEIVER: Column = ("RSS of the receiver", "MB", |seen| seen.rss[1]);
+
+/// What was measured on one kind of line: ours, and everybody else's.
+struct Line {
+    scenario: &'static str,
+    ours: Vec<Seen>,
+    theirs: Vec<(&'static str, Vec<Seen>)>,
+}
+
+impl Line {
+    /// A row of ours beside each of the peers', or alone.
+    fn rows(&self, column: Column, target: Option<f64>) -> Vec<Row> {
+        let (metric, unit, take) = column;
+        let column = |seen: &[Seen]| seen.iter().map(take).collect::<Vec<_>>();
+        let Some(row) = Row::ours(self.scenario, metric, unit, &column(&self.ours), target) else {
+            return Vec::new();
+        };
+        let beside = self.theirs.iter().filter(|(_, seen)| !seen.is_empty());
+        let rows: Vec<Row> =
+            beside.map(|(peer, seen)| row.clone().beside(peer, &column(seen))).collect();
+        if rows.is_empty() { vec![row] } else { rows }
+    }
+
+    /// How many times more a peer needs.
+    fn times(&self, (metric, _, take): Column, peer: &'static str, target: f64) -> Option<Row> {
+        let (_, theirs) = self.theirs.iter().find(|(name, _)| *name == peer)?;
+        let column = |seen: &[Seen]| seen.iter().map(take).collect::<Vec<_>>();
+        Row::times(self.scenario, metric, &column(&self.ours), peer, &column(theirs), target)
+    }
+}
+
+/// A peer, how it is tied to the other side, and its name in the table.
+type Beside = (Peer, Option<Login>, &'static str);
+const THROUGH_SSH: &str = "GStreamer, ssh";
+const THROUGH_SSH_N: &str = "GStreamer, ssh -N";
 
 /// Measure both.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let peers = Peer::installed();
-    let (mut plain, mut tunnelled) = (Vec::new(), Vec::new());
-    let mut theirs: Vec<(Peer, Vec<Seen>)> = peers.iter().map(|p| (*p, Vec::new())).collect();
-    for run in 0..lab.runs {
-        lab.say("video, plain TCP", run);
-        plain.extend(lab.or_left_out(on_plain_tcp(lab))?);
-        for (peer, seen) in &mut theirs {
-            lab.say(&format!("video, {}", peer.name()), run);
-            seen.extend(lab.or_left_out(peer.measure(lab))?);
-        }
-        lab.say("video, through sshd", run);
-        tunnelled.extend(lab.or_left_out(through_sshd(lab))?);
+    let plain_peers: Vec<Beside> = peers.iter().map(|peer| (*peer, None, peer.name())).collect();
+    let mut ssh_peers: Vec<Beside> = Vec::new();
+    if peers.contains(&Peer::GStreamer) && lab::installed("ssh") {
+        ssh_peers.push((Peer::GStreamer, Some(Login::Session), THROUGH_SSH));
+        ssh_peers.push((Peer::GStreamer, Some(Login::NoSession), THROUGH_SSH_N));
     }
-    let mut rows = rows("video, plain TCP", &plain, &theirs, [None, None, Some(1.0), None, None]);
-    let targets = [Some(1.7), Some(3.0), Some(1.3), Some(12.0), Some(12.0)];
-    rows.extend(self::rows("video, through sshd", &tunnelled, &[], targets));
+    let line = |scenario, peers: &[Beside]| Line {
+        scenario,
+        ours: Vec::new(),
+        theirs: peers.iter().map(|(.., name)| (*name, Vec::new())).collect(),
+    };
+    let mut plain = line("video, plain TCP", &plain_peers);
+    let mut tied = line("video, through sshd", &ssh_peers);
+    for run in 0..lab.runs {
+        for (line, ours, peers) in [
+            (&mut plain, on_plain_tcp as fn(&Lab) -> anyhow::Result<Seen>, &plain_peers),
+            (&mut tied, through_sshd, &ssh_peers),
+        ] {
+            lab.say(line.scenario, run);
+            line.ours.extend(lab.or_left_out(ours(lab))?);
+            for ((peer, login, name), (_, seen)) in peers.iter().zip(&mut line.theirs) {
+                lab.say(&format!("video, {name}"), run);
+                seen.extend(lab.or_left_out(peer.measure(lab, *login))?);
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    let gstreamer = Peer::GStreamer.name();
+    for (column, target) in
+        [(P50, None), (P99, None), (CPU, Some(1.0)), (SENDER, None), (RECEIVER, None)]
+    {
+        rows.extend(plain.rows(column, target));
+    }
+    rows.extend(plain.times(P50, gstreamer, 1.4));
+    rows.extend(plain.times(CPU, gstreamer, 2.2));
+    for (column, target) in [
+        (P50, Some(1.7)),
+        (P99, Some(3.0)),
+        (CPU, Some(1.3)),
+        (CPU_WITH_SSH, None),
+        (SENDER, Some(12.0)),
+        (RECEIVER, Some(12.0)),
+    ] {
+        rows.extend(tied.rows(column, target));
+    }
+    rows.extend(tied.times(P50, THROUGH_SSH, 1.4));
     Ok(rows)
 }
 
-fn rows(
-    scenario: &'static str,
-    ours: &[Seen],
-    theirs: &[(Peer, Vec<Seen>)],
-    targets: [Option<f64>; 5],
-) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for ((metric, unit, take), target) in COLUMNS.into_iter().zip(targets) {
-        let column = |seen: &[Seen]| seen.iter().map(take).collect::<Vec<_>>();
-        let Some(row) = Row::ours(scenario, metric, unit, &column(ours), target) else { continue };
-        let beside = theirs.iter().filter(|(_, seen)| !seen.is_empty());
-        let mut beside: Vec<Row> =
-            beside.map(|(peer, seen)| row.clone().beside(peer.name(), &column(seen))).collect();
-        if beside.is_empty() {
-            beside.push(row);
-        }
-        rows.extend(beside);
-    }
-    rows
+/// `twocan camera` to `twocan viewer`.
+fn on_plain_tcp(lab: &Lab) -> anyhow::Result<Seen> {
+    alone(lab, SIZE, FPS)
 }
 
-fn on_plain_tcp(lab: &Lab) -> anyhow::Result<Seen> {
+/// The same in any size and at any rate.
+pub(super) fn alone(lab: &Lab, size: Size, fps: u32) -> anyhow::Result<Seen> {
     let folder = lab.folder("plain")?;
     let port = free_port()?;
     let twocan = |arguments: String| -> anyhow::Result<Command> {
@@ -108,7 +162,7 @@ fn on_plain_tcp(lab: &Lab) -> anyhow::Result<Seen> {
         command.args(arguments.split_whitespace()).arg("--stats").arg(&folder);
         Ok(quiet(command))
     };
-    let camera = format!("camera --device pattern --size {SIZE} --fps {FPS} --listen {port}");
+    let camera = format!("camera --device pattern --size {size} --fps {fps} --listen {port}");
     let camera = Part::start(twocan(camera)?, &folder.join("camera.log"))?;
     lab::wait_for_listener(port)?;
     let viewer = format!("viewer --from 127.0.0.1:{port} --sink null");
@@ -127,18 +181,21 @@ fn on_plain_tcp(lab: &Lab) -> anyhow::Result<Seen> {
     let stats: Value = serde_json::from_str(last).context("the statistics' last line")?;
     let shown = figure(&stats, "/shown") / figure(&stats, "/duration_s");
     // The duration holds the start, too: a little less than all of them is all of them.
-    let rate = if shown < 0.95 * f64::from(FPS) { shown } else { f64::from(FPS) };
-    if rate < 0.5 * f64::from(FPS) {
+    let rate = if shown < 0.95 * f64::from(fps) { shown } else { f64::from(fps) };
+    if rate < 0.5 * f64::from(fps) {
         let log = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let logs = [log("camera.log"), log("viewer.log"), log("Stats-Video-Camera")].concat();
         bail!("the viewer showed only {rate:.1} pictures a second: {stats}\n{logs}");
     }
     let (p50, p99) = (figure(&stats, "/stamp_age_ms/p50"), figure(&stats, "/stamp_age_ms/p99"));
-    Ok(Seen { cpu, frames: seconds * rate, p50, p99, rss })
+    Ok(Seen { cpu, ssh: 0.0, frames: seconds * rate, p50, p99, rss })
 }
 
 fn through_sshd(lab: &Lab) -> anyhow::Result<Seen> {
-    let mut pair = Pair::start(&lab.folder("pair")?, Habits::default(), &[])?;
+    // A microphone that is not there costs nothing, and nothing has to be taken off the bill.
+    let dumb = ("/nowhere/microphone.wav".to_owned(), "null".to_owned());
+    let habits = Habits { sound: [dumb.clone(), dumb], ..Habits::default() };
+    let mut pair = Pair::start(&lab.folder("pair")?, habits, &[])?;
     pair.call()?;
     pair.bert.ask(&Request::Hide { hidden: Some(true) })?;
     pair.settle(lab)?;
@@ -155,5 +212,6 @@ fn through_sshd(lab: &Lab) -> anyhow::Result<Seen> {
     }
     let rss = [lab::rss_mb(pids[0])?, lab::rss_mb(pids[1])?];
     pair.stop()?;
-    Ok(Seen { cpu: before.until(&after).1, frames, p50: age("p50"), p99: age("p99"), rss })
+    let cpu = before.until(&after).1;
+    Ok(Seen { cpu, ssh: 0.0, frames, p50: age("p50"), p99: age("p99"), rss })
 }

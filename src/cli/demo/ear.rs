@@ -27,6 +27,8 @@ const WINDOW_MS: usize = 2000;
 const WINDOW_STEP_MS: usize = 500;
 /// Likeness (1 is the same) under which a window says nothing.
 const LIKENESS: f32 = 0.8;
+/// Silence that is a hole in a steady sound, in ms.
+const HOLE_MS: usize = 3;
 /// The longest recording: 15 minutes.
 const RECORDING_LIMIT: usize = 15 * 60 * SAMPLE_RATE as usize;
 
@@ -104,6 +106,23 @@ pub fn by_likeness(mouth: &Recording, ear: &Recording) -> Option<MouthToEar> {
         }
     }
     summary(delays)
+}
+
+/// Times that a steady sound was interrupted between where it begins and where it ends: 3 ms or more
+/// under a fifth of its usual loudness. `None` when there was no such sound.
+pub fn holes(recording: &Recording) -> Option<usize> {
+    let loudness = recording.loudness();
+    let mut sorted = loudness.clone();
+    sorted.sort_by(f32::total_cmp);
+    let usual = *sorted.get(sorted.len() / 2)?;
+    if usual < QUIET {
+        return None;
+    }
+    let is_loud = |level: &f32| *level >= usual / 5.0;
+    let first = loudness.iter().position(is_loud)?;
+    let last = loudness.iter().rposition(is_loud)?;
+    let silences = loudness[first..=last].split(is_loud);
+    Some(silences.filter(|silence| silence.len() >= HOLE_MS).count())
 }
 
 /// Correlation of two windows, their means taken off; 0 where one of them is quiet.
@@ -261,6 +280,20 @@ mod tests {
         let silence = late(&[0; 300_000], 0, 0);
         assert_eq!(by_bursts(&silence, &silence), None);
         assert_eq!(by_likeness(&silence, &silence), None);
+    }
+
+    #[test]
+    fn holes_in_a_tone_are_counted_and_its_beginning_and_end_are_none() {
+        let wave = |at: usize| ((at as f32 / 48.0 * std::f32::consts::TAU).sin() * 9000.0) as i16;
+        let mut tone: Vec<i16> = (0..96_000).map(wave).collect();
+        tone[..4800].fill(0);
+        tone[90_000..].fill(0);
+        assert_eq!(holes(&late(&tone, 0, 0)), Some(0));
+        tone[20_000..20_000 + 10 * MILLI].fill(0);
+        tone[50_000..50_000 + 3 * MILLI + MILLI].fill(0);
+        tone[60_000..60_000 + MILLI].fill(0);
+        assert_eq!(holes(&late(&tone, 0, 0)), Some(2));
+        assert_eq!(holes(&late(&[0; 48_000], 0, 0)), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::ear::{self, MouthToEar};
+use super::ear;
 use crate::cli::{print_json, signals};
 use crate::clock;
 use crate::device::{DeviceError, sound};
@@ -19,12 +19,15 @@ use crate::stop::{Stop, stop_pair};
 /// `twocan ear`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Speak into both microphones: `bursts` or a WAV file
+    /// Speak into both microphones: `bursts`, `tone` or a WAV file
     #[arg(long, value_name = "SOURCE", required_unless_present = "record")]
     feed: Option<String>,
     /// Listen for so many seconds and print how long sound takes each way
     #[arg(long, value_name = "SECONDS", conflicts_with = "feed")]
     record: Option<u64>,
+    /// Count the holes in a steady tone instead
+    #[arg(long, requires = "record")]
+    holes: bool,
     /// Of these seconds, leave out so many at the start
     #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "feed")]
     from: u64,
@@ -43,7 +46,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         (None, seconds) => {
             let seconds = Duration::from_secs(seconds.unwrap_or(0));
-            print_json(&listen(seconds, Duration::from_secs(args.from), &stop)?)
+            let heard = if args.holes { holes } else { delays };
+            print_json(&listen(seconds, Duration::from_secs(args.from), heard, &stop)?)
         }
     }
 }
@@ -67,7 +71,10 @@ fn speak(source: &str, stop: &Stop) -> Result<(), DeviceError> {
     })
 }
 
-fn listen(time: Duration, skipped: Duration, stop: &Stop) -> anyhow::Result<Value> {
+/// What is said of the recordings at a microphone and at the loudspeaker it leads to.
+type Heard = fn(&ear::Recording, &ear::Recording) -> Value;
+
+fn listen(time: Duration, skipped: Duration, heard: Heard, stop: &Stop) -> anyhow::Result<Value> {
     let (stopper, over) = stop_pair();
     let counted = clock::now() + skipped;
     let measured = std::thread::scope(|scope| {
@@ -81,24 +88,27 @@ fn listen(time: Duration, skipped: Duration, stop: &Stop) -> anyhow::Result<Valu
         both.map(|thread| match thread {
             Ok(thread) => {
                 let pair = thread.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
-                pair.map(|[mouth, ear]| measure(&mouth.since(counted), &ear.since(counted)))
+                pair.map(|[mouth, ear]| heard(&mouth.since(counted), &ear.since(counted)))
                     .context("listen")
             }
             Err(error) => Err(error).context("start a thread"),
         })
     });
     let [a_to_b, b_to_a] = measured;
-    Ok(json!({ "a_to_b": in_json(a_to_b?), "b_to_a": in_json(b_to_a?) }))
+    Ok(json!({ "a_to_b": a_to_b?, "b_to_a": b_to_a? }))
 }
 
 /// Likeness finds speech and bursts; onsets are found in bursts that are drowned by noise, too.
-fn measure(mouth: &ear::Recording, ear: &ear::Recording) -> Option<MouthToEar> {
-    ear::by_likeness(mouth, ear).or_else(|| ear::by_bursts(mouth, ear))
-}
-
-fn in_json(found: Option<MouthToEar>) -> Value {
+fn delays(mouth: &ear::Recording, ear: &ear::Recording) -> Value {
+    let found = ear::by_likeness(mouth, ear).or_else(|| ear::by_bursts(mouth, ear));
     found.map_or(
         Value::Null,
         |found| json!({ "median": found.median_ms, "most": found.most_ms, "count": found.count }),
     )
+}
+
+/// Holes at the loudspeaker that were not there at the microphone already.
+fn holes(mouth: &ear::Recording, ear: &ear::Recording) -> Value {
+    let (said, heard) = (ear::holes(mouth), ear::holes(ear));
+    heard.map_or(Value::Null, |heard| json!(heard.saturating_sub(said.unwrap_or(0))))
 }

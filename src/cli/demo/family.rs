@@ -28,6 +28,8 @@ pub struct Habits {
     pub size: String,
     /// The value of `camera.fps`.
     pub fps: u32,
+    /// The value of `camera.quality`.
+    pub quality: u8,
     /// The values of `microphone.device` and `speaker.device`, Anna's then Bert's.
     pub sound: [(String, String); 2],
     /// More lines for the section `[kiosk]`.
@@ -45,6 +47,7 @@ impl Default for Habits {
             camera: "pattern".to_owned(),
             size: "640x480".to_owned(),
             fps: 30,
+            quality: 75,
             sound: [sound.clone(), sound],
             kiosk: String::new(),
             call: "dtx = false\ncleaning = \"off\"".to_owned(),
@@ -82,7 +85,7 @@ impl Family {
 
     /// The config of one of them.
     pub fn config(&self, home: &Home, habits: &Habits, sound: &(String, String)) -> String {
-        let Habits { camera, size, fps, kiosk, call, .. } = habits;
+        let Habits { camera, size, fps, quality, kiosk, call, .. } = habits;
         let (name, host) = (&home.name, home.place.relay());
         let (microphone, speaker) = sound;
         let letter = if camera == "pattern" { format!(":{}", &name[..1]) } else { String::new() };
@@ -95,6 +98,7 @@ name = "{name}"
 source = "{camera}{letter}"
 size = "{size}"
 fps = {fps}
+quality = {quality}
 [microphone]
 device = "{microphone}"
 [speaker]

@@ -191,6 +191,15 @@ impl Kiosk {
         }
     }
 
+    /// End it without a word (SIGKILL), as a power cut would.
+    ///
+    /// # Errors
+    /// It can't be waited for.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill().context("kill a kiosk")?;
+        self.child.wait().map(drop).context("wait for a killed kiosk")
+    }
+
     /// Ask it to end (SIGTERM) and wait for its end.
     ///
     /// # Errors

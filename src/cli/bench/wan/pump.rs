@@ -140,3 +140,26 @@ fn take(from: usize, end: &Tun, links: &Shared) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_come_in_their_order_and_not_before_their_time() {
+        let lines = [1, 2, 3, 4].map(|seed| Line::new(Properties::of(3.0), seed));
+        let shared = Shared::new(lines);
+        let mut links = shared.lock();
+        let at = |seconds: u64| Time::from_micros(seconds * 1_000_000);
+        let rate = |links: &Links| links.lines[2].properties().rate;
+        links.change_at(at(20), 2, Properties::of(3.0));
+        links.change_at(at(10), 2, Properties::of(0.6));
+        assert_eq!(links.deadline(), Some(at(10)));
+        for (now, expected) in [(9, 3_000_000), (10, 600_000), (19, 600_000), (25, 3_000_000)] {
+            links.change(at(now));
+            assert_eq!(rate(&links), expected, "at {now} s");
+        }
+        assert_eq!(links.deadline(), None);
+        assert_eq!(links.lines[3].properties(), Properties::of(3.0), "the others stay as they are");
+    }
+}

@@ -1,0 +1,128 @@
+//! What the core is told and what it tells: events in, effects out.
+
+use super::budget::Tally;
+use super::facts::{Meeting, Neighbour, News};
+use super::pictures::Report;
+use crate::call::Outcome;
+use crate::identity::PeerKey;
+use crate::quality::Quality;
+use crate::tunnel::{self, RelayStatus};
+use crate::ui::screen::Command;
+use crate::usage::{Month, Usage};
+use crate::wire::signal::Signal;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A finger.
+    Touched(Command),
+    /// A program on the control socket dials.
+    Dial(PeerKey),
+    /// Somebody sets the loudness.
+    Volume(u8),
+    /// Somebody hides us, or shows us again.
+    Hide(Option<bool>),
+    /// The relay.
+    Meeting(Meeting),
+    /// Our door: why it can't listen, or none when it does.
+    Door(Option<String>),
+    /// The contacts were changed.
+    Contacts(Vec<Neighbour>),
+    /// A peer can be reached.
+    PeerUp(PeerKey),
+    /// A peer can't be reached; a sentence if a person has to do something about it.
+    PeerDown(PeerKey, Option<String>),
+    /// A peer said something.
+    Signal(PeerKey, Signal),
+    /// The workers' second.
+    News(News),
+    /// What has gone through the call so far; the last time right behind [`Effect::StopMedia`].
+    Spent(Tally),
+    /// The network is paid for by the byte, or is not.
+    Metered(bool),
+    /// The calendar says that it is this month.
+    Month(Month),
+    /// Time has passed.
+    Tick,
+    /// The program was told to end.
+    ShutDown,
+}
+
+impl Event {
+    /// What the tunnel says, where it concerns the core.
+    pub(super) fn of_tunnel(event: tunnel::Event) -> Option<Self> {
+        Some(match event {
+            tunnel::Event::Relay(status) => Event::Meeting(match status {
+                RelayStatus::Disconnected => Meeting::None,
+                RelayStatus::Connecting => Meeting::Trying(None),
+                RelayStatus::Connected => Meeting::Connected,
+                RelayStatus::Backoff { sentence, refused: true } => Meeting::Refused(sentence),
+                RelayStatus::Backoff { sentence, refused: false } => {
+                    Meeting::Trying(Some(sentence))
+                }
+                RelayStatus::Blocked { sentence } => Meeting::Blocked(sentence),
+            }),
+            tunnel::Event::PeerUp { peer, .. } => Event::PeerUp(peer),
+            tunnel::Event::PeerDown { peer, .. } => Event::PeerDown(peer, None),
+            tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
+            tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
+            tunnel::Event::Clock { .. } => return None,
+            tunnel::Event::DoorOpen { address } => {
+                tracing::info!("the door is open at {address}");
+                Event::Door(None)
+            }
+            tunnel::Event::DoorFailed { sentence } => Event::Door(Some(sentence)),
+        })
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Say this to that peer.
+    Send(PeerKey, Signal),
+    /// Run media with this peer.
+    StartMedia(PeerKey),
+    /// Stop it.
+    StopMedia,
+    /// Close camera and microphone (true), or open them again.
+    Hide(bool),
+    /// Set the loudness, and keep it.
+    Volume(u8),
+    /// Tell that peer how good our pictures are, and the best of theirs that we take.
+    Report(PeerKey, Report),
+    /// Send no better pictures than these, in this call.
+    Allow(Quality),
+    /// Say this aloud in the call.
+    Say(Prompt),
+    /// Stop in the middle of a word: what is being said is no longer true.
+    Hush,
+    /// Calls go through a network that is paid for by the byte, or do no more.
+    Metered(bool),
+    /// Keep what calls have cost.
+    KeepUsage(Usage),
+    /// Write a call's record.
+    Record(Outcome),
+    /// The missed calls of this peer have been noticed.
+    Seen(PeerKey),
+    /// Try the relay and the peers again, whatever stood against it.
+    Retry,
+    /// End the program.
+    Quit,
+}
+
+/// The sound a kiosk makes while a call is not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ring {
+    /// They ring us.
+    Bell,
+    /// We wait for them.
+    Ringback,
+}
+
+/// What a kiosk says aloud to whoever sits in front of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompt {
+    /// The line is gone and comes back by itself.
+    LineGone,
+}
