@@ -69,6 +69,8 @@ impl MediaPlan {
             voice: VoiceFormat {
                 frame_ms: config.call.frame_ms.get(),
                 bitrate: config.call.bitrate.get(),
+                // Who asks for short packets asks for little delay.
+                low_delay: config.call.frame_ms.get() == 10,
                 ..VoiceFormat::default()
             },
             ring_volume: config.speaker.ring_volume.get(),
