@@ -78,6 +78,8 @@ impl MediaPlan {
                 frame_ms: config.call.frame_ms.get(),
                 bitrate: config.call.bitrate.get(),
                 dtx: config.call.dtx,
+                // Who asks for short packets asks for little delay.
+                low_delay: config.call.frame_ms.get() == 10,
                 ..VoiceFormat::default()
             },
             cleaning: config.call.cleaning,
