@@ -4,7 +4,7 @@
 mod common;
 
 use common::kiosk::{Kiosk, config, two_identities, wait_count};
-use common::net::{Network as Namespace, in_a_network};
+use common::net::in_a_network;
 use twocan::device::network_news::Network;
 use twocan::identity::Identity;
 use twocan::tunnel::{PeerConfig, TunnelConfig};
@@ -20,16 +20,11 @@ fn a_pair(anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
     (a, b)
 }
 
-fn cable(net: &Namespace) {
-    net.run("ip", &["link", "add", "cable", "type", "dummy"]);
-    net.run("ip", &["link", "set", "cable", "up"]);
-}
-
 #[test]
 fn an_address_that_comes_is_used_and_one_that_goes_takes_its_sessions_along() {
     in_a_network(|net| {
         let (anna, bert) = two_identities();
-        cable(net);
+        net.cable("cable");
         let (a, b) = a_pair(&anna, &bert);
         a.wait_down(b.key);
         for round in 0..3 {
@@ -51,7 +46,7 @@ fn an_address_that_comes_is_used_and_one_that_goes_takes_its_sessions_along() {
 #[test]
 fn what_makes_no_difference_is_no_other_network() {
     in_a_network(|net| {
-        cable(net);
+        net.cable("cable");
         net.run("ip", &["address", "add", "10.77.0.2/24", "dev", "cable"]);
         net.run("ip", &["route", "add", "default", "via", "10.77.0.1"]);
         let before = Network::now();
@@ -86,7 +81,7 @@ fn what_makes_no_difference_is_no_other_network() {
 fn a_storm_of_changes_is_few() {
     in_a_network(|net| {
         let (anna, bert) = two_identities();
-        cable(net);
+        net.cable("cable");
         let (a, b) = a_pair(&anna, &bert);
         a.wait_down(b.key);
         let storm: String =

@@ -173,6 +173,7 @@ pub fn start(
         relay: config.relay.as_ref().map(relay_place).unwrap_or_default(),
         shown: None,
         next_look: None,
+        next_news: clock::Time::default(),
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),

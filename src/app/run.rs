@@ -17,7 +17,7 @@ use chrono::{DateTime, Local, Timelike};
 
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
-use super::facts::Meeting;
+use super::facts::{Meeting, News};
 use super::media::{CallMedia, MediaPlan};
 use super::{contacts, power, screen, status};
 use crate::call::{Outcome, State};
@@ -42,8 +42,10 @@ use crate::wire::status::Figures;
 
 /// How long the tunnel may take to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// While media runs the workers are looked at this often.
+/// While media runs the workers are looked at this often ...
 const SECOND: Duration = Duration::from_secs(1);
+/// ... and while somebody sees the screen, so often at how loud they are.
+const GLANCE: Duration = Duration::from_millis(200);
 /// Figures count from this long after the answer, when everything has settled.
 const SETTLED: Duration = Duration::from_secs(3);
 
@@ -78,6 +80,8 @@ pub(super) struct Loop {
     pub(super) relay: crate::wire::status::RelayStatus,
     pub(super) shown: Option<Screen>,
     pub(super) next_look: Option<Time>,
+    /// When the workers' next report is due, in a call.
+    pub(super) next_news: Time,
     pub(super) settled: bool,
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
@@ -234,11 +238,23 @@ impl Loop {
     }
 
     fn look_at_media(&mut self, now: Time) {
+        let pause = if self.light() == Light::Dark { SECOND } else { GLANCE };
         let Some(media) = &mut self.media else {
             self.next_look = None;
             return;
         };
-        self.next_look = Some(now + SECOND);
+        self.next_look = Some(now + pause);
+        if now < self.next_news {
+            // Between two seconds only the meters move, and a screen that is the same is not drawn.
+            let levels = media.levels();
+            let news = self.core.news();
+            if levels != news.levels {
+                let news = News { levels, ..news.clone() };
+                self.core.handle(Event::News(news), now);
+            }
+            return;
+        }
+        self.next_news = now + SECOND;
         let since = self.core.media_since().unwrap_or(now);
         if !self.settled && now.since(since) >= SETTLED {
             self.settled = true;
@@ -308,7 +324,8 @@ impl Loop {
         let (face, ceiling) = (&self.face, self.ceiling.clone());
         let media = CallMedia::start(plan, peer, ports, face, self.core.volume(), ceiling, now);
         self.media = Some(media);
-        self.next_look = Some(now + SECOND);
+        self.next_look = Some(now + GLANCE);
+        self.next_news = now + SECOND;
         self.settled = false;
         self.reconnects = 0;
     }

@@ -9,7 +9,9 @@
 //! ```
 //! A false alarm is worse than a late one: building two sessions anew through a line that is merely
 //! full makes it fuller. So the patience in a call follows the round trips of late (a queue that made
-//! answers take a second may well grow as long again), and is longest while none is known.
+//! answers take a second may well grow as long again), and is longest while none is known. And where a
+//! queue has grown all at once, something else still comes through it: as long as that goes on, what is
+//! silent has the longest time as well ([`Grace`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -116,6 +118,31 @@ impl Life {
     }
 }
 
+/// More time for what is silent while other things still come.
+#[derive(Debug)]
+pub(super) struct Grace(Time);
+
+impl Grace {
+    /// None yet, for a connection that began at `began`.
+    pub(super) fn new(began: Time) -> Self {
+        Self(began)
+    }
+
+    /// When something last came, or last seemed about to.
+    pub(super) fn heard(&self, heard: Time) -> Time {
+        heard.max(self.0)
+    }
+
+    /// The deadline has come at `now`; `moving`: other things come. Whether that is time enough.
+    pub(super) fn grant(&mut self, heard: Time, moving: bool, now: Time) -> bool {
+        let granted = moving && now < heard + SILENCE_LONGEST;
+        if granted {
+            self.0 = now;
+        }
+        granted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +211,18 @@ mod tests {
             patience: SILENCE_IN_CALL,
         };
         assert_eq!(life.deadline().0, at(21_500));
+    }
+
+    #[test]
+    fn while_pictures_come_a_silence_may_last_longer_but_not_for_ever() {
+        let mut grace = Grace::new(at(0));
+        let heard = at(1000);
+        assert!(!grace.grant(heard, false, at(2500)));
+        assert!(grace.grant(heard, true, at(2500)));
+        assert_eq!(grace.heard(heard), at(2500));
+        assert!(grace.grant(heard, true, at(4000)));
+        assert!(!grace.grant(heard, true, at(6000)));
+        assert_eq!(grace.heard(at(9000)), at(9000));
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::MediaPorts;
-use super::alive::{Life, Mode, RoundTrips};
+use super::alive::{Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
@@ -168,13 +168,14 @@ impl Control {
             greeted: false,
         };
         let (mut now_mode, mut since) = (mode(&mut ports, &mut metered), opened);
+        let (mut grace, mut flow) = (Grace::new(opened), self.shared.pulse.flow());
         loop {
             let was = std::mem::replace(&mut now_mode, mode(&mut ports, &mut metered));
             if was != now_mode {
                 since = clock::now();
             }
-            let deadline = |doubted: Option<Time>, greeted| {
-                let heard = self.shared.heard().max(opened);
+            let deadline = |grace: &Grace, doubted: Option<Time>, greeted| {
+                let heard = grace.heard(self.shared.heard().max(opened));
                 let patience = self.pings().trips.patience(clock::now());
                 if greeted {
                     Life { mode: now_mode, since, heard, doubted, patience }.deadline()
@@ -183,7 +184,7 @@ impl Control {
                 }
             };
             let doubt = *doubted.borrow_and_update();
-            let left = deadline(doubt, conversation.greeted).0.since(clock::now());
+            let left = deadline(&grace, doubt, conversation.greeted).0.since(clock::now());
             tokio::select! {
                 biased;
                 bytes = next_bytes(&mut read) => {
@@ -191,13 +192,15 @@ impl Control {
                     if let Err(end) = conversation.take(&bytes).await {
                         return end;
                     }
+                    flow = self.shared.pulse.flow();
                 }
                 changed = ports.changed() => if changed.is_err() { return End::closed() },
                 changed = metered.changed() => if changed.is_err() { return End::closed() },
                 changed = doubted.changed() => if changed.is_err() { return End::closed() },
                 () = tokio::time::sleep(left) => {
-                    let (deadline, why) = deadline(doubt, conversation.greeted);
-                    if deadline <= clock::now() {
+                    let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
+                    let (now, heard) = (clock::now(), self.shared.heard().max(opened));
+                    if deadline <= now && !grace.grant(heard, flow.has_moved(), now) {
                         return End::silent(why);
                     }
                 }

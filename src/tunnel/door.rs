@@ -83,6 +83,8 @@ pub(super) struct Door {
     /// Those from the relay and those that come directly do not take each other's places.
     unauthenticated: [Semaphore; 2],
     last_stranger: Mutex<Option<Time>>,
+    /// Of all our connections, those through the door and the others.
+    pub(super) pulse: Pulse,
     pub(super) news: mpsc::Sender<News>,
     pub(super) counters: Arc<Counters>,
 }
@@ -100,6 +102,7 @@ impl Door {
             sessions: Mutex::default(),
             unauthenticated: [UNAUTHENTICATED; 2].map(Semaphore::new),
             last_stranger: Mutex::default(),
+            pulse: Pulse::default(),
             news,
             counters,
         }
@@ -242,7 +245,7 @@ impl Door {
                     }
                     // A connection that is gone already shows itself in what follows.
                     let _ = options::tune(&stream);
-                    let pulse = Pulse::default();
+                    let pulse = self.pulse.branch();
                     let road = Road::direct(from.to_string(), stream.local_addr(), pulse.clone());
                     tokio::spawn(Arc::clone(self).serve(pulse.of(stream), road));
                 }

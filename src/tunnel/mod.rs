@@ -97,7 +97,8 @@ pub struct RelayConfig {
 pub struct PeerConfig {
     /// Its pinned key.
     pub key: PeerKey,
-    /// `host:port` of its door, tried in this order before the relay.
+    /// `host:port` of its door, tried in this order; each way, and the relay after them, starts 250 ms
+    /// after the one before it, or when that has failed.
     pub direct: Vec<String>,
     /// Whether it may be found at the relay.
     pub via_relay: bool,

@@ -53,6 +53,8 @@ pub(super) struct Dial {
     pub(super) outer: watch::Receiver<Option<Arc<Outer>>>,
     /// There is a relay, here now or not.
     pub(super) relay_may_come: bool,
+    /// Of all our connections.
+    pub(super) pulse: Pulse,
     /// Addresses that are not tried.
     pub(super) aside: Arc<Aside>,
 }
@@ -238,7 +240,7 @@ impl Dial {
 
     async fn directly(&self, at: &str, address: &str) -> Result<(Connection, Road), TunnelError> {
         let stream = client::tcp(at, address).await?;
-        let pulse = Pulse::default();
+        let pulse = self.pulse.branch();
         let road = Road::direct(address.to_owned(), stream.local_addr(), pulse.clone());
         Ok((self.greet(at, pulse.of(stream)).await?, road))
     }

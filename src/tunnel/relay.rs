@@ -51,6 +51,8 @@ pub(super) struct Outer {
     /// Our end of the connection.
     local: Option<IpAddr>,
     pulse: Pulse,
+    /// Of all our connections.
+    all: Pulse,
     doubted: watch::Sender<Option<Time>>,
 }
 
@@ -86,6 +88,11 @@ impl Outer {
     /// What comes over it.
     pub(super) fn pulse(&self) -> &Pulse {
         &self.pulse
+    }
+
+    /// What comes over all our connections.
+    pub(super) fn all_pulses(&self) -> &Pulse {
+        &self.all
     }
 
     async fn open(&self, place: &Place) -> Result<Transport, russh::Error> {
@@ -164,7 +171,7 @@ async fn connect_patiently(
 ) -> Result<(Outer, Ended), TunnelError> {
     let stream = client::tcp(who, &address(&relay.host, relay.port)).await?;
     let local = stream.local_addr().ok().map(|local| local.ip());
-    let pulse = Pulse::default();
+    let pulse = us.door.pulse.branch();
     let road = Road::relay(lane, pulse.clone());
     let place = Arc::new(OnceLock::new());
     let greeting = Greeting {
@@ -182,7 +189,8 @@ async fn connect_patiently(
         Err(reason) => (None, reason),
     };
     let doubted = watch::Sender::new(None);
-    let outer = Outer { handle, folder, lane, cut, local, pulse, doubted };
+    let outer =
+        Outer { handle, folder, lane, cut, local, pulse, all: us.door.pulse.clone(), doubted };
     let own = listen_somewhere(&outer, who, us.peer, reason).await?;
     place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;
@@ -250,7 +258,11 @@ async fn prepare(
         None => format!("~/{FOLDER}"),
     };
     let socket = socket_name(us, lane);
-    let command = format!("mkdir -p -m 700 {folder}; cd {folder} && {{ rm -f {socket}; pwd -P; }}");
+    // One process where the folder is there already: this is most of what coming back takes.
+    let command = format!(
+        "cd {folder} 2>/dev/null || {{ mkdir -p -m 700 {folder} && cd {folder}; }} && pwd -P && \
+         exec rm -f {socket}"
+    );
     let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
     if let Some(folder) = configured {
         return Ok(Ok(folder.to_owned()));

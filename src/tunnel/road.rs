@@ -2,7 +2,8 @@
 //! brings.
 //!
 //! An SSH packet shows itself only when all of it is there. On a thin line a still takes longer than a
-//! lane may be silent, so whoever suspects a silence looks at the bytes that came instead.
+//! lane may be silent, and holds up the lane beside it. So whoever suspects a silence looks at the bytes
+//! that came instead: on its own connection, or on any of ours.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,9 +19,16 @@ use super::options::Lane;
 use crate::clock;
 use crate::clock::Time;
 
-/// What has come over a TCP connection so far.
+/// Bytes in the time of a silence which say that something large is on its way; the answers to pings
+/// alone are fewer.
+const MOVING: u64 = 1024;
+
+/// What has come over a TCP connection so far, or over all of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pulse(Arc<Beats>);
+pub(super) struct Pulse {
+    own: Arc<Beats>,
+    all: Option<Arc<Beats>>,
+}
 
 #[derive(Debug, Default)]
 struct Beats {
@@ -30,24 +38,47 @@ struct Beats {
 }
 
 impl Pulse {
+    /// That of a connection, one of those that this one is the sum of.
+    pub(super) fn branch(&self) -> Self {
+        Self { own: Arc::default(), all: Some(Arc::clone(&self.own)) }
+    }
+
     /// Count what comes over `stream`.
     pub(super) fn of<S>(&self, stream: S) -> Felt<S> {
         Felt { stream, pulse: self.clone() }
     }
 
-    /// Bytes that came.
-    pub(super) fn bytes(&self) -> u64 {
-        self.0.bytes.load(Ordering::Relaxed)
+    /// Look at it from now on.
+    pub(super) fn flow(&self) -> Flow {
+        let mark = self.own.bytes.load(Ordering::Relaxed);
+        Flow { pulse: self.clone(), mark }
     }
 
     /// When the last ones did; the clock's start before any.
     pub(super) fn last(&self) -> Time {
-        Time::from_micros(self.0.last.load(Ordering::Relaxed))
+        Time::from_micros(self.own.last.load(Ordering::Relaxed))
     }
 
     fn beat(&self, bytes: usize) {
-        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.0.last.store(clock::now().micros(), Ordering::Relaxed);
+        let now = clock::now().micros();
+        for beats in [Some(&self.own), self.all.as_ref()].into_iter().flatten() {
+            beats.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            beats.last.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Tells a line that is full from one that is dead.
+pub(super) struct Flow {
+    pulse: Pulse,
+    mark: u64,
+}
+
+impl Flow {
+    /// Whether more came since the last look than the answers to pings.
+    pub(super) fn has_moved(&mut self) -> bool {
+        let bytes = self.pulse.own.bytes.load(Ordering::Relaxed);
+        bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
     }
 }
 

@@ -38,9 +38,9 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// The longest pause after refused logins.
 const REFUSED_LONGEST: Duration = Duration::from_secs(15 * 60);
 /// A link that held this long was a good one: the next failure starts the pauses over.
-const GOOD: Duration = Duration::from_secs(10);
+const GOOD: Duration = Duration::from_secs(3);
 /// However often something kicks us, attempts are at least this far apart.
-const KICK_GAP: Duration = Duration::from_millis(50);
+const KICK_GAP: Duration = Duration::from_millis(10);
 /// A pause is made longer by up to this share of itself, so that kiosks do not march in step.
 const JITTER: f64 = 0.1;
 

@@ -34,9 +34,6 @@ const STUCK: Duration = Duration::from_secs(10);
 const LIFE: Duration = Duration::from_secs(1);
 /// A picture stream that has shown life and then says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_millis(1800);
-/// Bytes of a connection beneath in that time which say that a large packet is on its way; the answers
-/// to pings alone are fewer.
-const MOVING: u64 = 512;
 
 /// One SSH channel, whichever end opened it.
 pub(super) struct Stream {
@@ -115,14 +112,21 @@ pub(super) struct Shared {
     heard: AtomicU64,
     /// Every byte is paid for.
     pub(super) metered: watch::Receiver<bool>,
+    /// Of all our connections.
+    pub(super) pulse: Pulse,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(metered: watch::Receiver<bool>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        metered: watch::Receiver<bool>,
+        pulse: Pulse,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
+            pulse,
             metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
@@ -166,7 +170,7 @@ pub(super) async fn read_packets(
     let mut cutter = PacketCutter::default();
     let mut ports = shared.ports.subscribe();
     let mut spoken = false;
-    let mut felt = 0;
+    let mut flow = beneath.flow();
     loop {
         let (limit, end) = match (lane, spoken, cutter.is_inside()) {
             (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
@@ -185,14 +189,13 @@ pub(super) async fn read_packets(
                 Err(_) => return End::closed(),
             },
             () = tokio::time::sleep(limit) => {
-                let before = std::mem::replace(&mut felt, beneath.bytes());
-                if end.silent && felt - before >= MOVING {
+                if end.silent && flow.has_moved() {
                     continue;
                 }
                 return end;
             }
         };
-        felt = beneath.bytes();
+        flow = beneath.flow();
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::alive::{Life, Mode, RoundTrips};
+use super::alive::{Grace, Life, Mode, RoundTrips};
 use super::client::Ended;
 use super::relay::Outer;
 use crate::clock;
@@ -39,6 +39,7 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
     let mut pings = JoinSet::new();
     let began = clock::now();
     let (mut mode, mut since) = (times.mode(), began);
+    let (mut grace, mut flow) = (Grace::new(began), outer.all_pulses().flow());
     // The first answer says how quick this line is.
     let mut next = Instant::now();
     loop {
@@ -50,9 +51,13 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
         let now = clock::now();
         let doubted = *doubts.borrow_and_update();
         let heard = outer.pulse().last().max(began);
-        let life = Life { mode, since, heard, doubted, patience: trips.patience(now) };
+        let patience = trips.patience(now);
+        let life = Life { mode, since, heard: grace.heard(heard), doubted, patience };
         let (deadline, why) = life.deadline();
         if deadline <= now {
+            if grace.grant(heard, flow.has_moved(), now) {
+                continue;
+            }
             outer.end();
             return why;
         }
@@ -68,6 +73,7 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
                 if let Ok(asked) = answered {
                     let now = clock::now();
                     trips.add(now.since(asked), now);
+                    flow = outer.all_pulses().flow();
                 }
             }
             () = tokio::time::sleep(deadline.since(now)) => {}

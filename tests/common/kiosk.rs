@@ -106,9 +106,13 @@ impl Kiosk {
         });
     }
 
-    /// Whether a peer has been lost since the last look at the events.
-    pub fn lost_anybody(&self) -> bool {
-        self.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. }))
+    /// Why peers were lost since the last look at the events.
+    pub fn losses(&self) -> Vec<String> {
+        let losses = self.events.try_iter().filter_map(|event| match event {
+            Event::PeerDown { sentence, .. } => Some(sentence),
+            _ => None,
+        });
+        losses.collect()
     }
 
     #[track_caller]

@@ -41,10 +41,17 @@ impl Network {
         assert!(output.status.success(), "{program} {arguments:?}: {said}");
     }
 
+    /// An interface without an address. Its other end is in here too, so that its link is up.
+    pub fn cable(&self, name: &str) {
+        let far = &format!("{name}-far");
+        self.run("ip", &["link", "add", name, "type", "veth", "peer", "name", far]);
+        self.run("ip", &["link", "set", far, "up"]);
+        self.run("ip", &["link", "set", name, "up"]);
+    }
+
     /// An interface with an address, such as `10.77.0.2/24`.
     pub fn interface(&self, name: &str, address: &str) {
-        self.run("ip", &["link", "add", name, "type", "dummy"]);
-        self.run("ip", &["link", "set", name, "up"]);
+        self.cable(name);
         self.run("ip", &["address", "add", address, "dev", name]);
     }
 
@@ -53,7 +60,7 @@ impl Network {
     pub fn drop_packets(&self, expression: &str) {
         let rules = format!(
             "table inet twocan_test {{ chain out {{ type filter hook output priority 0; \
-             {expression} drop; }} }}"
+             {expression} drop\n }}\n }}\n"
         );
         self.feed("nft", &["-f", "-"], &rules);
     }

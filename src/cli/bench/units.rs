@@ -160,7 +160,7 @@ fn packets(batches: usize, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         let now = packet.captured + Duration::from_millis(3);
         jitter.push(packet, samples, now);
         black_box(jitter.next(0, now));
-        jitter.pulled(0);
+        jitter.pulled(0, now);
         sequence += 1;
     });
     add_small(rows, "jitter buffer, push and pull", &times);

@@ -37,7 +37,8 @@ pub struct Habits {
 }
 
 impl Default for Habits {
-    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it.
+    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it. Both speak the
+    /// same, which one of them would take for an echo, and a tone for noise: neither is touched.
     fn default() -> Self {
         let sound = ("tone".to_owned(), "null".to_owned());
         Self {
@@ -46,7 +47,7 @@ impl Default for Habits {
             fps: 30,
             sound: [sound.clone(), sound],
             kiosk: String::new(),
-            call: String::new(),
+            call: "dtx = false\ncleaning = \"off\"".to_owned(),
         }
     }
 }

@@ -375,7 +375,11 @@ impl Runtime {
                 config: config.clone(),
                 dials,
                 stands_in: [false; 2],
-                shared: Arc::new(Shared::new(self.metered.subscribe(), Arc::clone(counters))),
+                shared: Arc::new(Shared::new(
+                    self.metered.subscribe(),
+                    self.door.pulse.clone(),
+                    Arc::clone(counters),
+                )),
                 slots: Lane::ALL.map(slot),
                 knocks: [None, None],
                 look: None,

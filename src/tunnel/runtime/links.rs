@@ -94,7 +94,8 @@ impl Runtime {
         let (peer, aside) = (known.config.clone(), Arc::clone(&known.aside));
         let outer = known.slots[lane as usize].outer.subscribe();
         let relay_may_come = self.relay.is_some();
-        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer, relay_may_come, aside })
+        let (key, pulse) = (Arc::clone(&self.key), self.door.pulse.clone());
+        Some(Dial { peer, lane, key, outer, relay_may_come, pulse, aside })
     }
 
     /// Tell the dials of a lane, those that run too, which way leads through the relay now.
