@@ -40,6 +40,16 @@ impl Size {
         self.width as usize * self.height as usize
     }
 
+    /// So many eighths of it (8 at most) each way, even: what a picture made smaller has.
+    pub const fn eighths(self, count: u32) -> Self {
+        if count >= 8 {
+            return self;
+        }
+        let width = (self.width * count).div_ceil(8) & !1;
+        let height = (self.height * count).div_ceil(8) & !1;
+        Self::new(if width < 2 { 2 } else { width }, if height < 2 { 2 } else { height })
+    }
+
     /// Whether it can be coded 4:2:0 without rounding: both even, neither zero.
     pub const fn is_even(self) -> bool {
         self.pixels() > 0 && self.width.is_multiple_of(2) && self.height.is_multiple_of(2)
@@ -137,7 +147,8 @@ pub struct Packet {
     pub sequence: u32,
     /// When the frame was captured, on this machine's clock.
     pub captured: Time,
-    /// The sender left a gap before this packet on purpose (late voice was skipped).
+    /// Voice: the sender left a gap before this packet on purpose (late voice was skipped). `Same`:
+    /// the stream says that it lives, and nobody has looked whether the picture is the same.
     pub after_gap: bool,
     /// The encoded frame.
     pub payload: Bytes,

@@ -65,7 +65,7 @@ fn a_kiosk_goes_dark_a_touch_wakes_it_and_answers_nothing_and_so_does_a_call() {
     let habits = Habits::default();
     let family = Family::make(folder.path(), &habits).unwrap();
     let lamp = backlight(folder.path());
-    let config = family.config("Bert", &habits, &habits.sound[1]);
+    let config = family.config(&family.bert, &habits, &habits.sound[1]);
     let display = format!(
         "\n[display]\nbrightness = 50\ndim_after = 2\nblank_after = 8\nbacklight = \"{}\"\n",
         lamp.display()

@@ -17,7 +17,7 @@ use common::sshd::Sshd;
 use ssh_key::LineEnding;
 use twocan::frame::PacketKind;
 use twocan::identity::{Identity, PeerKey};
-use twocan::tunnel::{Command, Event, PeerConfig, TunnelConfig};
+use twocan::tunnel::{Command, Event, Path, PeerConfig, TunnelConfig};
 use twocan::wire::packet::Header;
 use twocan::wire::signal::Signal;
 
@@ -152,18 +152,27 @@ fn a_door_with_another_key_is_blocked_and_not_entered() {
 }
 
 #[test]
-fn another_key_at_the_direct_address_is_told_when_the_relay_does_not_lead_there_either() {
+fn a_contact_that_is_off_while_a_stranger_sits_at_its_old_address_is_found_when_it_comes_to_the_relay()
+ {
     let (anna, bert) = two_identities();
     let (c, door) = with_door(&Identity::generate(), &[anna.public()]);
-    let sshd = Sshd::start(&[anna.public()]);
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
     let contact = PeerConfig { via_relay: true, ..at_door(bert.public(), door) };
     let (relay, contacts) = (Some(sshd.relay()), vec![contact]);
     let a = Kiosk::start(TunnelConfig { relay, contacts, ..config(&anna, "Guest") });
-    let sentence = a.wait("PeerBlocked", |event| match event {
-        Event::PeerBlocked { sentence, .. } => Some(sentence.clone()),
+    // Nobody has to touch anything, and what was found is told.
+    let mut sentence = String::new();
+    while !sentence.contains("is not there; and ") {
+        sentence = a.wait_down(bert.public());
+    }
+    assert!(sentence.contains(&c.key.fingerprint()), "{sentence}");
+    let b = Kiosk::at_relay(&bert, "Bert", sshd.relay(), anna.public());
+    let path = a.wait("PeerUp", |event| match event {
+        Event::PeerUp { peer, path, .. } if *peer == b.key => Some(path.clone()),
+        Event::PeerBlocked { sentence, .. } => panic!("{sentence}"),
         _ => None,
     });
-    assert!(sentence.contains(&c.key.fingerprint()), "{sentence}");
+    assert_eq!(path, Path::Relay);
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_relay_with_another_key_is_refused_in_plain_words() {
     let habits = Habits::default();
     let (_folder, family) = a_family(&habits);
     let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINKY85C8pt/4DyxBux8o8q4/JdkryLChW7h8WcnOM24n";
-    let config = family.config("Anna", &habits, &habits.sound[0]);
+    let config = family.config(&family.anna, &habits, &habits.sound[0]);
     family.anna.configure(&config.replace(&family.relay.host_key, other)).unwrap();
     let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
     let status = anna

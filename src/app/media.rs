@@ -4,6 +4,8 @@
 //!  camera ─> Camera ─┬─> pictures_out        pictures_in ─> Viewer ─> the screen
 //!            acks_in ┘ └─> Viewer ─> self view    acks_out <─┘
 //!  microphone ─> Talk ─> voice_out           voice_in ─> Listen ─> loudspeaker
+//!                 ▲              FarEnd               │
+//!                 └───────── what is heard ───────────┘
 //! ```
 //! What we send and what we receive have a supervisor each: *hide* stops the first one, which closes
 //! camera and microphone. A worker that fails is tried again by its supervisor while the rest of
@@ -18,7 +20,7 @@ use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
 use crate::codec::opus::VoiceFormat;
-use crate::config::{self, Config};
+use crate::config::{self, Cleaning, Config};
 use crate::device::loudness::Loudness;
 use crate::device::mirror::Mirror;
 use crate::device::open::{CameraName, Opener, Wish};
@@ -27,11 +29,13 @@ use crate::frame::{Packet, Size};
 use crate::geometry::Turn;
 use crate::identity::PeerKey;
 use crate::media::camera::{self, Camera, Gate};
-use crate::media::listen::{Listen, ListenStats};
+use crate::media::level;
+use crate::media::listen::{Lateness, Listen, ListenStats};
 use crate::media::playout::{Playout, Stamps};
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
+use crate::media::voice::FarEnd;
 use crate::quality::Quality;
 use crate::queue::Queue;
 use crate::supervisor::{Health, Restart, Supervisor, Worker};
@@ -52,6 +56,7 @@ pub(super) struct MediaPlan {
     microphone: String,
     speaker: String,
     voice: VoiceFormat,
+    cleaning: Cleaning,
     ring_volume: u8,
 }
 
@@ -69,8 +74,10 @@ impl MediaPlan {
             voice: VoiceFormat {
                 frame_ms: config.call.frame_ms.get(),
                 bitrate: config.call.bitrate.get(),
+                dtx: config.call.dtx,
                 ..VoiceFormat::default()
             },
+            cleaning: config.call.cleaning,
             ring_volume: config.speaker.ring_volume.get(),
         }
     }
@@ -121,6 +128,7 @@ pub(super) struct CallMedia {
     talk: Arc<TalkStats>,
     viewer: Arc<viewer::Counters>,
     listen: Arc<ListenStats>,
+    far_end: Arc<FarEnd>,
     loudness: Arc<Loudness>,
     speaker_gone: Arc<AtomicBool>,
     eye: Arc<Eye>,
@@ -186,6 +194,7 @@ impl CallMedia {
             talk: Arc::default(),
             viewer: Arc::default(),
             listen: Arc::new(ListenStats::as_loud_as(loudness.left())),
+            far_end: Arc::default(),
             loudness,
             speaker_gone: Arc::default(),
             eye: Arc::default(),
@@ -220,9 +229,12 @@ impl CallMedia {
         self.speaker_gone = speaker.stands_in();
         let open = Box::new(move || speaker.open());
         // libopus refuses when memory is out; then there is no sound, and the picture goes on.
+        let far_end = Arc::clone(&self.far_end);
         match Playout::new(Stamps::Captured) {
             Ok(playout) => self.receiving.start("listen", |health| {
-                Listen::new(open, voice, playout, None, stats, health).woken_by(watch)
+                Listen::new(open, voice, playout, None, stats, health)
+                    .woken_by(watch)
+                    .told_what_is_played(Arc::new(move |sound, at| far_end.played(sound, at)))
             }),
             Err(error) => tracing::error!("start the worker listen: {error}"),
         }
@@ -241,9 +253,13 @@ impl CallMedia {
         let watch = microphone.watch();
         let open = Box::new(move || microphone.open());
         let (voice, stats) = (self.ports.voice_out.clone(), Arc::clone(&self.talk));
-        let format = self.plan.voice;
-        self.sending
-            .start("talk", |health| Talk::new(open, format, voice, stats, health).woken_by(watch));
+        let (format, cleaning) = (self.plan.voice, self.plan.cleaning);
+        let far_end = Arc::clone(&self.far_end);
+        self.sending.start("talk", |health| {
+            Talk::new(open, format, voice, stats, health)
+                .cleaned(cleaning, Some(far_end))
+                .woken_by(watch)
+        });
     }
 
     /// With whom.
@@ -318,11 +334,19 @@ impl CallMedia {
             } else {
                 Quality::Full
             },
-            levels: Levels::default(),
+            levels: self.levels(),
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
             speaker: self.receiving.trouble("listen"),
             speaker_gone: self.speaker_gone.load(Ordering::Relaxed),
+        }
+    }
+
+    /// How loud both ends are now.
+    pub(super) fn levels(&self) -> Levels {
+        Levels {
+            ours: level::step(self.talk.level.load(Ordering::Relaxed)),
+            theirs: level::step(self.listen.level.load(Ordering::Relaxed)),
         }
     }
 
@@ -334,6 +358,7 @@ impl CallMedia {
     /// Begin to count anew: the figures that matter are those of a call that has settled.
     pub(super) fn settle(&mut self, now: Time) {
         self.eye.settle();
+        self.listen.settle();
         self.baseline = Some(Figures { since_us: now.micros(), ..self.counted() });
     }
 
@@ -342,13 +367,23 @@ impl CallMedia {
         let Some(baseline) = &self.baseline else { return self.whole_call() };
         let mut figures = self.counted().since(baseline);
         (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.since_settled();
-        figures
+        self.with_lateness(figures, self.listen.since_settled())
     }
 
     /// What was counted in all of the call.
     pub(super) fn whole_call(&self) -> Figures {
         let mut figures = self.counted();
         (figures.video.age_ms, figures.video.stamp_age_ms) = self.eye.whole_call();
+        self.with_lateness(figures, self.listen.whole_call())
+    }
+
+    /// Sound's delays, and how far it is ahead of the picture: from medians, where there are both.
+    fn with_lateness(&self, mut figures: Figures, sound: Lateness) -> Figures {
+        let (audio, picture) = (&mut figures.audio, &figures.video.age_ms);
+        (audio.arrival_ms, audio.heard_ms) = (sound.arrival, sound.heard);
+        if sound.heard.count > 0 && picture.count > 0 {
+            audio.lip_sync_ms = picture.p50 - sound.heard.p50;
+        }
         figures
     }
 
@@ -379,6 +414,7 @@ impl CallMedia {
                 bytes_received: count(&listen.bytes),
                 gaps: count(&listen.gaps),
                 late: count(&listen.late),
+                concealed_ms: count(&listen.concealed_ms),
                 target_ms: count(&listen.target_ms),
                 xruns: count(&talk.overruns) + count(&listen.underruns),
                 ..AudioFigures::default()

@@ -172,9 +172,11 @@ pub fn start(
         relay: config.relay.as_ref().map(relay_place).unwrap_or_default(),
         shown: None,
         next_look: None,
+        next_news: clock::Time::default(),
         settled: false,
         reconnects: 0,
         sizes: HashMap::new(),
+        paths: HashMap::new(),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

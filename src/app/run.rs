@@ -17,7 +17,7 @@ use chrono::{DateTime, Local, Timelike};
 
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
-use super::facts::Meeting;
+use super::facts::{Meeting, News};
 use super::media::{CallMedia, MediaPlan};
 use super::{contacts, power, screen, status};
 use crate::call::{Outcome, State};
@@ -41,8 +41,10 @@ use crate::wire::status::Figures;
 
 /// How long the tunnel may take to say goodbye at the end.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// While media runs the workers are looked at this often.
+/// While media runs the workers are looked at this often ...
 const SECOND: Duration = Duration::from_secs(1);
+/// ... and while somebody sees the screen, so often at how loud they are.
+const GLANCE: Duration = Duration::from_millis(200);
 /// Figures count from this long after the answer, when everything has settled.
 const SETTLED: Duration = Duration::from_secs(3);
 
@@ -77,10 +79,14 @@ pub(super) struct Loop {
     pub(super) relay: crate::wire::status::RelayStatus,
     pub(super) shown: Option<Screen>,
     pub(super) next_look: Option<Time>,
+    /// When the workers' next report is due, in a call.
+    pub(super) next_news: Time,
     pub(super) settled: bool,
     pub(super) reconnects: u64,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
+    /// How the sessions with those that can be reached run.
+    pub(super) paths: HashMap<PeerKey, tunnel::Path>,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -150,7 +156,11 @@ impl Loop {
     }
 
     fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
-        if let tunnel::Event::PeerUp { peer, media, .. } = &event {
+        if let tunnel::Event::PeerDown { peer, .. } = &event {
+            self.paths.remove(peer);
+        }
+        if let tunnel::Event::PeerUp { peer, media, path, .. } = &event {
+            self.paths.insert(*peer, path.clone());
             self.sizes.insert(*peer, media.size);
             if let Some(media) = self.media.as_ref().filter(|media| media.peer() == *peer) {
                 media.path_renewed();
@@ -188,6 +198,14 @@ impl Loop {
             Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
             Request::Hide { .. } => return (Answer::refused("there is no call"), true),
             Request::Volume { volume } => Event::Volume(volume),
+            Request::Mark => {
+                let Some(media) = &mut self.media else {
+                    return (Answer::refused("there is no call"), true);
+                };
+                self.settled = true;
+                media.settle(now);
+                return (Answer::default(), true);
+            }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
@@ -217,11 +235,23 @@ impl Loop {
     }
 
     fn look_at_media(&mut self, now: Time) {
+        let pause = if self.light() == Light::Dark { SECOND } else { GLANCE };
         let Some(media) = &mut self.media else {
             self.next_look = None;
             return;
         };
-        self.next_look = Some(now + SECOND);
+        self.next_look = Some(now + pause);
+        if now < self.next_news {
+            // Between two seconds only the meters move, and a screen that is the same is not drawn.
+            let levels = media.levels();
+            let news = self.core.news();
+            if levels != news.levels {
+                let news = News { levels, ..news.clone() };
+                self.core.handle(Event::News(news), now);
+            }
+            return;
+        }
+        self.next_news = now + SECOND;
         let since = self.core.media_since().unwrap_or(now);
         if !self.settled && now.since(since) >= SETTLED {
             self.settled = true;
@@ -290,7 +320,8 @@ impl Loop {
         let plan = self.plan.within(limit);
         let media = CallMedia::start(plan, peer, ports, &self.face, self.core.volume(), now);
         self.media = Some(media);
-        self.next_look = Some(now + SECOND);
+        self.next_look = Some(now + GLANCE);
+        self.next_news = now + SECOND;
         self.settled = false;
         self.reconnects = 0;
     }

@@ -122,6 +122,7 @@ fn call(kiosk: &Loop) -> CallStatus {
         first_picture_us: kiosk.media.as_ref().and_then(|m| m.first_picture()).map(Time::micros),
         figures: kiosk.media.as_ref().map(|media| media.figures()),
         reconnects: kiosk.reconnects,
+        path: kiosk.paths.get(&party.peer).map(ToString::to_string),
         ..with(state, party)
     };
     match kiosk.core.call() {

@@ -142,5 +142,5 @@ fn report(device: &str, took: Duration, stats: &ListenStats, traffic: &Traffic) 
         .row("refused (not Opus)", "refused", stats.refused.load(Ordering::Relaxed), "")
         .row("xruns", "xruns", stats.underruns.load(Ordering::Relaxed), "")
         .row("delay aimed at", "target_ms", stats.target_ms.load(Ordering::Relaxed), "ms")
-        .percentiles("arrival to ear", "latency_ms", stats.latencies().percentiles())
+        .percentiles("arrival to ear", "latency_ms", stats.whole_call().heard)
 }

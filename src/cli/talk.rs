@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use crate::clock;
 use crate::codec::opus::VoiceFormat;
+use crate::config::Cleaning;
 use crate::device::sound::Microphone;
 use crate::media::line::{Framing, HostPort, ListenAt, Outgoing, Place, Traffic};
 use crate::media::stats::Report;
@@ -44,6 +45,10 @@ pub struct Args {
     /// Bits per second, 6000 to 96000: more would not fit the length byte.
     #[arg(long, default_value_t = 24_000, value_parser = clap::value_parser!(u32).range(6_000..=96_000))]
     pub bitrate: u32,
+    /// What is done to the sound: `noise` (suppressed) or `off`. Echo is cancelled in calls alone,
+    /// where it is known what the loudspeaker plays.
+    #[arg(long, default_value_t = Cleaning::Off, value_parser = cleaning)]
+    pub cleaning: Cleaning,
     /// Stop after so many seconds; without it at Ctrl-C.
     #[arg(long)]
     pub seconds: Option<u64>,
@@ -58,6 +63,13 @@ fn frame_ms(text: &str) -> Result<u32, String> {
         "20" => Ok(20),
         _ => Err("expected 20 or 10".to_owned()),
     }
+}
+
+fn cleaning(text: &str) -> Result<Cleaning, String> {
+    [Cleaning::Noise, Cleaning::Off]
+        .into_iter()
+        .find(|cleaning| cleaning.to_string() == text)
+        .ok_or_else(|| "expected noise or off".to_owned())
 }
 
 /// Packets that may wait for a peer that reads slowly: 200 ms of them, older ones are let go.
@@ -86,7 +98,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         VoiceFormat { frame_ms: args.frame_ms, bitrate: args.bitrate, ..VoiceFormat::default() };
     let health = supervisor.start_with("talk", Restart::DEVICE, |health| {
         let open = Box::new(move || first.take().map_or_else(|| microphone.open(), Ok));
-        Talk::new(open, format, packets.clone(), Arc::clone(&stats), health).woken_by(watch)
+        Talk::new(open, format, packets.clone(), Arc::clone(&stats), health)
+            .cleaned(args.cleaning, None)
+            .woken_by(watch)
     })?;
     alone::wait(&[&stop], args.seconds);
     supervisor.stop();

@@ -5,4 +5,5 @@ pub mod jpeg;
 pub mod mend;
 pub mod opus;
 mod planes;
+pub mod shrink;
 pub mod turn;

@@ -105,6 +105,13 @@ impl VoiceEncoder {
     }
 }
 
+/// Whether a packet only says that nobody speaks: with [`VoiceFormat::dtx`] such packets need not be
+/// sent (RFC 6716, 2.1.9; libopus makes one of more bytes every 400 ms, which keeps the noise of the
+/// room alive at the other end).
+pub fn is_silence(packet: &[u8]) -> bool {
+    packet.len() <= 2
+}
+
 /// Samples in a packet of at most [`PACKET_LIMIT`] bytes, without decoding it.
 ///
 /// # Errors

@@ -21,6 +21,8 @@ pub mod jpeg_file;
 mod letters;
 pub mod loudness;
 pub mod mirror;
+pub mod namespace;
+pub mod network_news;
 pub mod null_audio;
 pub mod null_video;
 pub mod open;
@@ -35,6 +37,7 @@ pub mod test_pattern;
 mod ticker;
 pub mod tone;
 pub mod touch_devices;
+pub mod tun;
 pub mod v4l2;
 pub mod wav;
 

@@ -1,36 +1,31 @@
 //! The worker that turns a camera into packets.
 //!
 //! ```text
-//!  VideoSource ──newest──> gate ──open──> JPEG? ──no──> turn ──> encode ─┬─> Queue<Packet> ~~~>
-//!        ▲                  │                └──yes──> mend ──> turn ──────┘
-//!        └────── closed: ───┘ <── Queue<Ack> <~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+//!  VideoSource ──newest──> Pace ──order──> changed? ──yes──> Darkroom ─┬─> Queue<Packet> ~~~>
+//!        ▲                  │ ▲               └─ no: `Same`            └─> the small own picture
+//!        └── none: let go ──┘ └── Queue<Ack> <~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
 //! ```
-//! A camera's JPEG that is whole and need not be turned goes as it came, byte for byte.
 //! One thread: it waits for the camera alone. Encoding takes a millisecond and sending none, so the
 //! camera is never kept waiting, and what passes the gate is always the picture just taken: a
 //! second thread with a slot between them would only add a wake-up to its age. A picture that
 //! finds the gate closed is let go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::clock::{self, Time};
-use crate::codec::jpeg::{Encoder, JpegError};
-use crate::codec::mend::Mender;
-use crate::codec::turn::Turner;
 use crate::device::{DeviceError, VideoSource};
-use crate::frame::{Ack, Packet, PacketKind, Picture, PixelFormat, Size};
-use crate::geometry::Turn;
+use crate::frame::{Ack, Packet, PacketKind, Picture, Size};
 use crate::queue::Queue;
 use crate::stop::Stop;
 use crate::supervisor::{Health, Worker, WorkerError};
-use crate::wire::mjpeg::picture_size;
-use crate::wire::packet::PICTURE_LIMIT;
 
-use super::pace::Pace;
+use super::darkroom::{Darkroom, Payload};
+use super::pace::ladder::Order;
+use super::pace::{Ceiling, Pace};
 
 /// Opens the camera; called again after each failure.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn VideoSource>, DeviceError> + Send>;
@@ -71,8 +66,20 @@ pub struct Counters {
     pub captured: AtomicU64,
     /// Of these, pictures handed on.
     pub sent: AtomicU64,
-    /// Pictures let go because the gate was closed.
+    /// Pictures let go because the gate was closed, or the rung has fewer.
     pub skipped: AtomicU64,
+    /// Pictures not sent because nothing had changed.
+    pub unchanged: AtomicU64,
+    /// The rung of the ladder now, 0 at the top.
+    pub rung: AtomicU64,
+    /// JPEG quality of the last picture encoded or passed on.
+    pub quality: AtomicU64,
+    /// Eighths of the full size that it had, each way.
+    pub eighths: AtomicU64,
+    /// Thousandths of a picture that the rung has in a second.
+    pub millifps: AtomicU64,
+    /// Bytes a second that the line is taken to carry; 0: no limit is known.
+    pub rate: AtomicU64,
     /// Pictures that were too large, too long, empty or torn, as the source saw it or we did.
     pub refused: AtomicU64,
     /// Bytes handed on, without headers.
@@ -97,18 +104,34 @@ pub struct Useless(String);
 /// How long a source may send nothing of use before it is opened again.
 const USELESS_LIMIT: Duration = Duration::from_secs(5);
 
+/// While nothing changes, that is said so often: three of them may be lost before anybody doubts it.
+const SAME_EVERY: Duration = Duration::from_millis(700);
+
 /// The worker.
 pub struct Camera {
     open: OpenSource,
     settings: Settings,
     gate: Gate,
+    ceiling: Ceiling,
+    spacing: Arc<AtomicU32>,
     packets: Queue<Packet>,
     counters: Arc<Counters>,
     health: Arc<Health>,
     own_view: Option<Queue<Packet>>,
     sequence: u32,
+    /// When a picture or a `Same` was handed on last.
+    told: Time,
     /// Why a picture was left out is in the log.
     said: bool,
+}
+
+/// What the gate says to a picture.
+enum Turnout {
+    Go(Option<Order>),
+    /// Not this one.
+    LetGo,
+    /// It shows nothing new.
+    Unchanged,
 }
 
 impl Camera {
@@ -125,11 +148,14 @@ impl Camera {
             open,
             settings,
             gate,
+            ceiling: Ceiling::default(),
+            spacing: Arc::default(),
             packets,
             counters,
             health,
             own_view: None,
             sequence: 0,
+            told: Time::default(),
             said: false,
         }
     }
@@ -140,70 +166,97 @@ impl Camera {
         self.own_view = Some(own_view);
         self
     }
-}
 
-/// What becomes of a picture.
-enum Payload {
-    Jpeg(Bytes),
-    /// Not this one: why.
-    Refused(String),
-}
-
-/// What makes a source's pictures into those that are handed on.
-struct Darkroom {
-    limit: Size,
-    turn: Turn,
-    encoder: Encoder,
-    mender: Mender,
-    turner: Turner,
-}
-
-impl Darkroom {
-    fn new(settings: Settings, turn: Turn) -> Result<Self, JpegError> {
-        Ok(Self {
-            limit: settings.limit,
-            turn,
-            encoder: Encoder::new(settings.quality)?,
-            mender: Mender::new()?,
-            turner: Turner::new(turn)?,
-        })
+    /// Pictures are no better than `ceiling` says at each moment.
+    #[must_use]
+    pub fn with_ceiling(mut self, ceiling: Ceiling) -> Self {
+        self.ceiling = ceiling;
+        self
     }
 
-    /// Whether pictures of this size, once they are turned, are what was agreed on.
-    fn holds(&self, size: Size) -> bool {
-        let size = self.turn.rotation.turned(size);
-        size.width <= self.limit.width && size.height <= self.limit.height
+    /// Whoever writes the packets is to put pictures on the line at `spacing` bytes a second; 0: as
+    /// fast as it can.
+    #[must_use]
+    pub fn with_spacing(mut self, spacing: Arc<AtomicU32>) -> Self {
+        self.spacing = spacing;
+        self
     }
 
-    /// The picture as the receiver may have it.
-    fn develop(&mut self, picture: &Picture) -> Result<Payload, JpegError> {
-        let jpeg = if picture.format == PixelFormat::Jpeg {
-            match self.compressed(&picture.data) {
-                Ok(jpeg) => jpeg,
-                Err(why) => return Ok(Payload::Refused(why)),
+    /// Take in the receiver's words, and ask the pace. Before that, what is known of the way there is
+    /// forgotten if the way is a new one.
+    fn ask(
+        &self,
+        pace: &mut Pace,
+        darkroom: &mut Darkroom,
+        picture: &Picture,
+        full: Size,
+    ) -> Turnout {
+        let Gate::Acknowledged { acks, new_path } = &self.gate else { return Turnout::Go(None) };
+        if new_path.swap(false, Ordering::Relaxed) {
+            *pace = Pace::new(full, self.settings.quality);
+            darkroom.forget();
+        }
+        let lost = pace.lost();
+        while let Some(ack) = acks.try_receive() {
+            pace.acknowledged(ack.sequence, ack.arrived, clock::now());
+            if !ack.shown && ack.sequence.wrapping_add(1) == self.sequence {
+                darkroom.forget();
             }
-        } else if self.turn == Turn::NONE {
-            Bytes::copy_from_slice(self.encoder.encode(picture)?)
-        } else {
-            Bytes::copy_from_slice(self.encoder.encode(self.turner.raw(picture)?)?)
-        };
-        Ok(if jpeg.len() <= PICTURE_LIMIT {
-            Payload::Jpeg(jpeg)
-        } else {
-            Payload::Refused(format!("{} bytes, at most {PICTURE_LIMIT} are sent", jpeg.len()))
-        })
+        }
+        pace.taken(picture.captured);
+        let order = pace.order(self.ceiling.get(), clock::now());
+        if pace.lost() > lost {
+            darkroom.forget();
+        }
+        self.counters.show(pace);
+        let Some(order) = order else { return Turnout::LetGo };
+        // A line that is being tried has to have something on it.
+        if pace.is_settled() && darkroom.is_unchanged(picture, &order) {
+            return Turnout::Unchanged;
+        }
+        Turnout::Go(Some(order))
     }
 
-    fn compressed(&mut self, jpeg: &[u8]) -> Result<Bytes, String> {
-        let size = picture_size(jpeg).ok_or("bytes that are no JPEG")?;
-        if !self.holds(size) {
-            return Err(format!("a picture of {size}, at most {} was agreed", self.limit));
+    /// Nothing has changed: say so, now and then. False: nobody listens any more.
+    fn tell_same(&mut self, captured: Time) -> bool {
+        self.counters.unchanged.fetch_add(1, Ordering::Relaxed);
+        if captured.since(self.told) < SAME_EVERY {
+            return true;
         }
-        let whole = self.mender.whole(jpeg).map_err(|error| error.to_string())?;
-        if self.turn == Turn::NONE {
-            return Ok(Bytes::copy_from_slice(whole));
+        self.told = captured;
+        let sequence = self.sequence.wrapping_sub(1);
+        let (kind, payload) = (PacketKind::Same, Bytes::new());
+        let same = Packet { kind, sequence, captured, after_gap: false, payload };
+        self.packets.send(same).is_ok()
+    }
+
+    /// Hand a picture on. False: nobody wants any more.
+    fn hand_on(&mut self, payload: Bytes, captured: Time) -> bool {
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        self.told = captured;
+        self.counters.sent.fetch_add(1, Ordering::Relaxed);
+        self.counters.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
+        let kind = PacketKind::Picture;
+        let packet = Packet { kind, sequence, captured, after_gap: false, payload };
+        if let Some(own_view) = &self.own_view {
+            // Nobody may be looking; then the next one replaces it.
+            let _ = own_view.send(packet.clone());
         }
-        self.turner.jpeg(whole).map(Bytes::from).map_err(|error| error.to_string())
+        self.packets.send(packet).is_ok()
+    }
+}
+
+impl Counters {
+    fn show(&self, pace: &Pace) {
+        self.rung.store(pace.rung() as u64, Ordering::Relaxed);
+        self.rate.store(pace.rate().map_or(0, |rate| rate as u64), Ordering::Relaxed);
+    }
+
+    fn made(&self, order: &Order) {
+        self.quality.store(order.quality.into(), Ordering::Relaxed);
+        self.eighths.store(order.eighths.into(), Ordering::Relaxed);
+        self.millifps.store((order.fps * 1000.0) as u64, Ordering::Relaxed);
     }
 }
 
@@ -212,31 +265,29 @@ impl Worker for Camera {
         let mut source = (self.open)()?;
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
         let mut darkroom = Darkroom::new(self.settings, source.left_to_turn())?;
-        let (size, limit) = (source.shape().0, self.settings.limit);
-        if !darkroom.holds(size) {
-            return Err(TooLarge { size: darkroom.turn.rotation.turned(size), limit }.into());
+        let (size, limit) = (darkroom.turned(source.shape().0), self.settings.limit);
+        if !darkroom.holds(source.shape().0) {
+            return Err(TooLarge { size, limit }.into());
         }
         let mut picture = Picture::default();
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(size, self.settings.quality);
         let mut works = false;
         let (mut broken, mut useless_since) = (0, None::<Time>);
         while source.read(&mut picture, stop)? {
             self.counters.captured.fetch_add(1, Ordering::Relaxed);
             let more = source.broken() - std::mem::replace(&mut broken, source.broken());
             self.counters.refused.fetch_add(more, Ordering::Relaxed);
-            if let Gate::Acknowledged { acks, new_path } = &self.gate {
-                if new_path.swap(false, Ordering::Relaxed) {
-                    pace = Pace::new();
-                }
-                while let Some(ack) = acks.try_receive() {
-                    pace.acknowledged(ack.sequence, clock::now());
-                }
-                if !pace.may_send(clock::now()) {
+            let order = match self.ask(&mut pace, &mut darkroom, &picture, size) {
+                Turnout::Go(order) => order,
+                Turnout::LetGo => {
                     self.counters.skipped.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
-            }
-            let payload = match darkroom.develop(&picture)? {
+                Turnout::Unchanged if self.tell_same(picture.captured) => continue,
+                Turnout::Unchanged => return Ok(()),
+            };
+            let again = |bytes| order.as_ref().and_then(|order| pace.another_try(order, bytes));
+            let payload = match darkroom.develop(&picture, order.as_ref(), again)? {
                 Payload::Jpeg(payload) => payload,
                 Payload::Refused(why) => {
                     self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -255,25 +306,13 @@ impl Worker for Camera {
             if !std::mem::replace(&mut works, true) {
                 self.health.works();
             }
-            let sequence = self.sequence;
-            self.sequence = sequence.wrapping_add(1);
-            self.counters.sent.fetch_add(1, Ordering::Relaxed);
-            self.counters.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
-            if matches!(self.gate, Gate::Acknowledged { .. }) {
-                pace.sent(sequence, clock::now());
+            if let Some(order) = &order {
+                self.spacing.store(pace.spacing(), Ordering::Relaxed);
+                pace.sent(self.sequence, order, payload.len(), clock::now());
+                darkroom.sent(&picture, order);
+                self.counters.made(order);
             }
-            let packet = Packet {
-                kind: PacketKind::Picture,
-                sequence,
-                captured: picture.captured,
-                after_gap: false,
-                payload,
-            };
-            if let Some(own_view) = &self.own_view {
-                // Nobody may be looking; then the next one replaces it.
-                let _ = own_view.send(packet.clone());
-            }
-            if self.packets.send(packet).is_err() {
+            if !self.hand_on(payload, picture.captured) {
                 // Closed: whoever wanted pictures has gone.
                 return Ok(());
             }

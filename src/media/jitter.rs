@@ -1,43 +1,44 @@
 //! Decides which packet is heard when; pure, `now` is an argument.
 //!
 //! ```text
-//!            first packet                 target reached
+//!            first packet                 margin reached
 //!  Quiet ─────────────────> Filling ─────────────────────> Playing <─────┐ a packet
 //!    ▲                                                        │ nothing   │ came
 //!    └───────────────────── 60 ms hidden ── Hiding <──────────┘───────────┘
 //! ```
-//! The target is the spread of the arrivals of the last 10 s (97th percentile over the fastest),
-//! within [`FLOOR`] and [`CEILING`]. Nothing makes the delay grow but lateness itself: what was
-//! hidden or quiet is time gained. What is there above the target for a second is [`Jitter::excess`],
-//! which the playout takes out again. Sound that was missing counts as a gap only if the peer was
-//! sending meanwhile: its capture times tell.
+//! The *margin* is how much later than the fastest packet a packet may come and still be in time. It
+//! is known at every arrival, since it is the time until that packet is played plus its lateness. The
+//! margin wanted is [`target`]'s. Where the two differ [`Jitter::excess`] and [`Jitter::lack`] tell
+//! the playout what to take out or to put in; in a pause the next packet simply waits as long as is
+//! right. Sound that was missing is a gap only if the peer was sending meanwhile: its capture times
+//! tell.
+
+pub mod target;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::target::Target;
 use crate::clock::Time;
 use crate::frame::{PERIOD_SAMPLES, Packet, SAMPLE_RATE};
 
-/// The least sound held back, on a clean path.
-pub const FLOOR: Duration = Duration::from_millis(20);
 /// The most sound held back.
 pub const CEILING: Duration = Duration::from_millis(300);
-/// The longest time that is hidden by inventing sound; then it is quiet.
+/// The longest time that is hidden by inventing sound; then there is noise only.
 const HIDDEN_LIMIT: usize = 60 * 48;
-/// Packets whose arrival is remembered: 10 s of 20 ms.
-const REMEMBERED: usize = 500;
-/// Of these, what share may be later than the target allows.
-const PERCENTILE: usize = 97;
-/// Pulls between two looks at the lowest depth: 1 s.
-const WINDOW: u32 = 100;
-/// Depth over the target that is left alone.
-const SLACK: usize = 10 * 48;
 /// More than this over the ceiling is dropped in one piece.
 const FLOOD: usize = 200 * 48;
 /// Sequence numbers further back than this are another sender's, not late.
 const LATE_LIMIT: i32 = 1000;
 /// Samples of the slots in which gaps are counted.
 const GAP_SLOT: usize = 20 * 48;
+/// Margin over and under what is wanted that is left alone, in µs.
+const OVER: i64 = 10_000;
+const UNDER: i64 = 6_000;
+/// A packet is overdue when it is this much later than the fastest would be.
+const OVERDUE: Duration = Duration::from_millis(10);
+/// Silence of the sender's own will from here on is a pause, in which everything may change.
+const PAUSE: Duration = Duration::from_millis(60);
 
 /// What the playout is to do for its next samples.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub enum Step {
     Decode(Packet),
     /// Invent this many samples.
     Conceal(usize),
-    /// This many samples of quiet.
+    /// This many samples of the noise of the room.
     Quiet(usize),
 }
 
@@ -57,11 +58,13 @@ pub struct JitterFigures {
     pub packets: u64,
     /// Slots of 20 ms without sound while the peer was sending.
     pub gaps: u64,
+    /// Samples without sound while the peer was sending.
+    pub concealed: u64,
     /// Packets that came twice, or after their turn.
     pub late: u64,
     /// Packets dropped because far too much was waiting.
     pub dropped: u64,
-    /// The delay aimed at.
+    /// The margin aimed at.
     pub target: Duration,
 }
 
@@ -90,17 +93,16 @@ pub struct Jitter {
     phase: Phase,
     held: VecDeque<Held>,
     held_samples: usize,
-    first_arrival: Time,
     last: Option<Last>,
     /// Sequence number of the packet played last.
     played: Option<u32>,
     /// Samples without sound since the last packet that was played.
     missing: usize,
-    /// Arrival after capture in µs, newest last. The clocks need not agree: only the spread counts.
-    transits: VecDeque<i64>,
-    lowest: usize,
-    pulls: u32,
-    excess: usize,
+    target: Target,
+    /// Margin at the last arrival, with what was taken out and put in since, in µs.
+    margin: i64,
+    /// When the playout was last asked, and what was left behind the decoder then.
+    pulled: Option<(Time, usize)>,
     figures: JitterFigures,
 }
 
@@ -110,15 +112,13 @@ impl Default for Jitter {
             phase: Phase::Quiet,
             held: VecDeque::new(),
             held_samples: 0,
-            first_arrival: Time::default(),
             last: None,
             played: None,
             missing: 0,
-            transits: VecDeque::with_capacity(REMEMBERED),
-            lowest: usize::MAX,
-            pulls: 0,
-            excess: 0,
-            figures: JitterFigures { target: FLOOR, ..JitterFigures::default() },
+            target: Target::default(),
+            margin: 0,
+            pulled: None,
+            figures: JitterFigures { target: target::FLOOR, ..JitterFigures::default() },
         }
     }
 }
@@ -139,7 +139,7 @@ impl Jitter {
             }
             if !(0..=LATE_LIMIT).contains(&step) {
                 // Another sender, or one that started anew.
-                self.transits.clear();
+                self.target = Target::default();
                 self.missing = 0;
                 self.played = None;
             } else {
@@ -148,12 +148,16 @@ impl Jitter {
         } else {
             self.missing = 0;
         }
-        self.note_transit(&packet, now);
+        let transit = now.micros().cast_signed() - packet.captured.micros().cast_signed();
+        let late = self.target.arrived(transit, now);
+        self.figures.target = self.target.wanted();
+        if matches!(self.phase, Phase::Playing | Phase::Hiding(_)) {
+            self.margin = self.time_left(now) + micros(late);
+        }
         self.last = Some(Last { sequence: packet.sequence, captured: packet.captured, samples });
         self.figures.packets += 1;
         if self.held.is_empty() && self.phase == Phase::Quiet {
             self.phase = Phase::Filling;
-            self.first_arrival = now;
         }
         self.held_samples += samples;
         self.held.push_back(Held { packet, samples });
@@ -164,15 +168,13 @@ impl Jitter {
     /// are enough for one period.
     pub fn next(&mut self, decoded: usize, now: Time) -> Step {
         if self.phase == Phase::Filling {
-            let waited = now.since(self.first_arrival);
-            if waited < self.figures.target && self.held_samples < samples(self.figures.target) {
+            if !self.is_filled(now) {
                 if self.missing > 0 {
                     self.missing += PERIOD_SAMPLES;
                 }
                 return Step::Quiet(PERIOD_SAMPLES);
             }
             self.phase = Phase::Playing;
-            self.start_window();
         }
         if let Some(step) = self.take_next(decoded) {
             return step;
@@ -196,40 +198,73 @@ impl Jitter {
         }
     }
 
-    /// The playout has taken a period and `decoded` samples are left behind the decoder.
-    pub fn pulled(&mut self, decoded: usize) {
-        if self.phase != Phase::Playing {
-            return;
-        }
-        self.lowest = self.lowest.min(self.held_samples + decoded);
-        self.pulls += 1;
-        if self.pulls >= WINDOW {
-            let wanted = samples(self.figures.target) + SLACK;
-            // Down to the target itself, or the slack would stay for ever.
-            self.excess = if self.lowest > wanted { self.lowest - wanted + SLACK } else { 0 };
-            self.start_window();
-        }
+    /// The playout has taken a period at `now` and `decoded` samples are left behind the decoder.
+    pub fn pulled(&mut self, decoded: usize, now: Time) {
+        self.pulled = Some((now, decoded));
     }
 
-    /// Samples that lie above the target and are to be taken out.
+    /// Samples that lie above the margin wanted and are to be taken out.
     pub fn excess(&self) -> usize {
-        if self.phase == Phase::Playing { self.excess } else { 0 }
+        let over = self.margin - micros(self.target.wanted());
+        if self.phase == Phase::Playing && over > OVER { samples_of(over) } else { 0 }
     }
 
-    /// The playout has taken this many samples out.
-    pub fn shortened(&mut self, samples: usize) {
-        self.excess = self.excess.saturating_sub(samples);
-        self.lowest = self.lowest.saturating_sub(samples);
+    /// Samples by which the margin is too small and that are to be put in.
+    pub fn lack(&self) -> usize {
+        let under = micros(self.target.wanted()) - self.margin;
+        if self.phase == Phase::Playing && under > UNDER { samples_of(under) } else { 0 }
     }
 
-    /// Whether sound is being played and fewer samples than a period are there for it.
-    pub fn is_starving(&self, decoded: usize) -> bool {
-        self.phase == Phase::Playing && self.held_samples + decoded < PERIOD_SAMPLES
+    /// The playout has taken this many samples out, or put them in where it is negative.
+    pub fn shortened(&mut self, samples: i64) {
+        self.margin -= samples * 1_000_000 / i64::from(SAMPLE_RATE);
+    }
+
+    /// Samples that can be had without inventing any, with `decoded` behind the decoder.
+    pub fn at_hand(&self, decoded: usize) -> usize {
+        if self.phase == Phase::Playing { self.held_samples + decoded } else { decoded }
+    }
+
+    /// Whether what is there ends within a frame and the packet that goes on from it is overdue: time
+    /// to stretch what there is.
+    pub fn is_running_dry(&self, decoded: usize, now: Time) -> bool {
+        let Some(last) = &self.last else { return false };
+        if self.phase != Phase::Playing || self.held_samples > 0 || decoded > last.samples {
+            return false;
+        }
+        let due = last.captured.offset(self.target.fastest()) + duration(last.samples);
+        now.since(due) > OVERDUE
+    }
+
+    /// Whether sound is being played and fewer samples than `needed` are there for it.
+    pub fn is_starving(&self, decoded: usize, needed: usize) -> bool {
+        self.phase == Phase::Playing && self.held_samples + decoded < needed
     }
 
     /// Figures so far.
     pub fn figures(&self) -> JitterFigures {
         self.figures
+    }
+
+    /// Time from `now` until a packet that came now would be played, in µs.
+    fn time_left(&self, now: Time) -> i64 {
+        let Some((pulled, decoded)) = self.pulled else { return 0 };
+        let next = pulled + duration(PERIOD_SAMPLES + decoded + self.held_samples);
+        next.micros().cast_signed() - now.micros().cast_signed()
+    }
+
+    /// Whether a start with the next packet would give the margin that is wanted.
+    fn is_filled(&mut self, now: Time) -> bool {
+        let Some(first) = self.held.front() else { return false };
+        let age = now.micros().cast_signed() - first.packet.captured.micros().cast_signed();
+        let margin = age - self.target.fastest();
+        let wanted = micros(self.target.wanted());
+        // Whole periods: what is nearer to the wish than the next one is near enough.
+        let filled = margin + 5_000 >= wanted || self.held_samples >= samples(CEILING);
+        if filled {
+            self.margin = margin;
+        }
+        filled
     }
 
     fn take_next(&mut self, decoded: usize) -> Option<Step> {
@@ -247,7 +282,8 @@ impl Jitter {
             let lost = (lost as usize).saturating_mul(next.samples);
             let hide = lost.saturating_sub(self.missing).min(HIDDEN_LIMIT);
             self.missing = self.missing.max(lost);
-            let is_low = self.held_samples + decoded <= samples(self.figures.target) + SLACK;
+            let wanted = samples(self.target.wanted()) + samples_of(OVER);
+            let is_low = self.held_samples + decoded <= wanted.max(GAP_SLOT);
             if is_low && hide >= PERIOD_SAMPLES {
                 return Some(Step::Conceal(hide - hide % PERIOD_SAMPLES));
             }
@@ -256,49 +292,26 @@ impl Jitter {
         self.held_samples -= next.samples;
         self.played = Some(next.packet.sequence);
         self.count_missing();
-        if self.phase != Phase::Playing {
-            self.phase = Phase::Playing;
-            self.start_window();
-        }
+        self.phase = Phase::Playing;
         Some(Step::Decode(next.packet))
-    }
-
-    fn start_window(&mut self) {
-        self.pulls = 0;
-        self.lowest = usize::MAX;
     }
 
     /// What was missing since the last packet turns out to be a gap.
     fn count_missing(&mut self) {
         // A slot counts from its half on: 10 ms is one.
         self.figures.gaps += ((self.missing + GAP_SLOT / 2) / GAP_SLOT) as u64;
+        self.figures.concealed += self.missing as u64;
         self.missing = 0;
     }
 
-    /// The peer sent nothing for `pause`: as much of what is missing was no gap.
+    /// The peer sent nothing for `pause`: as much of what is missing was no gap. After a real pause
+    /// the delay is chosen anew, which is no gap either.
     fn forgive_pause(&mut self, pause: Duration) {
-        self.missing = self.missing.saturating_sub(samples(pause));
-        if pause > CEILING {
-            // It was hidden: filling up again is no gap either, and old arrivals tell nothing.
-            self.missing = 0;
-            self.transits.clear();
+        let mut forgiven = pause;
+        if pause >= PAUSE {
+            forgiven += self.target.wanted() + duration(GAP_SLOT);
         }
-    }
-
-    fn note_transit(&mut self, packet: &Packet, now: Time) {
-        if self.transits.len() == REMEMBERED {
-            self.transits.pop_front();
-        }
-        let transit = now.micros().cast_signed() - packet.captured.micros().cast_signed();
-        self.transits.push_back(transit);
-        if self.figures.packets.is_multiple_of(10) {
-            let mut sorted: Vec<i64> = self.transits.iter().copied().collect();
-            sorted.sort_unstable();
-            let fastest = sorted.first().copied().unwrap_or(0);
-            let late = sorted.get((sorted.len() - 1) * PERCENTILE / 100).copied().unwrap_or(0);
-            let spread = u64::try_from(late - fastest).unwrap_or(0);
-            self.figures.target = Duration::from_micros(spread).clamp(FLOOR, CEILING);
-        }
+        self.missing = self.missing.saturating_sub(samples(forgiven));
     }
 
     /// A sender that caught up after a long cut: the newest wins.
@@ -306,12 +319,14 @@ impl Jitter {
         if self.held_samples <= samples(CEILING) + FLOOD {
             return;
         }
-        while self.held_samples > samples(self.figures.target) {
+        while self.held_samples > samples(self.target.wanted()) {
             let Some(old) = self.held.pop_front() else { break };
             self.held_samples -= old.samples;
+            self.margin -= micros(duration(old.samples));
             self.played = Some(old.packet.sequence);
             self.figures.dropped += 1;
             self.figures.gaps += (old.samples / GAP_SLOT) as u64;
+            self.figures.concealed += old.samples as u64;
         }
     }
 }
@@ -328,6 +343,19 @@ fn last_silence(last: &Last, packet: &Packet, step: i32) -> Duration {
 
 fn samples(duration: Duration) -> usize {
     (duration.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000) as usize
+}
+
+/// Samples in so many µs, which are not negative.
+fn samples_of(micros: i64) -> usize {
+    samples(Duration::from_micros(micros.cast_unsigned()))
+}
+
+fn duration(samples: usize) -> Duration {
+    Duration::from_micros(samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

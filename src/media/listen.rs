@@ -1,25 +1,27 @@
 //! The listen worker: packets as sound, when the loudspeaker wants it.
 //!
 //! ```text
-//! Queue<Packet> ─> Playout (jitter, Opus) ─> gain ─10 ms─> AudioSink
-//!                        └─> Tape (the recording)
+//! Queue<Packet> ─> Playout (jitter, Opus) ─> voice-over ─> gain ─10 ms─> AudioSink
+//!                        └─> Tape (the recording)            └─> who cancels echo
 //! ```
 //! The sink's clock drives: whenever it has room for 10 ms the newest state of the queue decides
-//! what they are. When nothing is there for them, what the device still holds is time to wait in.
+//! what they are. Until then packets are taken in as they come, since when they came counts. When nothing is there for them, what the device still holds is time to wait in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::gain::{Gain, peak};
+use super::announce::{Announcer, VoiceOver};
+use super::gain::Gain;
+use super::level;
 use super::playout::Playout;
 use super::record::Tape;
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSink, DeviceError, priority};
-use crate::figures::Ages;
-use crate::frame::{PERIOD_SAMPLES, Packet};
+use crate::figures::{Ages, Percentiles};
+use crate::frame::{PERIOD_SAMPLES, Packet, SAMPLE_RATE};
 use crate::queue::{Queue, Received};
 use crate::stop::Stop;
 use crate::supervisor::{Health, Worker, WorkerError};
@@ -27,6 +29,12 @@ use crate::supervisor::{Health, Worker, WorkerError};
 /// Opens the loudspeaker, again after every failure.
 pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> + Send>;
 
+/// Is told every period exactly as the loudspeaker got it, and when its first sample will be heard.
+pub type Played = Arc<dyn Fn(&[i16; PERIOD_SAMPLES], Time) + Send + Sync>;
+
+const PERIOD: Duration = Duration::from_millis(10);
+/// How long before the device should have room it is asked.
+const EARLY: Duration = Duration::from_millis(1);
 /// What the device must still hold while we wait for a packet that is due.
 const RESERVE: Duration = Duration::from_millis(12);
 /// The longest wait for a packet that is due.
@@ -45,6 +53,12 @@ pub struct ListenStats {
     pub bytes: AtomicU64,
     /// Slots of 20 ms without sound while the peer was sending.
     pub gaps: AtomicU64,
+    /// Milliseconds without sound while the peer was sending.
+    pub concealed_ms: AtomicU64,
+    /// Milliseconds taken out of sound and put into it, to change the delay.
+    pub stretched_ms: AtomicU64,
+    /// Parts per million by which the far microphone is faster than our loudspeaker, as followed.
+    pub drift_ppm: AtomicI64,
     /// Packets that came after their turn, or twice.
     pub late: AtomicU64,
     /// Packets dropped because far too many came at once.
@@ -57,9 +71,44 @@ pub struct ListenStats {
     pub latency_us: AtomicU64,
     /// Times the device ran out of sound.
     pub underruns: AtomicU64,
-    /// Peak of the last 10 ms, 0 to 32768.
+    /// How loud it is, see [`level::follow`].
     pub level: AtomicU16,
-    latencies: Mutex<Ages>,
+    delays: Mutex<Delays>,
+}
+
+/// How late sound was, as counted twice: in the whole call, and since it settled.
+#[derive(Debug, Default)]
+struct Delays {
+    whole: Both,
+    settled: Both,
+}
+
+#[derive(Debug, Default)]
+struct Both {
+    arrival: Ages,
+    heard: Ages,
+}
+
+/// How late sound was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lateness {
+    /// From capture to the arrival of each packet.
+    pub arrival: Percentiles,
+    /// From capture to the loudspeaker, one for each 10 ms heard.
+    pub heard: Percentiles,
+}
+
+impl Delays {
+    fn record(&mut self, delay: Duration, which: impl Fn(&mut Both) -> &mut Ages) {
+        which(&mut self.whole).record(delay);
+        which(&mut self.settled).record(delay);
+    }
+}
+
+impl Both {
+    fn lateness(&self) -> Lateness {
+        Lateness { arrival: self.arrival.percentiles(), heard: self.heard.percentiles() }
+    }
 }
 
 impl Default for ListenStats {
@@ -76,7 +125,10 @@ impl Default for ListenStats {
             latency_us: AtomicU64::default(),
             underruns: AtomicU64::default(),
             level: AtomicU16::default(),
-            latencies: Mutex::default(),
+            delays: Mutex::default(),
+            concealed_ms: AtomicU64::default(),
+            stretched_ms: AtomicU64::default(),
+            drift_ppm: AtomicI64::default(),
         }
     }
 }
@@ -87,9 +139,23 @@ impl ListenStats {
         Self { volume, ..Self::default() }
     }
 
-    /// From capture to the loudspeaker, one for each 10 ms heard; clear it to start a new window.
-    pub fn latencies(&self) -> MutexGuard<'_, Ages> {
-        self.latencies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Begin to collect delays anew.
+    pub fn settle(&self) {
+        self.delays().settled = Both::default();
+    }
+
+    /// How late sound was since [`ListenStats::settle`].
+    pub fn since_settled(&self) -> Lateness {
+        self.delays().settled.lateness()
+    }
+
+    /// How late sound was in all of the call.
+    pub fn whole_call(&self) -> Lateness {
+        self.delays().whole.lateness()
+    }
+
+    fn delays(&self) -> MutexGuard<'_, Delays> {
+        self.delays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,6 +169,8 @@ pub struct Listen {
     stats: Arc<ListenStats>,
     health: Arc<Health>,
     watch: Option<Arc<SoundWatch>>,
+    voice_over: VoiceOver,
+    played: Option<Played>,
 }
 
 impl Listen {
@@ -116,7 +184,31 @@ impl Listen {
         health: Arc<Health>,
     ) -> Self {
         let gain = Gain::new(stats.volume.load(Ordering::Relaxed));
-        Self { open, packets, playout, gain, tape, stats, health, watch: None }
+        let voice_over = VoiceOver::new(Announcer::new());
+        Self {
+            open,
+            packets,
+            playout,
+            gain,
+            tape,
+            stats,
+            health,
+            watch: None,
+            voice_over,
+            played: None,
+        }
+    }
+
+    /// The same, which says over the call what `announcer` has to say.
+    pub fn with_announcer(mut self, announcer: Announcer) -> Self {
+        self.voice_over = VoiceOver::new(announcer);
+        self
+    }
+
+    /// The same, which tells `played` what the loudspeaker really plays, for echo cancellation.
+    pub fn told_what_is_played(mut self, played: Played) -> Self {
+        self.played = Some(played);
+        self
     }
 
     /// The same, which does not sit out its pause after a failure when `watch` has news.
@@ -127,22 +219,31 @@ impl Listen {
 
     fn listen(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> Result<(), DeviceError> {
         let mut period = [0; PERIOD_SAMPLES];
-        let mut underruns = 0;
-        while sink.wait(stop)? {
+        let (mut underruns, mut full) = (0, Duration::ZERO);
+        self.playout.new_speaker();
+        while self.take_while_full(sink, &mut full, stop) && sink.wait(stop)? {
+            let room = clock::now();
             if !self.take_in(sink, stop) {
                 return Ok(());
             }
-            let now = clock::now();
             let tape = &self.tape;
-            self.playout.pull(&mut period, now, |heard| {
+            self.playout.pull(&mut period, room, |heard| {
                 if let Some(tape) = tape {
                     tape.put(heard);
                 }
             });
-            self.note_latency(sink);
+            let heard = clock::now() + sink.delay();
+            self.playout.heard(heard);
+            self.note_latency(heard);
+            self.voice_over.mix(&mut period);
             self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
             if !sink.write(&period, stop)? {
                 return Ok(());
+            }
+            if let Some(played) = &self.played {
+                // What was just written is the end of what the device holds.
+                let last = clock::now() + sink.delay();
+                played(&period, last - PERIOD);
             }
             self.health.works();
             let ran_out = sink.underruns();
@@ -153,8 +254,29 @@ impl Listen {
         Ok(())
     }
 
-    /// Take every packet that is there, and wait for one that is due while the device has something
-    /// left to play. False: it is time to stop.
+    /// Take packets in as they come until the device will have room: when they came is what the
+    /// play-out lives on. `full` is the most the device has held. False: it is time to stop.
+    fn take_while_full(
+        &mut self,
+        sink: &mut dyn AudioSink,
+        full: &mut Duration,
+        stop: &Stop,
+    ) -> bool {
+        let queued = sink.queued();
+        *full = queued.max(*full);
+        let until = clock::now() + (queued + PERIOD).saturating_sub(*full + EARLY);
+        loop {
+            let left = until.since(clock::now());
+            match self.packets.receive(stop, Some(left)) {
+                Received::Item(packet) => self.push(packet),
+                Received::Timeout => return true,
+                Received::Stopped => return !stop.is_stopped(),
+            }
+        }
+    }
+
+    /// Wait for a packet that is due while the device has something left to play. False: it is time
+    /// to stop.
     fn take_in(&mut self, sink: &mut dyn AudioSink, stop: &Stop) -> bool {
         let began = clock::now();
         loop {
@@ -178,33 +300,38 @@ impl Listen {
     }
 
     fn push(&mut self, packet: Packet) {
+        let now = clock::now();
         self.stats.bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
-        self.playout.push(packet, clock::now());
+        self.stats.delays().record(now.since(packet.captured), |delays| &mut delays.arrival);
+        self.playout.push(packet, now);
     }
 
-    fn note_latency(&mut self, sink: &mut dyn AudioSink) {
-        let Some(captured) = self.playout.next_captured() else {
-            self.stats.latency_us.store(0, Ordering::Relaxed);
-            return;
-        };
-        // The samples just pulled are one period before the next.
-        let heard = clock::now() + sink.delay() + Duration::from_millis(10);
-        let latency = heard.since(captured);
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    fn note_latency(&mut self, heard: Time) {
+        let latency = self.playout.next_captured().map(|next| {
+            // The samples just pulled are one period before the next.
+            heard.since(next - PERIOD)
+        });
+        let micros = latency.map_or(0, |latency| latency.as_micros() as u64);
         self.stats.latency_us.store(micros, Ordering::Relaxed);
-        self.stats.latencies().record(latency);
+        if let Some(latency) = latency {
+            self.stats.delays().record(latency, |delays| &mut delays.heard);
+        }
     }
 
     fn publish(&self, period: &[i16]) {
         let figures = self.playout.figures();
-        let stats = &self.stats;
-        stats.packets.store(figures.packets, Ordering::Relaxed);
-        stats.gaps.store(figures.gaps, Ordering::Relaxed);
-        stats.late.store(figures.late, Ordering::Relaxed);
-        stats.dropped.store(figures.dropped, Ordering::Relaxed);
-        stats.refused.store(self.playout.refused(), Ordering::Relaxed);
-        stats.target_ms.store(figures.target.as_millis() as u64, Ordering::Relaxed);
-        stats.level.store(peak(period), Ordering::Relaxed);
+        let (stats, jitter) = (&self.stats, figures.jitter);
+        let ms = |samples: u64| samples * 1000 / u64::from(SAMPLE_RATE);
+        stats.packets.store(jitter.packets, Ordering::Relaxed);
+        stats.gaps.store(jitter.gaps, Ordering::Relaxed);
+        stats.late.store(jitter.late, Ordering::Relaxed);
+        stats.dropped.store(jitter.dropped, Ordering::Relaxed);
+        stats.concealed_ms.store(ms(jitter.concealed), Ordering::Relaxed);
+        stats.stretched_ms.store(ms(figures.stretched), Ordering::Relaxed);
+        stats.refused.store(figures.refused, Ordering::Relaxed);
+        stats.target_ms.store(jitter.target.as_millis() as u64, Ordering::Relaxed);
+        stats.drift_ppm.store(figures.drift_ppm as i64, Ordering::Relaxed);
+        level::follow(&stats.level, period);
     }
 }
 

@@ -7,17 +7,24 @@
 //! The wave is the tunnel in a call, and [`line`](mod@line) alone. A worker opens its device in
 //! `run_once`, through a closure it was given, so that the supervisor's restart opens it again.
 
+pub mod announce;
 pub mod camera;
+pub mod comfort;
+mod darkroom;
+pub mod drift;
 pub mod gain;
 pub mod jitter;
+pub mod level;
 pub mod line;
 pub mod listen;
 pub mod pace;
 pub mod playout;
 pub mod record;
 pub mod ring;
+mod scene;
 pub mod sessions;
-pub mod shorten;
 pub mod stats;
+pub mod stretch;
 pub mod talk;
 pub mod viewer;
+pub mod voice;

@@ -1,25 +1,39 @@
 //! Packets in when they arrive, 10 ms of sound out when the loudspeaker wants it.
 //!
 //! ```text
-//! push ─> Jitter ──Decode/Conceal/Quiet──> decoder ─> samples ─(shorten)─> pull
+//! push ─> Jitter ──Decode/Conceal/Quiet──> decoder ─> sound ─(stretch)─(resample)─> pull
+//!                                 noise ──────────────┘
 //! ```
-//! Pure: no device, no clock. What was decoded or missing is offered to a tap (the recording).
+//! Pure: no device, no clock. Sound is made shorter or longer where the delay is not the one that
+//! [`Jitter`] wants, quickly in silence and slowly in words; where nothing came, libopus goes on for
+//! 60 ms, and then the noise of the other's room takes over in a fade. What was decoded or missing is
+//! offered to a tap (the recording).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::comfort::{Comfort, blend};
+use super::drift::{Follower, Rate};
 use super::jitter::{Jitter, JitterFigures, Step};
-use super::shorten::{self, shorten};
+use super::stretch::{self, lengthen, shorten};
 use crate::clock::Time;
 use crate::codec::opus::{VoiceDecoder, VoiceError, samples_in};
 use crate::frame::{PERIOD_SAMPLES, Packet, SAMPLE_RATE};
 
-/// Periods between two cuts while the delay shrinks: never two in one syllable.
-const CUT_EVERY: u32 = 4;
-/// Excess below this is not worth a cut.
+/// Excess below this is not worth a cut: 5 ms.
 const CUT_FROM: usize = 240;
+/// Put in at once when what is there runs out and nothing comes: 10 ms.
+const DRY: usize = 480;
+/// Samples of the seam between noise and words: 5 ms.
+const SEAM: usize = 240;
+/// How much louder than the noise of the room may be and still be silence.
+const SILENCE: f32 = 2.0;
+/// Pulls between two looks at the drift: 1 s.
+const DRIFT_EVERY: u64 = 100;
+/// A microphone that was away for longer starts to be measured anew.
+const NEW_MEASURE: Duration = Duration::from_secs(5);
 
 /// What the sound of a moment was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +63,42 @@ pub enum Stamps {
 /// Arrival times further behind than this mean the sender paused.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Figures so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PlayoutFigures {
+    /// What the jitter buffer counted.
+    pub jitter: JitterFigures,
+    /// Samples taken out and put in to change the delay.
+    pub stretched: u64,
+    /// Packets that were not Opus.
+    pub refused: u64,
+    /// Parts per million by which the far microphone is faster than our loudspeaker, as followed.
+    pub drift_ppm: f64,
+}
+
 /// From packets to sound.
 pub struct Playout {
     jitter: Jitter,
     decoder: VoiceDecoder,
+    comfort: Comfort,
+    follower: Follower,
+    /// The far microphone and our loudspeaker against the clock.
+    microphone: Rate,
+    speaker: Rate,
     sound: VecDeque<i16>,
+    scratch: Vec<i16>,
+    /// What is at the end of `sound` is noise.
+    noisy: bool,
     stamps: Stamps,
     /// When the next packet should be captured, where the wire doesn't say.
     even: Option<(u32, Time)>,
+    /// When the last packet was captured, and how many samples its sender had taken by then.
+    taken: Option<(Time, u64)>,
     /// When the sample after the last decoded one was captured.
     captured: Option<Time>,
-    since_cut: u32,
+    since_stretch: u32,
+    pulls: u64,
+    stretched: u64,
     refused: u64,
 }
 
@@ -72,11 +111,20 @@ impl Playout {
         Ok(Self {
             jitter: Jitter::new(),
             decoder: VoiceDecoder::new()?,
+            comfort: Comfort::default(),
+            follower: Follower::default(),
+            microphone: Rate::default(),
+            speaker: Rate::default(),
             sound: VecDeque::new(),
+            scratch: Vec::new(),
+            noisy: false,
             stamps,
             even: None,
+            taken: None,
             captured: None,
-            since_cut: 0,
+            since_stretch: 0,
+            pulls: 0,
+            stretched: 0,
             refused: 0,
         })
     }
@@ -87,33 +135,115 @@ impl Playout {
             self.refused += 1;
             return;
         };
-        if self.stamps == Stamps::Arrival {
-            packet.captured = self.even_stamp(packet.sequence, samples, now);
+        match self.stamps {
+            Stamps::Arrival => packet.captured = self.even_stamp(packet.sequence, samples, now),
+            Stamps::Captured => self.measure_microphone(packet.captured, samples),
         }
         self.jitter.push(packet, samples, now);
     }
 
-    /// The next 10 ms.
+    /// The next 10 ms, `now` being when the loudspeaker had room for them.
     pub fn pull(
         &mut self,
         into: &mut [i16; PERIOD_SAMPLES],
         now: Time,
         mut tap: impl FnMut(Heard),
     ) {
-        self.since_cut += 1;
+        if self.pulls.is_multiple_of(DRIFT_EVERY)
+            && let (Some(microphone), Some(speaker)) = (self.microphone.ppm(), self.speaker.ppm())
+        {
+            self.follower.follow(microphone - speaker);
+        }
+        self.pulls += 1;
+        self.stretch(now, &mut tap);
+        self.fill(self.follower.needed(), now, &mut tap);
+        self.follower.take(&mut self.sound, into);
+        self.jitter.pulled(self.sound.len(), now);
+    }
+
+    /// The first sample of the period pulled last is heard at `at`: what drift is measured by.
+    pub fn heard(&mut self, at: Time) {
+        self.speaker.note((self.pulls - 1) * PERIOD_SAMPLES as u64, at);
+    }
+
+    /// The loudspeaker is another one, or was opened again.
+    pub fn new_speaker(&mut self) {
+        self.speaker = Rate::default();
+    }
+
+    /// Whether there is sound going on and no packet for its next 10 ms: worth waiting for, as long
+    /// as the loudspeaker has something left.
+    pub fn is_starving(&self) -> bool {
+        self.jitter.is_starving(self.sound.len(), self.follower.needed())
+    }
+
+    /// When the sample that is pulled next was captured (or, with [`Stamps::Arrival`], should have
+    /// arrived), if it came from a packet.
+    pub fn next_captured(&self) -> Option<Time> {
+        Some(self.captured? - time_of(self.sound.len()))
+    }
+
+    /// Figures so far.
+    pub fn figures(&self) -> PlayoutFigures {
+        PlayoutFigures {
+            jitter: self.jitter.figures(),
+            stretched: self.stretched,
+            refused: self.refused,
+            drift_ppm: self.follower.ppm(),
+        }
+    }
+
+    /// Bring the delay nearer to what it should be.
+    fn stretch(&mut self, now: Time, tap: &mut impl FnMut(Heard)) {
+        self.since_stretch += 1;
+        let there = self.jitter.at_hand(self.sound.len());
         let excess = self.jitter.excess();
-        let cut = excess >= CUT_FROM && self.since_cut >= CUT_EVERY;
-        if cut {
-            self.fill(shorten::NEEDED, now, &mut tap);
-            self.jitter.shortened(shorten(&mut self.sound));
-            self.since_cut = 0;
+        if excess >= CUT_FROM && there >= stretch::NEEDED {
+            if self.since_stretch >= self.rest_after(excess) {
+                self.fill(stretch::NEEDED, now, tap);
+                let cut = shorten(&mut self.sound, excess);
+                self.stretched_by(cut, -1);
+            }
+            return;
         }
-        // A cut may have left less than a period.
-        self.fill(PERIOD_SAMPLES, now, &mut tap);
-        for (sample, next) in into.iter_mut().zip(self.sound.drain(..PERIOD_SAMPLES)) {
-            *sample = next;
+        let dry = self.jitter.is_running_dry(self.sound.len(), now);
+        let lack = self.jitter.lack().max(if dry { DRY } else { 0 });
+        if lack >= stretch::SHORTEST && (dry || self.since_stretch >= self.rest_after(lack)) {
+            self.fill(there.min(stretch::NEEDED), now, tap);
+            let put = lengthen(&mut self.sound, lack);
+            self.stretched_by(put, 1);
         }
-        self.jitter.pulled(self.sound.len());
+    }
+
+    fn stretched_by(&mut self, samples: usize, sign: i64) {
+        if samples > 0 {
+            self.jitter.shortened(-sign * samples as i64);
+            self.stretched += samples as u64;
+            self.since_stretch = 0;
+        }
+    }
+
+    /// Pulls between two cuts: in silence none is heard, in words two in one syllable would be.
+    fn rest_after(&self, wrong: usize) -> u32 {
+        if self.is_silent() {
+            return 1;
+        }
+        match wrong / 48 {
+            0..30 => 6,
+            30..100 => 4,
+            _ => 3,
+        }
+    }
+
+    /// What comes next is nothing but the noise of the room.
+    fn is_silent(&self) -> bool {
+        if self.noisy {
+            return true;
+        }
+        let next = self.sound.iter().take(PERIOD_SAMPLES);
+        let energy: f32 = next.map(|sample| f32::from(*sample).powi(2)).sum();
+        let limit = self.comfort.level() * SILENCE;
+        energy < limit * limit * PERIOD_SAMPLES as f32
     }
 
     /// Hold at least `samples` of sound.
@@ -121,72 +251,108 @@ impl Playout {
         while self.sound.len() < samples {
             match self.jitter.next(self.sound.len(), now) {
                 Step::Decode(packet) => self.decode(packet, tap),
-                Step::Conceal(samples) => self.conceal(samples, tap),
+                Step::Conceal(samples) => {
+                    self.conceal(samples);
+                    self.append(false);
+                    tap(Heard::Missing(samples));
+                }
                 Step::Quiet(samples) => {
-                    self.sound.extend(std::iter::repeat_n(0, samples));
-                    self.captured = None;
+                    self.hush(samples);
                     tap(Heard::Missing(samples));
                 }
             }
         }
     }
 
-    /// Whether there is sound going on and no packet for its next 10 ms: worth waiting for, as long
-    /// as the loudspeaker has something left.
-    pub fn is_starving(&self) -> bool {
-        self.jitter.is_starving(self.sound.len())
-    }
-
-    /// When the sample that is pulled next was captured (or, with [`Stamps::Arrival`], should have
-    /// arrived), if it came from a packet.
-    pub fn next_captured(&self) -> Option<Time> {
-        let waiting = self.sound.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-        Some(self.captured? - Duration::from_micros(waiting))
-    }
-
-    /// Packets that were not Opus.
-    pub fn refused(&self) -> u64 {
-        self.refused
-    }
-
-    /// Figures so far.
-    pub fn figures(&self) -> JitterFigures {
-        self.jitter.figures()
-    }
-
     fn decode(&mut self, packet: Packet, tap: &mut impl FnMut(Heard)) {
         match self.decoder.decode(&packet.payload) {
             Ok(sound) => {
-                let length = sound.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-                self.captured = Some(packet.captured + Duration::from_micros(length));
-                self.sound.extend(sound);
-                let (samples, sequence) = (sound.len(), packet.sequence);
+                self.scratch.clear();
+                self.scratch.extend_from_slice(sound);
+                self.comfort.learn(&self.scratch);
+                let samples = self.scratch.len();
+                self.captured = Some(packet.captured + time_of(samples));
+                self.append(false);
+                let sequence = packet.sequence;
                 tap(Heard::Packet { payload: packet.payload, samples, sequence });
             }
             Err(_) => {
                 self.refused += 1;
-                self.conceal(PERIOD_SAMPLES, tap);
+                self.conceal(PERIOD_SAMPLES);
+                self.append(false);
+                tap(Heard::Missing(PERIOD_SAMPLES));
             }
         }
     }
 
-    fn conceal(&mut self, samples: usize, tap: &mut impl FnMut(Heard)) {
+    /// What libopus makes of nothing, into `scratch`.
+    fn conceal(&mut self, samples: usize) {
         self.captured = None;
+        self.scratch.clear();
         match self.decoder.conceal(samples) {
-            Ok(sound) => self.sound.extend(sound),
-            Err(_) => self.sound.extend(std::iter::repeat_n(0, samples)),
+            Ok(sound) => self.scratch.extend_from_slice(sound),
+            Err(_) => self.scratch.resize(samples, 0),
         }
-        tap(Heard::Missing(samples));
+    }
+
+    /// The noise of the room, faded in over what libopus would have made.
+    fn hush(&mut self, samples: usize) {
+        if self.noisy || self.pulls <= 1 {
+            self.scratch.clear();
+            self.scratch.extend((0..samples).map(|_| self.comfort.sample()));
+        } else {
+            self.conceal(samples);
+            let comfort = &mut self.comfort;
+            // The same blend, seen from the other side: what is there goes, the noise comes.
+            let length = samples as f32;
+            for (index, sample) in self.scratch.iter_mut().enumerate() {
+                let share = (index as f32 + 0.5) / length;
+                let (old, new) = (f32::from(*sample), f32::from(comfort.sample()));
+                *sample = (old * (1.0 - share) + new * share) as i16;
+            }
+        }
+        self.captured = None;
+        self.append(true);
+    }
+
+    /// Put `scratch` behind what is there, with a seam where noise ends.
+    fn append(&mut self, noise: bool) {
+        if std::mem::replace(&mut self.noisy, noise) && !noise {
+            let seam = self.scratch.len().min(SEAM);
+            let comfort = &mut self.comfort;
+            blend(&mut self.scratch[..seam], |_| comfort.sample());
+        }
+        self.sound.extend(&self.scratch);
+    }
+
+    /// A frame of `samples` was captured at `captured`: how fast does that microphone count?
+    fn measure_microphone(&mut self, captured: Time, samples: usize) {
+        let frame = time_of(samples).as_micros() as u64;
+        let position = match self.taken {
+            Some((last, _)) if captured <= last => return,
+            Some((last, position)) if captured.since(last) < NEW_MEASURE => {
+                // Whole frames went by, sent or not.
+                let gone = captured.since(last).as_micros() as u64;
+                position + (gone + frame / 2) / frame * samples as u64
+            }
+            _ => {
+                self.microphone = Rate::default();
+                0
+            }
+        };
+        self.taken = Some((captured, position));
+        self.microphone.note(position, captured);
     }
 
     /// A capture time for the wire without times: one frame after another, from the first arrival;
     /// over again after a pause, and earlier when packets come faster than that.
     fn even_stamp(&mut self, sequence: u32, samples: usize, now: Time) -> Time {
-        let frame = samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
+        let frame = time_of(samples);
         let stamp = match self.even {
             Some((last, stamp)) => {
                 let steps = u64::from(sequence.wrapping_sub(last));
-                let even = stamp + Duration::from_micros(frame.saturating_mul(steps));
+                let gone = (frame.as_micros() as u64).saturating_mul(steps);
+                let even = stamp + Duration::from_micros(gone);
                 if now.since(even) > PAUSE { now } else { even.min(now) }
             }
             None => now,
@@ -196,136 +362,9 @@ impl Playout {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::opus::{VoiceEncoder, VoiceFormat};
-    use crate::frame::PacketKind;
-    use proptest::prelude::*;
-
-    fn packet(sequence: u32, payload: Vec<u8>) -> Packet {
-        Packet {
-            kind: PacketKind::Voice,
-            sequence,
-            captured: Time::from_micros(u64::from(sequence) * 20_000),
-            after_gap: false,
-            payload: payload.into(),
-        }
-    }
-
-    fn tone_packets(count: u32) -> Vec<Packet> {
-        let mut encoder = VoiceEncoder::new(VoiceFormat::default()).unwrap();
-        let packets = (0..count).map(|n| {
-            let at = |i: u32| (n * 960 + i) as f32 / 48_000.0;
-            let frame: Vec<i16> = (0..960)
-                .map(|i| ((at(i) * 440.0 * std::f32::consts::TAU).sin() * 9000.0) as i16)
-                .collect();
-            let mut payload = Vec::new();
-            encoder.encode(&frame, &mut payload).unwrap();
-            packet(n, payload)
-        });
-        packets.collect()
-    }
-
-    static TONE: std::sync::LazyLock<Vec<Packet>> = std::sync::LazyLock::new(|| tone_packets(400));
-
-    #[test]
-    fn a_tone_is_heard_without_a_hole_and_its_age_is_known() {
-        let mut playout = Playout::new(Stamps::Captured).unwrap();
-        let mut into = [0; PERIOD_SAMPLES];
-        let (mut now, mut quiet, mut loud) = (Time::from_micros(1_000), 0, 0);
-        for packet in tone_packets(200) {
-            now = now + Duration::from_millis(20);
-            playout.push(packet, now);
-            for half in 0..2 {
-                playout.pull(&mut into, now + Duration::from_millis(half * 10), |_| {});
-                let peak = into.iter().map(|s| s.unsigned_abs()).max().unwrap();
-                if peak > 4000 {
-                    loud += 1
-                } else if loud > 0 {
-                    quiet += 1
-                }
-            }
-        }
-        assert_eq!((quiet, playout.figures().gaps), (0, 0));
-        assert!(loud > 380, "{loud} loud periods");
-        let age = now.since(playout.next_captured().unwrap());
-        assert!(age < Duration::from_millis(80), "{age:?}");
-    }
-
-    #[test]
-    fn the_tap_gets_every_packet_once_and_in_order() {
-        let mut playout = Playout::new(Stamps::Arrival).unwrap();
-        let (sent, mut tapped) = (tone_packets(50), Vec::new());
-        let mut into = [0; PERIOD_SAMPLES];
-        for (n, packet) in (0..).zip(sent.clone()) {
-            let now = Time::from_micros(n * 20_000);
-            playout.push(packet, now);
-            for _ in 0..2 {
-                playout.pull(&mut into, now, |heard| {
-                    if let Heard::Packet { payload, .. } = heard {
-                        tapped.push(payload);
-                    }
-                });
-            }
-        }
-        assert!(tapped.len() >= 47);
-        assert!(tapped.iter().zip(&sent).all(|(got, sent)| *got == sent.payload));
-    }
-
-    /// Quiet has no pitch, so the longest piece is cut out: less than a period may be left then.
-    #[test]
-    fn a_backlog_of_quiet_is_caught_up_without_a_hole() {
-        let mut encoder = VoiceEncoder::new(VoiceFormat::default()).unwrap();
-        let mut playout = Playout::new(Stamps::Captured).unwrap();
-        let mut into = [0; PERIOD_SAMPLES];
-        let mut waiting = Vec::new();
-        for n in 0..300 {
-            let mut payload = Vec::new();
-            encoder.encode(&[0; 960], &mut payload).unwrap();
-            waiting.push(packet(n, payload));
-            let now = Time::from_micros(u64::from(n) * 20_000 + 21_000);
-            // The line stands still for 300 ms, and then gives everything at once.
-            if !(50..65).contains(&n) {
-                waiting.drain(..).for_each(|packet| playout.push(packet, now));
-            }
-            playout.pull(&mut into, now, |_| {});
-            playout.pull(&mut into, now + Duration::from_millis(10), |_| {});
-        }
-        let age = Time::from_micros(300 * 20_000 + 21_000).since(playout.next_captured().unwrap());
-        assert!(age < Duration::from_millis(250), "it was 320 ms behind, and is {age:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn packets_that_come_in_any_rhythm_never_panic(
-            rhythm in proptest::collection::vec((0usize..12, 1usize..6), 1..80),
-        ) {
-            let mut playout = Playout::new(Stamps::Captured).unwrap();
-            let mut into = [0; PERIOD_SAMPLES];
-            let mut packets = TONE.iter().cloned();
-            let mut now = Time::from_micros(1_000);
-            for (pushes, pulls) in rhythm {
-                packets.by_ref().take(pushes).for_each(|packet| playout.push(packet, now));
-                for _ in 0..pulls {
-                    playout.pull(&mut into, now, |_| {});
-                    now = now + Duration::from_millis(10);
-                }
-            }
-        }
-
-        #[test]
-        fn garbage_packets_are_counted_and_never_panic(
-            payloads in proptest::collection::vec(any::<Vec<u8>>(), 1..60),
-        ) {
-            let mut playout = Playout::new(Stamps::Arrival).unwrap();
-            let mut into = [0; PERIOD_SAMPLES];
-            for (n, payload) in (0..).zip(payloads) {
-                let now = Time::from_micros(u64::from(n) * 20_000);
-                playout.push(packet(n, payload), now);
-                playout.pull(&mut into, now, |_| {});
-                playout.pull(&mut into, now + Duration::from_millis(10), |_| {});
-            }
-        }
-    }
+fn time_of(samples: usize) -> Duration {
+    Duration::from_micros(samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE))
 }
+
+#[cfg(test)]
+mod tests;

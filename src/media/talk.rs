@@ -1,9 +1,13 @@
 //! The talk worker: what the microphone hears, as packets.
 //!
 //! ```text
-//! AudioSource ─10 ms─> frame of 10 or 20 ms ─> Opus ─> Queue<Packet> (newest wins)
+//! AudioSource ─10 ms─> Cleaner ─> frame of 10 or 20 ms ─> Opus ─> Queue<Packet> (newest wins)
+//!                         ▲                                 └ silence: its first packet only
+//!             FarEnd ─────┘ what was heard meanwhile
 //! ```
-//! Hiding the sound is stopping this worker: the device is closed then.
+//! Sequence numbers count the packets that are sent: a silence shows in the capture times alone, and
+//! begins with a packet of one byte. Hiding the sound is stopping this worker: the device is closed
+//! then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -11,8 +15,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::gain::peak;
-use crate::codec::opus::{VoiceEncoder, VoiceFormat};
+use super::level;
+use super::voice::{self, FarEnd};
+use crate::codec::opus::{VoiceEncoder, VoiceFormat, is_silence};
+use crate::config::Cleaning;
 use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSource, DeviceError, priority};
 use crate::frame::{PERIOD_SAMPLES, Packet, PacketKind};
@@ -33,9 +39,11 @@ pub struct TalkStats {
     pub packets: AtomicU64,
     /// Bytes in them.
     pub bytes: AtomicU64,
+    /// Packets that were not sent, since nobody spoke.
+    pub silent: AtomicU64,
     /// Times the device lost sound.
     pub overruns: AtomicU64,
-    /// Peak of the last 10 ms, 0 to 32768.
+    /// How loud what we send is, see [`level::follow`].
     pub level: AtomicU16,
 }
 
@@ -43,6 +51,8 @@ pub struct TalkStats {
 pub struct Talk {
     open: OpenSource,
     format: VoiceFormat,
+    cleaning: Cleaning,
+    far_end: Option<Arc<FarEnd>>,
     packets: Queue<Packet>,
     stats: Arc<TalkStats>,
     health: Arc<Health>,
@@ -58,7 +68,15 @@ impl Talk {
         stats: Arc<TalkStats>,
         health: Arc<Health>,
     ) -> Self {
-        Self { open, format, packets, stats, health, watch: None }
+        let (cleaning, far_end, watch) = (Cleaning::Off, None, None);
+        Self { open, format, cleaning, far_end, packets, stats, health, watch }
+    }
+
+    /// The same, which cleans what it hears; `far_end` is told what the loudspeaker plays.
+    pub fn cleaned(mut self, cleaning: Cleaning, far_end: Option<Arc<FarEnd>>) -> Self {
+        self.cleaning = cleaning;
+        self.far_end = far_end;
+        self
     }
 
     /// The same, which does not sit out its pause after a failure when `watch` has news.
@@ -70,14 +88,20 @@ impl Talk {
     /// Read until the stop, counting the source's overruns.
     fn talk(&mut self, source: &mut dyn AudioSource, stop: &Stop) -> Result<(), WorkerError> {
         let mut encoder = VoiceEncoder::new(self.format)?;
-        let mut period = [0; PERIOD_SAMPLES];
+        let mut cleaner = voice::cleaner(self.cleaning);
+        let far_end = self.far_end.as_ref().filter(|_| cleaner.wants_far_end()).cloned();
+        let (mut period, mut heard) = ([0; PERIOD_SAMPLES], [0; PERIOD_SAMPLES]);
         let mut frame = Vec::with_capacity(self.format.samples());
         let mut payload = Vec::new();
         let mut started = None;
         let mut overruns = 0;
-        let mut after_gap = false;
+        let (mut after_gap, mut in_silence) = (false, false);
         while let Some(captured) = source.read(&mut period, stop)? {
-            self.stats.level.store(peak(&period), Ordering::Relaxed);
+            if let Some(far_end) = &far_end {
+                far_end.heard_during(captured, &mut heard);
+            }
+            cleaner.clean(&mut period, &heard);
+            level::follow(&self.stats.level, &period);
             let lost = source.overruns();
             if lost > overruns {
                 self.stats.overruns.fetch_add(lost - overruns, Ordering::Relaxed);
@@ -92,12 +116,20 @@ impl Talk {
             encoder.encode(&frame, &mut payload)?;
             frame.clear();
             started = None;
+            let is_silence = self.format.dtx && is_silence(&payload);
+            if std::mem::replace(&mut in_silence, is_silence) && is_silence {
+                // Nobody misses sound that was lost in a silence.
+                after_gap = false;
+                self.stats.silent.fetch_add(1, Ordering::Relaxed);
+                self.health.works();
+                continue;
+            }
             self.stats.packets.fetch_add(1, Ordering::Relaxed);
             self.stats.bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
             let packet = Packet {
                 kind: PacketKind::Voice,
                 sequence: self.stats.sequence.fetch_add(1, Ordering::Relaxed),
-                captured: first,
+                captured: first - cleaner.delay(),
                 after_gap: std::mem::take(&mut after_gap),
                 payload: Bytes::copy_from_slice(&payload),
             };
@@ -123,3 +155,6 @@ impl Worker for Talk {
         SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,12 +23,13 @@ use super::door::Door;
 use super::error::{TunnelError, said};
 use super::options::{self, Lane};
 use super::pipe::pipe;
+use super::road::Road;
 use super::streams::{Stream, Writer};
 
 /// A SYN into a dead network is repeated ever less often; a new attempt is the quicker way back.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
-/// What an address of a host has on the next one.
-const HEAD_START: Duration = Duration::from_millis(250);
+/// What an address of a host, or a way to a peer, has on the next one.
+pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 /// Addresses of a host that are tried.
 const ADDRESSES: usize = 8;
 
@@ -41,8 +42,8 @@ pub(super) struct Forward {
     pub(super) place: Arc<OnceLock<Place>>,
     /// Where it leads.
     pub(super) door: Arc<Door>,
-    /// Which outer session this is.
-    pub(super) lane: Lane,
+    /// What connections that come through this outer session run on.
+    pub(super) road: Road,
 }
 
 /// Where the relay listens for a kiosk.
@@ -74,8 +75,6 @@ pub(super) struct Greeting<'a> {
     pub(super) host_key: &'a PublicKey,
     /// What the session carries.
     pub(super) lane: Lane,
-    /// Silence after which we ask whether the other end is there; three unanswered end it.
-    pub(super) keepalive: Duration,
     /// What it may open to us.
     pub(super) forward: Option<Forward>,
 }
@@ -170,7 +169,7 @@ pub(super) async fn greet<S>(stream: S, greeting: Greeting<'_>) -> Result<Connec
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Greeting { who, host_key, lane, keepalive, forward } = greeting;
+    let Greeting { who, host_key, lane, forward } = greeting;
     let (end, gone) = oneshot::channel();
     let seen = Arc::new(Mutex::new(None));
     let reason = Arc::new(Mutex::new(None));
@@ -181,7 +180,7 @@ where
         forward,
         _end: end,
     };
-    let config = options::client(lane, host_key.algorithm(), keepalive);
+    let config = options::client(lane, host_key.algorithm());
     let (cut, stream) = severable(stream);
     let changed = |seen: String| TunnelError::KeyChanged {
         who: who.to_owned(),
@@ -255,7 +254,7 @@ impl Pinned {
         if forward.place.get() == Some(place) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
-            tokio::spawn(door.serve(pipe(channel.into_stream()), Some(forward.lane)));
+            tokio::spawn(door.serve(pipe(channel.into_stream()), forward.road.clone()));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The control stream of an inner session: hello, the app's signals, and the pings that measure the
 //! peer's clock and notice its silence.
 //!
-//! The writing task says hello and pings (5 s apart, 0.5 s with ports attached); the reading task
-//! answers pings, hands signals to the runtime and ends the session after a silence of 15 s, or of
-//! 1.5 s with ports attached or when the runtime has a doubt.
+//! The writing task says hello and pings; the reading task answers pings, hands signals to the runtime
+//! and ends the session after a silence. How often and how long says alive.rs: it depends on whether
+//! ports are attached, whether the line is metered, and whether the runtime has a doubt. Pings go
+//! whatever else does, so that a call in which nobody speaks (voice is not sent then) is not silent.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,8 @@ use std::time::Duration;
 use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
+use super::MediaPorts;
+use super::alive::{Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
@@ -25,14 +28,10 @@ use crate::wire::signal::{Signal, clean_name};
 /// Signals that may wait to be written; more end the session.
 pub(super) const QUEUED: usize = 64;
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
-const PING_IDLE: Duration = Duration::from_secs(5);
-const PING_IN_CALL: Duration = Duration::from_millis(500);
-const SILENCE_IDLE: Duration = Duration::from_secs(15);
-const SILENCE_IN_CALL: Duration = Duration::from_millis(1500);
 /// Pongs that are asked for one after the other at the start, to know the clock soon and well.
 const FIRST_SAMPLES: usize = 4;
 /// Pings that may be unanswered; the answers to older ones count as life and not as samples.
-const PINGS_KEPT: usize = 8;
+const PINGS_KEPT: usize = 20;
 
 /// What the two tasks of one control stream share with the runtime.
 pub(super) struct Control {
@@ -58,6 +57,7 @@ pub(super) struct Control {
 struct Pings {
     last: u64,
     open: VecDeque<(u64, Time)>,
+    trips: RoundTrips,
 }
 
 impl Control {
@@ -69,7 +69,6 @@ impl Control {
         shared: Arc<Shared>,
         news: mpsc::Sender<News>,
     ) -> Self {
-        shared.hear(clock::now());
         shared.clock.forget();
         Self {
             peer,
@@ -85,7 +84,7 @@ impl Control {
         }
     }
 
-    /// The runtime doubts that the peer is there: it has 1.5 s to show life.
+    /// The runtime doubts that the peer is there: it has as long as in a call to show life.
     pub(super) fn doubt(&self) {
         self.doubted.send_replace(Some(clock::now()));
         self.ping_now.notify_one();
@@ -120,9 +119,10 @@ impl Control {
             return end;
         }
         let mut ports = self.shared.ports.subscribe();
+        let mut metered = self.shared.metered.clone();
         let mut pinged: Option<tokio::time::Instant> = None;
         loop {
-            let pause = if ports.borrow_and_update().is_some() { PING_IN_CALL } else { PING_IDLE };
+            let pause = mode(&mut ports, &mut metered).ping();
             let ping = async {
                 if let Some(at) = pinged {
                     tokio::time::sleep_until(at + pause).await;
@@ -135,6 +135,10 @@ impl Control {
                     None => return End::trouble("we ended it"),
                 },
                 changed = ports.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return End::closed(),
+                },
+                changed = metered.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => return End::closed(),
                 },
@@ -154,6 +158,7 @@ impl Control {
     pub(super) async fn read(self: Arc<Self>, mut read: ChannelReadHalf) -> End {
         let opened = clock::now();
         let mut ports = self.shared.ports.subscribe();
+        let mut metered = self.shared.metered.clone();
         let mut doubted = self.doubted.subscribe();
         let mut conversation = Conversation {
             control: &self,
@@ -162,17 +167,24 @@ impl Control {
             filter: Filter::default(),
             greeted: false,
         };
-        let mut in_call_since = None;
+        let (mut now_mode, mut since) = (mode(&mut ports, &mut metered), opened);
+        let (mut grace, mut flow) = (Grace::new(opened), self.shared.pulse.flow());
         loop {
-            let in_call = ports.borrow_and_update().is_some();
-            in_call_since = match (in_call, in_call_since) {
-                (true, None) => Some(clock::now()),
-                (true, since) => since,
-                (false, _) => None,
+            let was = std::mem::replace(&mut now_mode, mode(&mut ports, &mut metered));
+            if was != now_mode {
+                since = clock::now();
+            }
+            let deadline = |grace: &Grace, doubted: Option<Time>, greeted| {
+                let heard = grace.heard(self.shared.heard().max(opened));
+                let patience = self.pings().trips.patience(clock::now());
+                if greeted {
+                    Life { mode: now_mode, since, heard, doubted, patience }.deadline()
+                } else {
+                    (opened + HELLO_LIMIT, "no hello within 5 s".to_owned())
+                }
             };
             let doubt = *doubted.borrow_and_update();
-            let (deadline, why) = self.deadline(opened, conversation.greeted, in_call_since, doubt);
-            let left = deadline.since(clock::now());
+            let left = deadline(&grace, doubt, conversation.greeted).0.since(clock::now());
             tokio::select! {
                 biased;
                 bytes = next_bytes(&mut read) => {
@@ -180,52 +192,29 @@ impl Control {
                     if let Err(end) = conversation.take(&bytes).await {
                         return end;
                     }
+                    flow = self.shared.pulse.flow();
                 }
                 changed = ports.changed() => if changed.is_err() { return End::closed() },
+                changed = metered.changed() => if changed.is_err() { return End::closed() },
                 changed = doubted.changed() => if changed.is_err() { return End::closed() },
                 () = tokio::time::sleep(left) => {
-                    let (deadline, _) =
-                        self.deadline(opened, conversation.greeted, in_call_since, doubt);
-                    if deadline <= clock::now() {
-                        return End::silent(why.to_owned());
+                    let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
+                    let (now, heard) = (clock::now(), self.shared.heard().max(opened));
+                    if deadline <= now && !grace.grant(heard, flow.has_moved(), now) {
+                        return End::silent(why);
                     }
                 }
             }
         }
     }
-
-    /// When the session ends unless something comes before, and with which words.
-    fn deadline(
-        &self,
-        opened: Time,
-        greeted: bool,
-        in_call_since: Option<Time>,
-        doubted: Option<Time>,
-    ) -> (Time, &'static str) {
-        let heard = self.shared.heard().max(opened);
-        let mut deadline = (heard + SILENCE_IDLE, "silent for 15 s");
-        if !greeted {
-            deadline = (opened + HELLO_LIMIT, "no hello within 5 s");
-        }
-        if let Some(since) = in_call_since {
-            let silence = (heard.max(since) + SILENCE_IN_CALL, "silent for 1.5 s in a call");
-            deadline = deadline.min_by_time(silence);
-        }
-        if let Some(at) = doubted.filter(|at| heard <= *at) {
-            deadline = deadline.min_by_time((at + SILENCE_IN_CALL, "no answer within 1.5 s"));
-        }
-        deadline
-    }
 }
 
-trait MinByTime {
-    fn min_by_time(self, other: Self) -> Self;
-}
-
-impl MinByTime for (Time, &'static str) {
-    fn min_by_time(self, other: Self) -> Self {
-        if other.0 < self.0 { other } else { self }
-    }
+/// What the session is for now.
+fn mode(
+    ports: &mut watch::Receiver<Option<Arc<MediaPorts>>>,
+    metered: &mut watch::Receiver<bool>,
+) -> Mode {
+    Mode::of(ports.borrow_and_update().is_some(), *metered.borrow_and_update())
 }
 
 /// What the peer has said so far.
@@ -290,9 +279,12 @@ impl Conversation<'_> {
         now: Time,
     ) -> Option<super::clock_offset::Estimate> {
         let sent = Time::from_micros(sent);
-        let open = &mut self.control.pings().open;
-        let position = open.iter().position(|ping| *ping == (id, sent))?;
-        open.remove(position);
+        {
+            let mut pings = self.control.pings();
+            let position = pings.open.iter().position(|ping| *ping == (id, sent))?;
+            pings.open.remove(position);
+            pings.trips.add(now.since(sent), now);
+        }
         self.control.answered.send_modify(|last| *last = (*last).max(id));
         let estimate = self.filter.sample(sent, Time::from_micros(received), now);
         self.control.shared.clock.set(estimate.offset_us);

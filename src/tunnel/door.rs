@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::cut::{Cut, severable};
 use super::options::{self, Lane};
+use super::road::{Pulse, Road};
 use super::runtime::{News, SessionId};
 use super::visitor::{Progress, Visitor};
 use super::{Counters, count};
@@ -82,6 +83,8 @@ pub(super) struct Door {
     /// Those from the relay and those that come directly do not take each other's places.
     unauthenticated: [Semaphore; 2],
     last_stranger: Mutex<Option<Time>>,
+    /// Of all our connections, those through the door and the others.
+    pub(super) pulse: Pulse,
     pub(super) news: mpsc::Sender<News>,
     pub(super) counters: Arc<Counters>,
 }
@@ -99,6 +102,7 @@ impl Door {
             sessions: Mutex::default(),
             unauthenticated: [UNAUTHENTICATED; 2].map(Semaphore::new),
             last_stranger: Mutex::default(),
+            pulse: Pulse::default(),
             news,
             counters,
         }
@@ -116,12 +120,12 @@ impl Door {
         *lock(&self.contacts) = contacts;
     }
 
-    /// Serve one connection to its end; `via` is the outer session it came through.
-    pub(super) async fn serve<S>(self: Arc<Self>, stream: S, via: Option<Lane>)
+    /// Serve one connection to its end; `road` is what it runs on.
+    pub(super) async fn serve<S>(self: Arc<Self>, stream: S, road: Road)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(permit) = self.unauthenticated[usize::from(via.is_some())].try_acquire() else {
+        let Ok(permit) = self.unauthenticated[usize::from(road.via.is_some())].try_acquire() else {
             count(&self.counters.turned_away);
             tracing::debug!("door: too many connections without a login, one turned away");
             return;
@@ -129,7 +133,7 @@ impl Door {
         let (cut, stream) = severable(stream);
         let (progress, mut seen) = watch::channel(Progress::default());
         let session = SessionId::next();
-        let visitor = Visitor::new(Arc::clone(&self), session, via, cut.clone(), progress);
+        let visitor = Visitor::new(Arc::clone(&self), session, road, cut.clone(), progress);
         let config = Arc::clone(&self.config);
         let admitted = tokio::time::timeout(PATIENCE, async {
             let running = server::run_stream(config, stream, visitor).await.ok()?;
@@ -235,13 +239,15 @@ impl Door {
         let mut failed = false;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     if std::mem::take(&mut failed) {
                         self.say(News::DoorOpen(address)).await;
                     }
                     // A connection that is gone already shows itself in what follows.
                     let _ = options::tune(&stream);
-                    tokio::spawn(Arc::clone(self).serve(stream, None));
+                    let pulse = self.pulse.branch();
+                    let road = Road::direct(from.to_string(), stream.local_addr(), pulse.clone());
+                    tokio::spawn(Arc::clone(self).serve(pulse.of(stream), road));
                 }
                 Err(error) if is_one_connections(&error) => {}
                 Err(error) => {

@@ -48,6 +48,9 @@ pub(super) enum TunnelError {
     /// The relay has no socket of the peer, or nobody behind it.
     #[error("{who} is not there")]
     Away { who: String },
+    /// It was not found, and another key was, where it might have been.
+    #[error("{trouble}; and {changed}")]
+    Elsewhere { trouble: Box<TunnelError>, changed: Box<TunnelError> },
     /// There is no way to try.
     #[error("there is no way to {who} now")]
     NoWay { who: String },
@@ -67,6 +70,7 @@ impl TunnelError {
             | Self::ProbeFailed { .. }
             | Self::StreamRefused { .. }
             | Self::Away { .. }
+            | Self::Elsewhere { .. }
             | Self::NoWay { .. } => FailureKind::Trouble,
         }
     }

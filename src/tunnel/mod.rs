@@ -15,9 +15,15 @@
 //! not happen. The inner sessions prove both
 //! pinned keys, so the relay carries ciphertext and is believed in nothing.
 //!
+//! Dead links are noticed by silence (alive.rs) and tried again (state.rs), at once when the network
+//! changes (runtime/network.rs). A dial tries the direct addresses and the relay side by side (peer.rs);
+//! a call stays where it runs until that dies, an idle link moves back to the direct way when it leads
+//! there again (runtime/roads.rs).
+//!
 //! Every stream has a task that always drains it: a stream nobody reads would hold up its whole SSH
 //! connection. What arrives while no ports are attached is dropped and counted.
 
+mod alive;
 mod client;
 mod clock_offset;
 mod control;
@@ -29,14 +35,17 @@ mod options;
 mod peer;
 mod pipe;
 mod relay;
+mod road;
 mod runtime;
 mod state;
 mod streams;
+mod vigil;
 mod visitor;
+mod ways;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -88,7 +97,8 @@ pub struct RelayConfig {
 pub struct PeerConfig {
     /// Its pinned key.
     pub key: PeerKey,
-    /// `host:port` of its door, tried in this order before the relay.
+    /// `host:port` of its door, tried in this order; each way, and the relay after them, starts 250 ms
+    /// after the one before it, or when that has failed.
     pub direct: Vec<String>,
     /// Whether it may be found at the relay.
     pub via_relay: bool,
@@ -120,6 +130,27 @@ pub enum Command {
     SetContacts(Vec<PeerConfig>),
     /// A human asks for another attempt now, whatever was blocked or waiting.
     Retry,
+    /// The network is paid for by the byte from now on, or not any more: outside calls, pings are as
+    /// seldom as a link allows.
+    SetMetered(bool),
+}
+
+/// How a session with a peer runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Through the relay.
+    Relay,
+    /// Without it: the address that we dialled, or that the peer came from.
+    Direct(String),
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Path::Relay => f.write_str("relay"),
+            Path::Direct(address) => f.write_str(address),
+        }
+    }
 }
 
 /// How it stands with the relay.
@@ -158,6 +189,8 @@ pub enum Event {
         name: String,
         /// What it can receive.
         media: Media,
+        /// How signals and voice get there. Pictures find a way of their own.
+        path: Path,
     },
     /// A peer cannot be reached, or not any more.
     PeerDown {
@@ -166,7 +199,7 @@ pub enum Event {
         /// Why.
         sentence: String,
     },
-    /// Where the peer should be there is another key; only [`Command::Retry`] tries again.
+    /// Wherever the peer might be there is another key; only [`Command::Retry`] tries again.
     PeerBlocked {
         /// Who.
         peer: PeerKey,
@@ -210,6 +243,8 @@ pub struct MediaPorts {
     pub acks_out: Queue<Ack>,
     /// Our pictures (and `Same`), on their way out.
     pub pictures_out: Queue<Packet>,
+    /// Bytes a second at which pictures are to be put on the line; 0: as fast as it takes them.
+    pub pictures_spacing: Arc<AtomicU32>,
     /// The peer's voice; `captured` is on our clock.
     pub voice_in: Queue<Packet>,
     /// The peer's acknowledgements; `arrived` is on our clock.
@@ -227,6 +262,7 @@ impl MediaPorts {
             voice_out: Queue::newest_wins(10),
             acks_out: Queue::newest_wins(16),
             pictures_out: Queue::newest_wins(2),
+            pictures_spacing: Arc::default(),
             voice_in: Queue::newest_wins(30),
             acks_in: Queue::newest_wins(32),
             pictures_in: Queue::newest_wins(2),
@@ -277,6 +313,8 @@ pub struct Counters {
     pub refused_requests: AtomicU64,
     /// Packets that came while no ports were attached.
     pub unattached: AtomicU64,
+    /// Times we found ourselves in another network.
+    pub networks: AtomicU64,
 }
 
 fn count(counter: &AtomicU64) {

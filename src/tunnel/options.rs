@@ -45,6 +45,9 @@ impl Lane {
     }
 }
 
+/// Silence after which SSH itself asks, and gives up after three more: for sessions that nothing else
+/// looks after at the moment, and seldom enough for a line that is paid for by the byte.
+const LAST_RESORT: Duration = Duration::from_secs(30);
 const PACKET: u32 = 32 * 1024;
 /// Messages of up to [`PACKET`] bytes between a session and the task that drains a channel.
 const CHANNEL_BUFFER: usize = 16;
@@ -87,7 +90,8 @@ fn preferred(host_key: Algorithm) -> Preferred {
 
 /// For our session with the relay, or with a peer's door: only a host key of `host_key`'s kind is
 /// asked for, since russh takes one of another kind for an unknown key and not for a changed one.
-pub(super) fn client(lane: Lane, host_key: Algorithm, keepalive: Duration) -> Arc<client::Config> {
+/// Whether the other end is there is asked by alive.rs, which knows what the session is for.
+pub(super) fn client(lane: Lane, host_key: Algorithm) -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: id(),
         window_size: lane.window(),
@@ -95,7 +99,7 @@ pub(super) fn client(lane: Lane, host_key: Algorithm, keepalive: Duration) -> Ar
         channel_buffer_size: CHANNEL_BUFFER,
         preferred: preferred(host_key),
         inactivity_timeout: None,
-        keepalive_interval: Some(keepalive),
+        keepalive_interval: Some(LAST_RESORT),
         keepalive_max: 3,
         nodelay: true,
         ..client::Config::default()
@@ -115,7 +119,7 @@ pub(super) fn server(key: PrivateKey) -> Arc<server::Config> {
         preferred: preferred(Algorithm::Ed25519),
         max_auth_attempts: 3,
         inactivity_timeout: None,
-        keepalive_interval: Some(Duration::from_secs(5)),
+        keepalive_interval: Some(LAST_RESORT),
         keepalive_max: 3,
         nodelay: true,
         ..server::Config::default()

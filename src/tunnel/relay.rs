@@ -7,14 +7,18 @@
 //!
 //! Sockets before TCP ports: a Unix-socket forward can be taken over from a half-open session at once
 //! and nobody can squat on it. Where the relay forwards no sockets, or where nothing says in which
-//! folder they should lie, it listens on a port of its loopback address that follows from our key.
+//! folder they should lie, it listens on a port of its loopback address that follows from our key. A
+//! port stays taken for a minute or more by a session of ours that died without a word, so there are
+//! several that follow from a key: we take the first that is free, and who looks for us tries them all.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
 use russh::{ChannelMsg, ChannelStream};
 use ssh_key::PrivateKey;
+use tokio::sync::watch;
 
 use super::RelayConfig;
 use super::client::{
@@ -25,14 +29,14 @@ use super::door::Door;
 use super::error::{TunnelError, said};
 use super::options::Lane;
 use super::pipe::{Pipe, pipe};
+use super::road::{Pulse, Road};
+use super::ways::{PORTS, Way};
+use crate::clock;
+use crate::clock::Time;
 use crate::identity::PeerKey;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Silence after which the relay is asked whether it is there.
-const KEEPALIVE: Duration = Duration::from_secs(5);
-/// How long it may take to answer when we doubt that it is there.
-const DOUBT: Duration = Duration::from_millis(1500);
 /// What the exec may print, in bytes; more is cut off.
 const PRINTED: usize = 4096;
 const FOLDER: &str = ".twocan";
@@ -44,24 +48,51 @@ pub(super) struct Outer {
     folder: Option<String>,
     lane: Lane,
     cut: Cut,
+    /// Our end of the connection.
+    local: Option<IpAddr>,
+    pulse: Pulse,
+    /// Of all our connections.
+    all: Pulse,
+    doubted: watch::Sender<Option<Time>>,
 }
 
 /// What an inner session runs on.
 type Transport = Severable<Pipe<ChannelStream<Msg>>>;
 
 impl Outer {
-    /// A connection to `peer`'s socket on the relay; `None` where we know no folder for sockets.
-    pub(super) async fn open_socket(
+    /// A connection to `peer` by a way of the relay's; `None` where that is not one of ours: a direct
+    /// one, or a socket when we know no folder for sockets.
+    pub(super) async fn open_way(
         &self,
         peer: PeerKey,
-    ) -> Option<Result<Transport, russh::Error>> {
-        let path = socket_path(self.folder.as_deref()?, peer, self.lane);
-        Some(self.open(&Place::Socket(path)).await)
+        way: &Way,
+    ) -> Result<Option<Transport>, russh::Error> {
+        let place = match (way, &self.folder) {
+            (Way::Socket, Some(folder)) => Place::Socket(socket_path(folder, peer, self.lane)),
+            (Way::Port(turn), _) => Place::Port(port(peer, self.lane, *turn)),
+            (Way::Socket, None) | (Way::Direct(_), _) => return Ok(None),
+        };
+        self.open(&place).await.map(Some)
     }
 
-    /// A connection to `peer`'s port on the relay.
-    pub(super) async fn open_port(&self, peer: PeerKey) -> Result<Transport, russh::Error> {
-        self.open(&Place::Port(port(peer, self.lane))).await
+    /// What a session through it runs on.
+    pub(super) fn road(&self) -> Road {
+        Road::relay(self.lane, self.pulse.clone())
+    }
+
+    /// Our end of the connection, if it is known.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.local
+    }
+
+    /// What comes over it.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// What comes over all our connections.
+    pub(super) fn all_pulses(&self) -> &Pulse {
+        &self.all
     }
 
     async fn open(&self, place: &Place) -> Result<Transport, russh::Error> {
@@ -75,12 +106,25 @@ impl Outer {
         Ok(pipe(channel.into_stream()))
     }
 
-    /// Whether the relay still answers; if not, the session is ended.
-    pub(super) async fn check(&self) {
-        let answer = tokio::time::timeout(DOUBT, self.handle.send_ping()).await;
-        if !matches!(answer, Ok(Ok(()))) {
-            self.cut.cut();
-        }
+    /// Somebody doubts that the relay is there: it is asked at once, and has as long as in a call.
+    pub(super) fn doubt(&self) {
+        self.doubted.send_replace(Some(clock::now()));
+    }
+
+    /// Hears of doubts.
+    pub(super) fn doubts(&self) -> watch::Receiver<Option<Time>> {
+        self.doubted.subscribe()
+    }
+
+    /// Ask the relay whether it is there; ready when it has answered, or has ended.
+    pub(super) async fn ping(&self) {
+        // An end is noticed by whoever waits for it.
+        let _ = self.handle.send_ping().await;
+    }
+
+    /// End the session.
+    pub(super) fn end(&self) {
+        self.cut.cut();
     }
 
     /// Wait until the relay has taken what was sent before.
@@ -126,15 +170,17 @@ async fn connect_patiently(
     us: &Us,
 ) -> Result<(Outer, Ended), TunnelError> {
     let stream = client::tcp(who, &address(&relay.host, relay.port)).await?;
+    let local = stream.local_addr().ok().map(|local| local.ip());
+    let pulse = us.door.pulse.branch();
+    let road = Road::relay(lane, pulse.clone());
     let place = Arc::new(OnceLock::new());
     let greeting = Greeting {
         who,
         host_key: &relay.host_key,
         lane,
-        keepalive: KEEPALIVE,
-        forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), lane }),
+        forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), road }),
     };
-    let mut connection = client::greet(stream, greeting).await?;
+    let mut connection = client::greet(pulse.of(stream), greeting).await?;
     connection.login(who, &relay.user, &us.key).await?;
     let Connection { handle, cut, ended } = connection;
     let folder = prepare(&handle, who, relay.folder.as_deref(), us.peer, lane).await?;
@@ -142,27 +188,36 @@ async fn connect_patiently(
         Ok(folder) => (Some(folder), String::new()),
         Err(reason) => (None, reason),
     };
-    let outer = Outer { handle, folder, lane, cut };
-    let refused =
-        |own: &Place| TunnelError::ForwardRefused { who: who.to_owned(), path: own.to_string() };
-    let mut own = Place::Port(port(us.peer, lane));
-    if let Some(folder) = &outer.folder {
-        let socket = Place::Socket(socket_path(folder, us.peer, lane));
-        if listen(&outer.handle, who, &socket).await? {
-            own = socket;
-        } else {
-            tracing::info!("{}; {own} is tried", refused(&socket));
-        }
-    }
-    if matches!(own, Place::Port(_)) && !listen(&outer.handle, who, &own).await? {
-        return Err(match outer.folder {
-            Some(_) => refused(&own),
-            None => TunnelError::NoFolder { who: who.to_owned(), reason, place: own.to_string() },
-        });
-    }
+    let doubted = watch::Sender::new(None);
+    let outer =
+        Outer { handle, folder, lane, cut, local, pulse, all: us.door.pulse.clone(), doubted };
+    let own = listen_somewhere(&outer, who, us.peer, reason).await?;
     place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;
     Ok((outer, ended))
+}
+
+/// Our socket, else the first of our ports that is free; `reason` says why there is no folder.
+async fn listen_somewhere(
+    outer: &Outer,
+    who: &str,
+    us: PeerKey,
+    reason: String,
+) -> Result<Place, TunnelError> {
+    let lane = outer.lane;
+    let socket = outer.folder.as_ref().map(|folder| Place::Socket(socket_path(folder, us, lane)));
+    let ports = (0..PORTS).map(|turn| Place::Port(port(us, lane, turn)));
+    for place in socket.into_iter().chain(ports) {
+        if listen(&outer.handle, who, &place).await? {
+            return Ok(place);
+        }
+        tracing::info!("{who} does not listen on {place} for us");
+    }
+    let (who, place) = (who.to_owned(), Place::Port(port(us, lane, 0)).to_string());
+    Err(match outer.folder {
+        Some(_) => TunnelError::ForwardRefused { who, path: place },
+        None => TunnelError::NoFolder { who, reason, place },
+    })
 }
 
 /// `[::1]:22` for an IPv6 address, `host:22` for anything else.
@@ -181,11 +236,12 @@ fn socket_path(folder: &str, peer: PeerKey, lane: Lane) -> String {
     format!("{}/{}", folder.trim_end_matches('/'), socket_name(peer, lane))
 }
 
-/// A kiosk's port for a lane: from 20000 on two for each, which one being as good as random. Two
-/// kiosks with the same at one relay are as one in 10000: the second is refused and says so.
-fn port(peer: PeerKey, lane: Lane) -> u16 {
+/// A kiosk's n-th port for a lane: from 20000 on two for each, which ones being as good as random. Two
+/// kiosks with the same first one at one relay are as one in 10000: the second takes its next.
+fn port(peer: PeerKey, lane: Lane, turn: u16) -> u16 {
     let hash = u64::from_str_radix(&peer.id16(), 16).expect("16 hexadecimal digits are a u64");
-    let pair = u16::try_from(hash % 10_000).expect("below 10000");
+    let digits = hash / 10_000_u64.pow(u32::from(turn % PORTS)) % 10_000;
+    let pair = u16::try_from(digits).expect("below 10000");
     20_000 + 2 * pair + lane as u16
 }
 
@@ -202,7 +258,11 @@ async fn prepare(
         None => format!("~/{FOLDER}"),
     };
     let socket = socket_name(us, lane);
-    let command = format!("mkdir -p -m 700 {folder}; cd {folder} && {{ rm -f {socket}; pwd -P; }}");
+    // One process where the folder is there already: this is most of what coming back takes.
+    let command = format!(
+        "cd {folder} 2>/dev/null || {{ mkdir -p -m 700 {folder} && cd {folder}; }} && pwd -P && \
+         exec rm -f {socket}"
+    );
     let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
     if let Some(folder) = configured {
         return Ok(Ok(folder.to_owned()));
@@ -255,13 +315,8 @@ async fn probe(outer: &Outer, who: &str, own: &Place, us: PeerKey) -> Result<(),
     };
     let stream = outer.open(own).await.map_err(|error| failed(error.to_string()))?;
     let own_key = us.public_key();
-    let greeting = Greeting {
-        who: "our own door",
-        host_key: &own_key,
-        lane: outer.lane,
-        keepalive: KEEPALIVE,
-        forward: None,
-    };
+    let greeting =
+        Greeting { who: "our own door", host_key: &own_key, lane: outer.lane, forward: None };
     // Dropping the session again ends it.
     client::greet(stream, greeting).await.map(drop).map_err(|error| failed(error.to_string()))
 }
@@ -278,13 +333,17 @@ mod tests {
     }
 
     #[test]
-    fn two_ports_follow_from_the_key() {
+    fn pairs_of_ports_follow_from_the_key() {
         for key in 0..200 {
-            let [voice, video] = Lane::ALL.map(|lane| port(PeerKey([key; 32]), lane));
-            assert!((20_000..40_000).contains(&voice) && video == voice + 1);
-            assert_eq!(voice, port(PeerKey([key; 32]), Lane::Voice));
+            for turn in 0..PORTS {
+                let [voice, video] = Lane::ALL.map(|lane| port(PeerKey([key; 32]), lane, turn));
+                assert!((20_000..40_000).contains(&voice) && video == voice + 1);
+                assert_eq!(voice, port(PeerKey([key; 32]), Lane::Voice, turn));
+            }
         }
-        assert_ne!(port(PeerKey([1; 32]), Lane::Voice), port(PeerKey([2; 32]), Lane::Voice));
+        let first = |key| port(PeerKey([key; 32]), Lane::Voice, 0);
+        assert_ne!(first(1), first(2));
+        assert_ne!(first(1), port(PeerKey([1; 32]), Lane::Voice, 1));
     }
 
     #[test]

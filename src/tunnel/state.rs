@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                  want / wake              up
-//!  Disconnected ─────────────> Connecting ──────> Connected
+//!  Disconnected ─────────────> Connecting ──────> Connected      (anew: Connecting starts over)
 //!       ▲  ▲                    ▲  │  │              │  │
 //!       │  │ ended   wake, kick │  │  │ failed       │  │ lost
 //!       │  Disconnecting        │  │  └───────┐      │  │
@@ -38,9 +38,9 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// The longest pause after refused logins.
 const REFUSED_LONGEST: Duration = Duration::from_secs(15 * 60);
 /// A link that held this long was a good one: the next failure starts the pauses over.
-const GOOD: Duration = Duration::from_secs(10);
+const GOOD: Duration = Duration::from_secs(3);
 /// However often something kicks us, attempts are at least this far apart.
-const KICK_GAP: Duration = Duration::from_millis(50);
+const KICK_GAP: Duration = Duration::from_millis(10);
 /// A pause is made longer by up to this share of itself, so that kiosks do not march in step.
 const JITTER: f64 = 0.1;
 
@@ -101,6 +101,8 @@ pub(super) enum Event {
     Wake,
     /// The world changed for the better: another network, the peer knocked, the relay is back.
     Kick,
+    /// We are in another network: what runs was begun in the old one, and the pauses start over.
+    Anew,
     /// A human asks for another attempt.
     Retry,
 }
@@ -108,7 +110,7 @@ pub(super) enum Event {
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Start an attempt; answer with `Up` or `Failed`.
+    /// Start an attempt, in the place of one that runs; answer with `Up` or `Failed`.
     Connect,
     /// Take it down (or give the attempt up); answer with `Ended`.
     Disconnect,
@@ -211,6 +213,13 @@ impl Link {
                 }
                 None
             }
+            Event::Anew => match self.state {
+                State::Backoff { refused: false, .. } | State::Connecting => {
+                    self.attempts = 0;
+                    self.connect(now)
+                }
+                _ => None,
+            },
             Event::Retry => match self.state {
                 State::Backoff { .. } | State::Blocked { .. } if self.wanted => {
                     self.attempts = 0;
@@ -363,7 +372,8 @@ mod tests {
         link.handle(Event::Want(true), now, 0.0);
         let changed = Event::Failed(FailureKind::KeyChanged, "another key".to_owned());
         link.handle(changed, now, 0.0);
-        for event in [Event::Kick, Event::Wake, Event::Want(false), Event::Want(true)] {
+        for event in [Event::Kick, Event::Anew, Event::Wake, Event::Want(false), Event::Want(true)]
+        {
             assert_eq!(link.handle(event, now + LONGEST, 0.0), None);
         }
         assert!(matches!(link.state(), State::Blocked { .. }));
@@ -386,6 +396,36 @@ mod tests {
         assert_eq!(link.wake_at(), Some(later + REFUSED));
     }
 
+    #[test]
+    fn another_network_starts_over_at_once_and_ends_what_was_begun_in_the_old_one() {
+        let mut link = Link::new();
+        let now = Time::from_micros(1);
+        link.handle(Event::Want(true), now, 0.0);
+        // An attempt that hangs.
+        let later = now + Duration::from_secs(3);
+        assert_eq!(link.handle(Event::Anew, later, 0.0), Some(Effect::Connect));
+        link.attempts = 9;
+        link.handle(trouble(), later, 0.0);
+        assert!(link.wake_at() > Some(later + Duration::from_secs(60)));
+        assert_eq!(link.handle(Event::Anew, later, 0.0), Some(Effect::Connect));
+        link.handle(trouble(), later, 0.0);
+        assert_eq!(link.wake_at(), Some(later + PAUSES[1]));
+        link.handle(Event::Wake, later + PAUSES[1], 0.0);
+        link.handle(Event::Failed(FailureKind::LoginRefused, "who".to_owned()), later, 0.0);
+        assert_eq!(link.handle(Event::Anew, later, 0.0), None);
+        assert_eq!(link.wake_at(), Some(later + REFUSED));
+    }
+
+    #[test]
+    fn the_pauses_are_a_quarter_a_half_one_two_five_and_doubling_to_five_minutes() {
+        let attempts = outage(&mut Link::new(), FailureKind::Trouble, LONGEST * 5, 0.0);
+        let gaps: Vec<_> = attempts.windows(2).map(|w| w[1].since(w[0]).as_millis()).collect();
+        let expected =
+            [250, 500, 1000, 2000, 5000, 10_000, 20_000, 40_000, 80_000, 160_000, 300_000];
+        assert_eq!(gaps[..11], expected);
+        assert!(gaps[11..].iter().all(|gap| *gap == 300_000));
+    }
+
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
             any::<bool>().prop_map(Event::Want),
@@ -398,6 +438,7 @@ mod tests {
             Just(Event::Ended),
             Just(Event::Wake),
             Just(Event::Kick),
+            Just(Event::Anew),
             Just(Event::Retry),
         ]
     }
@@ -414,6 +455,7 @@ mod tests {
                 now = now + Duration::from_micros(passed);
                 let before = link.state().clone();
                 let human = event == Event::Retry;
+                let anew = event == Event::Anew;
                 let refusal = matches!(event, Event::Failed(FailureKind::LoginRefused, _));
                 let effect = link.handle(event, now, jitter);
                 if matches!(before, State::Blocked { .. }) && !human {
@@ -422,7 +464,7 @@ mod tests {
                 if effect == Some(Effect::Connect) {
                     prop_assert!(link.wanted, "never an attempt nobody wants");
                     prop_assert_eq!(link.state(), &State::Connecting);
-                    prop_assert_ne!(&before, &State::Connecting, "one attempt at a time");
+                    prop_assert!(anew || before != State::Connecting, "one attempt at a time");
                     if let Some(at) = refused_at {
                         prop_assert!(human || now.since(at) >= REFUSED, "a refusal rests a minute");
                     }

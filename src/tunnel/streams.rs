@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  channel ─> cut into packets ─> our clock ─> ports' *_in queues (newest wins)     read_packets
-//!  ports' *_out queues ─> late voice skipped ─> channel                             write_packets
+//!  ports' *_out queues ─> late voice skipped, pictures spaced ─> channel            write_packets
 //! ```
 //! Ports come and go while the tasks go on; without ports packets are dropped and counted. A task
 //! ends with the sentence that ends its session.
@@ -19,11 +19,12 @@ use super::clock_offset::PeerClock;
 use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
+use super::road::Pulse;
 use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
 use crate::frame::{Ack, Packet, PacketKind};
-use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack};
+use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack, piece_of};
 
 /// Voice that waited longer is worth nothing.
 const VOICE_LATE: Duration = Duration::from_millis(200);
@@ -109,14 +110,24 @@ pub(super) struct Shared {
     pub(super) clock: PeerClock,
     /// When something whole last came on control or audio, in µs of our clock.
     heard: AtomicU64,
+    /// Every byte is paid for.
+    pub(super) metered: watch::Receiver<bool>,
+    /// Of all our connections.
+    pub(super) pulse: Pulse,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        metered: watch::Receiver<bool>,
+        pulse: Pulse,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
+            pulse,
+            metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
             heard: AtomicU64::new(0),
@@ -147,15 +158,19 @@ pub(super) async fn next_bytes(read: &mut ChannelReadHalf) -> Option<Bytes> {
 }
 
 /// Read packets to the end of the stream. With ports attached, a picture stream that has spoken since
-/// and then says nothing for [`SILENCE`] is silent: its writer shows life every second.
+/// and then says nothing for [`SILENCE`] is silent (its writer shows life every second), unless the
+/// connection beneath brings something meanwhile: a large packet takes its time on a thin line, and
+/// shows itself only at its end.
 pub(super) async fn read_packets(
     mut read: ChannelReadHalf,
     lane: Lane,
     shared: Arc<Shared>,
+    beneath: Pulse,
 ) -> End {
     let mut cutter = PacketCutter::default();
     let mut ports = shared.ports.subscribe();
     let mut spoken = false;
+    let mut flow = beneath.flow();
     loop {
         let (limit, end) = match (lane, spoken, cutter.is_inside()) {
             (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
@@ -173,8 +188,14 @@ pub(super) async fn read_packets(
                 }
                 Err(_) => return End::closed(),
             },
-            () = tokio::time::sleep(limit) => return end,
+            () = tokio::time::sleep(limit) => {
+                if end.silent && flow.has_moved() {
+                    continue;
+                }
+                return end;
+            }
         };
+        flow = beneath.flow();
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };
@@ -272,7 +293,15 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
         sequence = packet.sequence;
         let bytes = packet_bytes(&packet);
         let length = bytes.len() as u64;
-        if let Err(end) = write.send(bytes).await {
+        let spacing = match packet.kind {
+            PacketKind::Picture => ports.pictures_spacing.load(Ordering::Relaxed),
+            PacketKind::Voice | PacketKind::Ack | PacketKind::Same => 0,
+        };
+        let sent = match spacing {
+            0 => write.send(bytes).await,
+            rate => send_spaced(&write, bytes, rate).await,
+        };
+        if let Err(end) = sent {
             return end;
         }
         written = tokio::time::Instant::now();
@@ -281,10 +310,28 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
     }
 }
 
-/// Nothing new since the picture `sequence`, and the line is alive.
+/// Put bytes into the channel in pieces, `rate` bytes a second: what else is on the line finds room
+/// between them.
+async fn send_spaced(write: &Writer, mut bytes: Bytes, rate: u32) -> Result<(), End> {
+    let piece = piece_of(bytes.len(), rate);
+    let took = |bytes: usize| Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+    let mut next = tokio::time::Instant::now();
+    loop {
+        let length = piece.min(bytes.len());
+        write.send(bytes.split_to(length)).await?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // The channel may have kept us: what was late is not caught up in a burst.
+        next = (next + took(length)).max(tokio::time::Instant::now() - took(length) / 2);
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+/// The line is alive; whether the picture `sequence` is still what is seen, nobody has said.
 fn same_as(sequence: u32) -> Packet {
     let (kind, captured) = (PacketKind::Same, clock::now());
-    Packet { kind, sequence, captured, after_gap: false, payload: Bytes::new() }
+    Packet { kind, sequence, captured, after_gap: true, payload: Bytes::new() }
 }
 
 fn ack_packet(ack: Ack) -> Packet {

@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use super::count;
 use super::cut::Cut;
 use super::door::{Door, PATIENCE, Subsystem};
-use super::options::Lane;
+use super::road::Road;
 use super::runtime::{News, Opened, SessionId};
 use super::streams::{Stream, Writer};
 use crate::identity::PeerKey;
@@ -37,7 +37,7 @@ pub(super) struct Progress {
 pub(super) struct Visitor {
     door: Arc<Door>,
     session: SessionId,
-    via: Option<Lane>,
+    road: Road,
     cut: Cut,
     progress: watch::Sender<Progress>,
     peer: Option<PeerKey>,
@@ -88,14 +88,14 @@ impl Visitor {
     pub(super) fn new(
         door: Arc<Door>,
         session: SessionId,
-        via: Option<Lane>,
+        road: Road,
         cut: Cut,
         progress: watch::Sender<Progress>,
     ) -> Self {
         Self {
             door,
             session,
-            via,
+            road,
             cut,
             progress,
             peer: None,
@@ -204,7 +204,7 @@ impl Handler for Visitor {
             session: self.session,
             cut: self.cut.clone(),
             keep: None,
-            via: self.via,
+            road: self.road.clone(),
             subsystem,
             stream: Stream { read, write: Writer::Server(write) },
         };

@@ -44,6 +44,8 @@ pub enum Request {
     },
     /// A picture of the screen.
     Screenshot,
+    /// Count the figures of the call from now on: a benchmark looks at a part of a call.
+    Mark,
 }
 
 /// What the kiosk answers.

@@ -23,6 +23,19 @@ pub const PICTURE_LIMIT: usize = 512 * 1024;
 /// The largest Opus packet, in bytes (RFC 6716, 3.2.1).
 pub const VOICE_LIMIT: usize = 1275;
 
+/// A piece of a picture that fits, inside two SSH sessions, into one segment of most paths.
+const PIECE: usize = 1300;
+/// A smaller piece would be more header than picture.
+const SMALLEST_PIECE: usize = 400;
+
+/// Bytes of each of the equal pieces that `bytes` are written in where pictures are spaced to `rate`
+/// (bytes a second): about 20 ms of it, since voice may have to wait for a piece and never for a
+/// picture.
+pub fn piece_of(bytes: usize, rate: u32) -> usize {
+    let most = (rate as usize / 50).clamp(SMALLEST_PIECE, PIECE);
+    bytes.div_ceil(bytes.div_ceil(most).max(1)).max(1)
+}
+
 const VERSION: u8 = 1;
 const AFTER_GAP: u16 = 1;
 

@@ -10,7 +10,7 @@ use twocan::identity::{Identity, PeerKey};
 use twocan::queue::{Queue, Received};
 use twocan::stop::stop_pair;
 use twocan::tunnel::{
-    Command, Event, MediaPorts, PeerConfig, RelayConfig, RelayStatus, Tunnel, TunnelConfig,
+    Command, Event, MediaPorts, Path, PeerConfig, RelayConfig, RelayStatus, Tunnel, TunnelConfig,
 };
 use twocan::wire::signal::{Media, Signal};
 
@@ -95,6 +95,24 @@ impl Kiosk {
             Event::PeerUp { peer, name, .. } if *peer == who => Some(name.clone()),
             _ => None,
         })
+    }
+
+    /// Wait until `who` is reached by this path.
+    #[track_caller]
+    pub fn wait_path(&self, who: PeerKey, wanted: impl Fn(&Path) -> bool) {
+        self.wait("PeerUp by that path", |event| match event {
+            Event::PeerUp { peer, path, .. } if *peer == who && wanted(path) => Some(()),
+            _ => None,
+        });
+    }
+
+    /// Why peers were lost since the last look at the events.
+    pub fn losses(&self) -> Vec<String> {
+        let losses = self.events.try_iter().filter_map(|event| match event {
+            Event::PeerDown { sentence, .. } => Some(sentence),
+            _ => None,
+        });
+        losses.collect()
     }
 
     #[track_caller]

@@ -2,5 +2,6 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod kiosk;
+pub mod net;
 pub mod rogue;
 pub mod sshd;

@@ -177,8 +177,8 @@ fn crowd(lab: &Lab, calls: usize) -> anyhow::Result<Cost> {
 fn neighbours(folder: &Path, family: &Family, habits: &Habits) -> anyhow::Result<(Home, Home)> {
     let anna = Home::make(&folder.join("anna"), "Anna")?;
     let bert = Home::make(&folder.join("bert"), "Bert")?;
-    anna.configure(&family.config("Anna", habits, &habits.sound[0]))?;
-    bert.configure(&family.config("Bert", habits, &habits.sound[1]))?;
+    anna.configure(&family.config(&anna, habits, &habits.sound[0]))?;
+    bert.configure(&family.config(&bert, habits, &habits.sound[1]))?;
     anna.knows(Contact::new("Bert", bert.identity.public()))?;
     bert.knows(Contact::new("Anna", anna.identity.public()))?;
     Ok((anna, bert))

@@ -23,6 +23,7 @@ mod units;
 mod video;
 mod voice;
 mod voice_peers;
+pub mod wan;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -16,9 +16,10 @@ use crate::codec::jpeg::{Decoder, Encoder, Limits};
 use crate::codec::opus::{VoiceDecoder, VoiceEncoder, VoiceFormat};
 use crate::device::VideoSource;
 use crate::device::test_pattern::TestPattern;
-use crate::frame::{Packet, PacketKind, Picture, PixelFormat, SAMPLE_RATE};
+use crate::frame::{Packet, PacketKind, Picture, PixelFormat, SAMPLE_RATE, Size};
 use crate::media::jitter::Jitter;
 use crate::media::pace::Pace;
+use crate::quality::Quality;
 use crate::stop::stop_pair;
 use crate::wire::packet::Header;
 
@@ -163,13 +164,15 @@ fn packet() -> anyhow::Result<Work> {
 }
 
 fn pace() -> Work {
-    let (mut pace, mut sequence) = (Pace::new(), 0u32);
+    let (mut pace, mut sequence) = (Pace::new(Size::new(640, 480), 75), 0u32);
     Box::new(move || {
         let now = Time::from_micros(33_333 * u64::from(sequence));
-        if black_box(pace.may_send(now)) {
-            pace.sent(sequence, now);
+        pace.taken(now);
+        if let Some(order) = black_box(pace.order(Quality::Full, now)) {
+            pace.sent(sequence, &order, 17_000, now);
         }
-        black_box(pace.acknowledged(sequence, now + Duration::from_millis(3)));
+        let arrived = now + Duration::from_millis(3);
+        black_box(pace.acknowledged(sequence, arrived, arrived));
         sequence += 1;
     })
 }
@@ -183,7 +186,7 @@ fn jitter() -> Work {
         let now = packet.captured + Duration::from_millis(3);
         jitter.push(packet, samples, now);
         black_box(jitter.next(0, now));
-        jitter.pulled(0);
+        jitter.pulled(0, now);
         sequence += 1;
     })
 }

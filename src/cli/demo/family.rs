@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::kiosk::Home;
+use super::place::Places;
 use super::sshd::Relay;
 use crate::contacts::Contact;
 
@@ -36,7 +37,8 @@ pub struct Habits {
 }
 
 impl Default for Habits {
-    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it.
+    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it. Both speak the
+    /// same, which one of them would take for an echo, and a tone for noise: neither is touched.
     fn default() -> Self {
         let sound = ("tone".to_owned(), "null".to_owned());
         Self {
@@ -45,7 +47,7 @@ impl Default for Habits {
             fps: 30,
             sound: [sound.clone(), sound],
             kiosk: String::new(),
-            call: String::new(),
+            call: "dtx = false\ncleaning = \"off\"".to_owned(),
         }
     }
 }
@@ -56,21 +58,32 @@ impl Family {
     /// # Errors
     /// The folder can't be written to, or OpenSSH's server does not start.
     pub fn make(folder: &Path, habits: &Habits) -> anyhow::Result<Self> {
+        Self::make_at(&Places::here(), folder, habits)
+    }
+
+    /// The same with the three of them where `places` says.
+    ///
+    /// # Errors
+    /// As [`Family::make`].
+    pub fn make_at(places: &Places, folder: &Path, habits: &Habits) -> anyhow::Result<Self> {
         let anna = Home::make(&folder.join("anna"), "Anna").context("make Anna's kiosk")?;
         let bert = Home::make(&folder.join("bert"), "Bert").context("make Bert's kiosk")?;
+        let [anna, bert] = [anna.at(&places.anna), bert.at(&places.bert)];
         let keys = [&anna, &bert].map(|home| home.identity.public().to_openssh(&home.name));
-        let relay = Relay::start(&folder.join("relay"), &keys)?;
+        let relay = Relay::start_at(&places.relay, &folder.join("relay"), &keys, "")?;
         let family = Self { anna, bert, relay };
-        family.anna.configure(&family.config("Anna", habits, &habits.sound[0]))?;
-        family.bert.configure(&family.config("Bert", habits, &habits.sound[1]))?;
+        for (home, sound) in [&family.anna, &family.bert].into_iter().zip(&habits.sound) {
+            home.configure(&family.config(home, habits, sound))?;
+        }
         family.anna.knows(Contact::new("Bert", family.bert.identity.public()))?;
         family.bert.knows(Contact::new("Anna", family.anna.identity.public()))?;
         Ok(family)
     }
 
     /// The config of one of them.
-    pub fn config(&self, name: &str, habits: &Habits, sound: &(String, String)) -> String {
+    pub fn config(&self, home: &Home, habits: &Habits, sound: &(String, String)) -> String {
         let Habits { camera, size, fps, kiosk, call, .. } = habits;
+        let (name, host) = (&home.name, home.place.relay());
         let (microphone, speaker) = sound;
         let letter = if camera == "pattern" { format!(":{}", &name[..1]) } else { String::new() };
         let Relay { port, user, host_key, .. } = &self.relay;
@@ -89,7 +102,7 @@ device = "{speaker}"
 [call]
 {call}
 [relay]
-host = "127.0.0.1"
+host = "{host}"
 port = {port}
 user = "{user}"
 host_key = "{host_key}"

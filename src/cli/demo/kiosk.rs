@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use super::place::Place;
 use crate::cli::remote;
 use crate::clock::{self, Time};
 use crate::contacts::{Contact, Contacts};
@@ -25,6 +26,8 @@ pub struct Home {
     pub name: String,
     /// Its key.
     pub identity: Identity,
+    /// Where its processes run.
+    pub place: Place,
 }
 
 impl Home {
@@ -36,7 +39,8 @@ impl Home {
         let state = folder.join("state");
         fs::create_dir_all(&state).with_context(|| format!("create {}", state.display()))?;
         let identity = Identity::load_or_create(&state)?;
-        Ok(Self { folder: folder.to_owned(), name: name.to_owned(), identity })
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        Ok(Self { folder, name, identity, place: Place::here() })
     }
 
     /// Write its config.
@@ -58,12 +62,19 @@ impl Home {
         Ok(Contacts::change(&state, |contacts| contacts.add(contact, own))?)
     }
 
-    /// A `twocan` command in this kiosk's folders.
+    /// The same kiosk at another place.
+    #[must_use]
+    pub fn at(self, place: &Place) -> Self {
+        Self { place: place.clone(), ..self }
+    }
+
+    /// A `twocan` command in this kiosk's folders and at its place.
     ///
     /// # Errors
     /// The running program can't be found on disk.
     pub fn command(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(program()?);
+        self.place.enter(&mut command)?;
         command.arg("--config").arg(self.folder.join("twocan.toml"));
         command.arg("--state").arg(self.folder.join("state"));
         command.arg("--runtime").arg(self.folder.join("run"));

@@ -12,6 +12,7 @@ pub mod ear;
 pub mod ears;
 pub mod family;
 pub mod kiosk;
+pub mod place;
 pub mod pulse;
 pub mod report;
 pub mod sshd;

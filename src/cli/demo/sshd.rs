@@ -1,11 +1,12 @@
-//! A private relay: the stock OpenSSH server on a loopback port, with its own keys and config.
+//! A private relay: the stock OpenSSH server on a loopback port (or in a network namespace), with
+//! its own keys and config.
 //!
 //! It is what the demo and the tests call through. Nothing of the machine's own sshd is used or
 //! changed, but for the empty folder `/run/sshd` that the program insists on when it runs as root.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::place::Place;
 
 const PROGRAM: &str = "/usr/sbin/sshd";
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -24,7 +27,8 @@ pub struct Relay {
     config: PathBuf,
     authorized: PathBuf,
     log: PathBuf,
-    /// On 127.0.0.1.
+    place: Place,
+    /// On 127.0.0.1, or on all addresses of its namespace.
     pub port: u16,
     /// The login: whoever runs this program.
     pub user: String,
@@ -47,7 +51,7 @@ impl Relay {
     /// # Errors
     /// OpenSSH's server is not installed, or did not start.
     pub fn start(folder: &Path, keys: &[String]) -> anyhow::Result<Self> {
-        Self::start_with(folder, keys, "")
+        Self::start_at(&Place::here(), folder, keys, "")
     }
 
     /// The same with `more` lines in front of its config.
@@ -55,6 +59,20 @@ impl Relay {
     /// # Errors
     /// As [`Relay::start`].
     pub fn start_with(folder: &Path, keys: &[String], more: &str) -> anyhow::Result<Self> {
+        Self::start_at(&Place::here(), folder, keys, more)
+    }
+
+    /// The same at a place.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub fn start_at(
+        place: &Place,
+        folder: &Path,
+        keys: &[String],
+        more: &str,
+    ) -> anyhow::Result<Self> {
+        // A namespace has no listeners but its own: what is free here is free there.
         let port = free_port()?;
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let home = folder.join("home");
@@ -77,7 +95,7 @@ impl Relay {
         // sshd takes a key's first value.
         let mut text = format!("{more}\n");
         for (key, value) in [
-            ("ListenAddress", format!("127.0.0.1:{port}")),
+            ("ListenAddress", format!("{}:{port}", place.listen())),
             ("HostKey", host_key.display().to_string()),
             ("AuthorizedKeysFile", authorized.display().to_string()),
             ("PidFile", "none".to_owned()),
@@ -99,6 +117,7 @@ impl Relay {
             config,
             authorized,
             log: folder.join("sshd.log"),
+            place: place.clone(),
             port,
             user: user_name()?,
             host_key: host_key_line,
@@ -131,7 +150,9 @@ impl Relay {
             fs::create_dir_all("/run/sshd").context("create /run/sshd")?;
         }
         let log = fs::File::options().create(true).append(true).open(&self.log)?;
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(PROGRAM);
+        self.place.enter(&mut command)?;
+        let mut child = command
             .args(["-D", "-e", "-f"])
             .arg(&self.config)
             .stdin(Stdio::null())
@@ -141,7 +162,7 @@ impl Relay {
             .spawn()
             .with_context(|| format!("run {PROGRAM} (Debian's openssh-server)"))?;
         let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !listens(child.id(), self.port) {
             if child.try_wait()?.is_some() || Instant::now() > deadline {
                 let log = self.log();
                 let last = log.lines().last().unwrap_or("no word").to_owned();
@@ -203,6 +224,12 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether somebody listens at a port of the network that a process is in. Nobody connects.
+fn listens(pid: u32, port: u16) -> bool {
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+    table.contains(&format!(":{port:04X} 00000000:0000 0A"))
 }
 
 fn user_name() -> anyhow::Result<String> {

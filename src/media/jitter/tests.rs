@@ -53,10 +53,13 @@ impl Bench {
                 };
             }
             self.decoded -= PERIOD_SAMPLES;
-            self.jitter.pulled(self.decoded);
             let excess = self.jitter.excess().min(240).min(self.decoded);
             self.decoded -= excess;
-            self.jitter.shortened(excess);
+            self.jitter.shortened(excess as i64);
+            let lack = self.jitter.lack().min(120);
+            self.decoded += lack;
+            self.jitter.shortened(-(lack as i64));
+            self.jitter.pulled(self.decoded, Time::from_micros(self.now));
             self.now += 10_000;
         }
         self
@@ -85,7 +88,7 @@ fn a_clean_path_is_heard_whole_with_the_floors_delay() {
     let mut bench = Bench::new();
     bench.run(&stream(500, |_| 0), 500 * FRAME);
     let figures = bench.jitter.figures();
-    assert_eq!((figures.gaps, figures.late, figures.target), (0, 0, FLOOR));
+    assert_eq!((figures.gaps, figures.late, figures.target), (0, 0, target::FLOOR));
     assert!(bench.played.iter().copied().eq(0..bench.played.len() as u32));
     assert!(bench.depth() <= 48 * 50, "{} samples wait", bench.depth());
 }

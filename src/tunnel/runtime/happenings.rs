@@ -11,7 +11,7 @@ use crate::tunnel::clock_offset::Estimate;
 use crate::tunnel::control::Control;
 use crate::tunnel::door::Subsystem;
 use crate::tunnel::error::TunnelError;
-use crate::tunnel::peer::{self, Dialled};
+use crate::tunnel::peer::{self, Dialled, Failure};
 use crate::tunnel::relay::Outer;
 use crate::tunnel::state::{self, FailureKind};
 use crate::tunnel::streams::{self, End, Shared, Stream};
@@ -30,13 +30,13 @@ impl Runtime {
             }
             News::OuterLost(lane, id, reason) => {
                 if self.outers[lane as usize].attempt == Some(id) {
-                    self.outers[lane as usize].outer = None;
-                    let host = self.relay.as_ref().map_or("", |relay| &relay.host);
-                    let sentence = format!("the session with relay {host} ended: {reason}");
-                    self.drive(Which::Outer(lane), state::Event::Lost(sentence));
-                    self.want_peers();
+                    self.outer_lost(lane, &reason);
                 }
             }
+            News::Looked(peer, session, found, pause) => {
+                self.looked(peer, session, found, pause);
+            }
+            News::Network(network) => self.network_changed(&network),
             News::Dialled(peer, lane, id, result) => self.dialled(peer, lane, id, result),
             News::NotHeard(peer, error) => self.not_heard(peer, &error),
             News::Unanswered(peer) => self.stand_in(peer),
@@ -70,6 +70,7 @@ impl Runtime {
         slot.outer = Some(outer);
         tracing::info!("the relay listens for us ({})", lane.name());
         self.drive(Which::Outer(lane), state::Event::Up);
+        self.renew_outer(lane);
         self.want_peers();
         for key in self.keys() {
             self.drive(Which::Peer(key, lane), state::Event::Kick);
@@ -77,12 +78,24 @@ impl Runtime {
         self.knock_all(lane);
     }
 
+    pub(super) fn outer_lost(&mut self, lane: Lane, reason: &str) {
+        if let Some(outer) = self.outers[lane as usize].outer.take() {
+            // Others may hold it still.
+            outer.end();
+        }
+        self.renew_outer(lane);
+        let host = self.relay.as_ref().map_or("", |relay| &relay.host);
+        let sentence = format!("the session with relay {host} ended: {reason}");
+        self.drive(Which::Outer(lane), state::Event::Lost(sentence));
+        self.want_peers();
+    }
+
     fn dialled(
         &mut self,
         key: PeerKey,
         lane: Lane,
         id: SessionId,
-        result: Result<Dialled, TunnelError>,
+        result: Result<Dialled, Failure>,
     ) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let slot = &mut peer.slots[lane as usize];
@@ -91,26 +104,30 @@ impl Runtime {
         }
         slot.dial = None;
         match result {
-            Ok(Dialled { handle, cut, streams, via_relay }) => {
-                let via = via_relay.then_some(lane);
-                for (subsystem, stream) in streams {
-                    let (cut, keep) = (cut.clone(), Some(Arc::clone(&handle)));
-                    let session = id;
-                    self.opened(Opened { peer: key, session, cut, keep, via, subsystem, stream });
-                }
+            Ok(dialled) => {
+                self.open_all(key, id, dialled);
                 self.drive(Which::Peer(key, lane), state::Event::Up);
                 // The way is there for both lanes.
                 for lane in Lane::ALL {
                     self.drive(Which::Peer(key, lane), state::Event::Kick);
                 }
             }
-            Err(error) => {
-                if matches!(error, TunnelError::TimedOut { .. }) {
-                    self.doubt_outer(lane);
+            Err(Failure { error, relay_was_late }) => {
+                if relay_was_late {
+                    self.doubt_outers();
                 }
                 let failed = state::Event::Failed(error.kind(), error.to_string());
                 self.drive(Which::Peer(key, lane), failed);
             }
+        }
+    }
+
+    /// The streams of a session that we dialled.
+    pub(super) fn open_all(&mut self, peer: PeerKey, session: SessionId, dialled: Dialled) {
+        let Dialled { handle, cut, streams, road } = dialled;
+        for (subsystem, stream) in streams {
+            let (cut, keep, road) = (cut.clone(), Some(Arc::clone(&handle)), road.clone());
+            self.opened(Opened { peer, session, cut, keep, road, subsystem, stream });
         }
     }
 
@@ -145,9 +162,13 @@ impl Runtime {
         }
         self.doubt(key);
         self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
+        for lane in Lane::ALL {
+            // What runs may have been led to the remains of the session it had with the relay.
+            self.renew_outer_of(key, lane);
+        }
     }
 
-    fn doubt(&mut self, key: PeerKey) {
+    pub(super) fn doubt(&mut self, key: PeerKey) {
         let session = self.peers.get_mut(&key).and_then(|peer| peer.voice().session.as_ref());
         if let Some(control) = session.and_then(|session| session.control.as_ref()) {
             control.doubt();
@@ -155,7 +176,7 @@ impl Runtime {
     }
 
     fn opened(&mut self, opened: Opened) {
-        let Opened { peer: key, session: id, cut, keep, via, subsystem, stream } = opened;
+        let Opened { peer: key, session: id, cut, keep, road, subsystem, stream } = opened;
         let lane = match subsystem {
             Subsystem::Control | Subsystem::Audio => Lane::Voice,
             Subsystem::Video => Lane::Video,
@@ -184,14 +205,15 @@ impl Runtime {
                 return cut.cut();
             };
             let Stream { read, write } = stream;
-            let reading = streams::read_packets(read, lane, Arc::clone(&shared));
+            let reading = streams::read_packets(read, lane, Arc::clone(&shared), road.pulse);
             let writing = streams::write_packets(write, lane, shared);
             session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
             session.tasks.push(watch_over(writing, key, lane, id, news));
             return;
         }
+        let beneath = road.pulse.clone();
         let mut session =
-            Session { id, cut, via, control: None, up: false, tasks: Vec::new(), keep };
+            Session { id, cut, road, control: None, up: false, tasks: Vec::new(), keep };
         let Stream { read, write } = stream;
         if subsystem == Subsystem::Control {
             let control = Arc::new(Control::new(key, id, hello, shared, news.clone()));
@@ -201,7 +223,7 @@ impl Runtime {
             session.tasks.push(watch_over(writing, key, lane, id, news));
             session.control = Some(control);
         } else {
-            let reading = streams::read_packets(read, lane, Arc::clone(&shared));
+            let reading = streams::read_packets(read, lane, Arc::clone(&shared), beneath);
             let writing = streams::write_packets(write, lane, shared);
             session.tasks.push(watch_over(reading, key, lane, id, news.clone()));
             session.tasks.push(watch_over(writing, key, lane, id, news));
@@ -225,33 +247,38 @@ impl Runtime {
             return;
         }
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        if let Some(session) = peer.voice().session.as_mut() {
-            session.up = true;
-        }
+        let Some(session) = peer.voice().session.as_mut() else { return };
+        session.up = true;
+        let path = session.road.path.clone();
         peer.told = None;
-        self.emit(Event::PeerUp { peer: key, name, media });
+        tracing::info!("{}: reached ({path})", peer::who(key));
+        self.emit(Event::PeerUp { peer: key, name, media, path });
         self.drive(Which::Peer(key, Lane::Video), state::Event::Kick);
+        self.look_around(key, None);
     }
 
     fn ended(&mut self, key: PeerKey, lane: Lane, id: SessionId, end: &End) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let slot = &peer.slots[lane as usize];
-        let Some(session) = slot.session.as_ref().filter(|session| session.id == id) else {
+        if slot.session.as_ref().is_none_or(|session| session.id != id) {
             return;
-        };
-        let (via, ours) = (session.via, session.is_ours());
+        }
         if end.bad {
             count(&self.counters.bad_sessions);
             tracing::warn!("{} ({}): {}", peer::who(key), lane.name(), end.sentence);
         }
-        self.end_session(key, lane, &end.sentence);
-        if end.silent && via.is_some() {
-            // Both lanes take the same road.
-            for lane in Lane::ALL {
-                self.doubt_outer(lane);
-            }
+        if end.silent {
+            // The relay is the road it took, or the one that is left.
+            self.doubt_outers();
         }
-        if !ours && lane == Lane::Voice {
+        self.lose_session(key, lane, &end.sentence);
+    }
+
+    /// End a lane's session that is of no use any more, and see to another one.
+    pub(super) fn lose_session(&mut self, key: PeerKey, lane: Lane, why: &str) {
+        let theirs = self.peers.get(&key).is_some_and(|peer| peer.has_foreign(lane));
+        self.end_session(key, lane, why);
+        if theirs && lane == Lane::Voice {
             self.expect_answer(key);
         }
         self.want_peers();
@@ -286,7 +313,9 @@ impl Runtime {
                 }
                 self.knock_all(Lane::Voice);
             }
+            Command::SetMetered(metered) => drop(self.metered.send_replace(metered)),
             Command::Retry => {
+                self.peers.values().for_each(|peer| peer.aside.clear());
                 for lane in Lane::ALL {
                     self.drive(Which::Outer(lane), state::Event::Retry);
                 }
@@ -321,6 +350,7 @@ impl Runtime {
         self.set_in_call();
         self.want_peers();
         self.knock(key, Lane::Voice);
+        self.look_around(key, None);
     }
 
     /// Know these and no others; those that are to be found elsewhere than before.
@@ -340,17 +370,25 @@ impl Runtime {
                 continue;
             }
             let (dials, counters) = (self.me < config.key, &self.counters);
+            let slot = |lane: Lane| Slot::new(self.outers[lane as usize].outer.clone());
             let peer = self.peers.entry(config.key).or_insert_with(|| Peer {
                 config: config.clone(),
                 dials,
                 stands_in: [false; 2],
-                shared: Arc::new(Shared::new(Arc::clone(counters))),
-                slots: [Slot::new(), Slot::new()],
+                shared: Arc::new(Shared::new(
+                    self.metered.subscribe(),
+                    self.door.pulse.clone(),
+                    Arc::clone(counters),
+                )),
+                slots: Lane::ALL.map(slot),
                 knocks: [None, None],
+                look: None,
+                aside: Arc::default(),
                 told: None,
             });
             if peer.config != config {
                 moved.push(config.key);
+                peer.aside.clear();
                 peer.config = config;
             }
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Lane, News, Peer, Runtime, SessionId, Task, Which};
+use super::{Lane, News, Peer, Runtime, SessionId, Task, Times, Which};
 use crate::clock;
 use crate::identity::PeerKey;
 use crate::tunnel::peer::{self, Dial};
 use crate::tunnel::relay::{self, Us};
 use crate::tunnel::state::{self, Effect, State};
-use crate::tunnel::{Event, RelayConfig, RelayStatus};
+use crate::tunnel::{Event, RelayConfig, RelayStatus, vigil};
 
 /// How long the one who is to dial may take for it after a knock.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -53,12 +53,14 @@ impl Runtime {
                 let us =
                     Us { key: Arc::clone(&self.key), peer: self.me, door: Arc::clone(&self.door) };
                 let slot = &mut self.outers[lane as usize];
+                let times =
+                    Times { in_call: self.in_call.subscribe(), metered: self.metered.subscribe() };
                 slot.attempt = Some(id);
                 slot.outer = None;
-                slot.task = Some(Task::spawn(keep_outer(relay, lane, us, id, news)));
+                slot.task = Some(Task::spawn(keep_outer(relay, lane, us, times, id, news)));
             }
             Which::Peer(key, lane) => {
-                let Some(dial) = self.dial(key, lane) else { return };
+                let Some(dial) = self.dial(key, lane).map(Arc::new) else { return };
                 let Some(peer) = self.peers.get_mut(&key) else { return };
                 let slot = &mut peer.slots[lane as usize];
                 slot.attempt = Some(id);
@@ -87,11 +89,21 @@ impl Runtime {
         }
     }
 
-    fn dial(&self, key: PeerKey, lane: Lane) -> Option<Dial> {
-        let peer = self.peers.get(&key)?.config.clone();
-        let outer = self.outers[lane as usize].outer.clone();
+    pub(super) fn dial(&self, key: PeerKey, lane: Lane) -> Option<Dial> {
+        let known = self.peers.get(&key)?;
+        let (peer, aside) = (known.config.clone(), Arc::clone(&known.aside));
+        let outer = known.slots[lane as usize].outer.subscribe();
         let relay_may_come = self.relay.is_some();
-        Some(Dial { peer, lane, key: Arc::clone(&self.key), outer, relay_may_come })
+        let (key, pulse) = (Arc::clone(&self.key), self.door.pulse.clone());
+        Some(Dial { peer, lane, key, outer, relay_may_come, pulse, aside })
+    }
+
+    /// Tell the dials of a lane, those that run too, which way leads through the relay now.
+    pub(super) fn renew_outer(&mut self, lane: Lane) {
+        let outer = &self.outers[lane as usize].outer;
+        for peer in self.peers.values() {
+            peer.slots[lane as usize].outer.send_replace(outer.clone());
+        }
     }
 
     fn tell_outer(&mut self, lane: Lane) {
@@ -162,8 +174,17 @@ impl Runtime {
         })
     }
 
+    /// The same for one peer: what is being tried through the relay is begun once more beside it.
+    pub(super) fn renew_outer_of(&self, key: PeerKey, lane: Lane) {
+        if let Some(peer) = self.peers.get(&key) {
+            let outer = self.outers[lane as usize].outer.clone();
+            peer.slots[lane as usize].outer.send_replace(outer);
+        }
+    }
+
     pub(super) fn set_in_call(&mut self) {
         let any = self.peers.values().any(Peer::is_attached);
+        self.in_call.send_replace(any);
         for lane in Lane::ALL {
             self.drive(Which::Outer(lane), state::Event::InCall(any));
         }
@@ -183,7 +204,8 @@ impl Runtime {
     }
 
     pub(super) fn knock(&mut self, key: PeerKey, lane: Lane) {
-        let Some(dial) = self.dial(key, lane).filter(|_| self.has_way(key, lane)) else { return };
+        let dial = self.dial(key, lane).filter(|_| self.has_way(key, lane)).map(Arc::new);
+        let Some(dial) = dial else { return };
         let news = self.news.clone();
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let missing = peer.slots[lane as usize].session.is_none();
@@ -235,11 +257,10 @@ impl Runtime {
         }
     }
 
-    pub(super) fn doubt_outer(&mut self, lane: Lane) {
-        let slot = &mut self.outers[lane as usize];
-        if let Some(outer) = slot.outer.clone() {
+    pub(super) fn doubt_outers(&self) {
+        for outer in self.outers.iter().filter_map(|slot| slot.outer.as_ref()) {
             // Its end comes as news by itself.
-            slot.check = Some(Task::spawn(async move { outer.check().await }));
+            outer.doubt();
         }
     }
 }
@@ -249,6 +270,7 @@ async fn keep_outer(
     relay: Arc<RelayConfig>,
     lane: Lane,
     us: Us,
+    times: Times,
     id: SessionId,
     news: mpsc::Sender<News>,
 ) {
@@ -256,8 +278,9 @@ async fn keep_outer(
         Err(error) => News::OuterFailed(lane, id, error),
         Ok((outer, ended)) => {
             // The runtime is gone: nobody asks any more, here and below.
-            let _ = news.send(News::OuterUp(lane, id, Arc::new(outer))).await;
-            News::OuterLost(lane, id, ended.wait().await)
+            let outer = Arc::new(outer);
+            let _ = news.send(News::OuterUp(lane, id, Arc::clone(&outer))).await;
+            News::OuterLost(lane, id, vigil::keep(outer, ended, times).await)
         }
     };
     let _ = news.send(last).await;

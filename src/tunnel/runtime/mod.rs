@@ -10,6 +10,8 @@
 
 mod happenings;
 mod links;
+mod network;
+mod roads;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,14 +31,18 @@ use super::cut::Cut;
 use super::door::{Door, Subsystem};
 use super::error::TunnelError;
 use super::options::Lane;
-use super::peer::Dialled;
+use super::peer::{Dialled, Failure};
 use super::relay::Outer;
+use super::road::Road;
 use super::state::{self, Link};
 use super::streams::{End, Shared, Stream};
+use super::vigil::Times;
+use super::ways::Aside;
 use super::{
     Command, Counters, Event, EventSink, PeerConfig, RelayConfig, RelayStatus, TunnelConfig,
 };
 use crate::clock;
+use crate::device::network_news::Network;
 use crate::identity::PeerKey;
 use crate::queue::Queue;
 use crate::wire::signal::{self, Media, Signal};
@@ -69,7 +75,11 @@ pub(super) enum News {
     /// The session with the relay ended.
     OuterLost(Lane, SessionId, String),
     /// A dial came to its end.
-    Dialled(PeerKey, Lane, SessionId, Result<Dialled, TunnelError>),
+    Dialled(PeerKey, Lane, SessionId, Result<Dialled, Failure>),
+    /// A look for a better road than that of the session named first came to its end.
+    Looked(PeerKey, SessionId, Option<Dialled>, Duration),
+    /// We are in another network.
+    Network(Network),
     /// A knock was not heard.
     NotHeard(PeerKey, TunnelError),
     /// The one who is to dial had time enough to do so.
@@ -102,8 +112,8 @@ pub(super) struct Opened {
     pub(super) cut: Cut,
     /// Keeps that session, if we dialled it.
     pub(super) keep: Option<Arc<Handle<Pinned>>>,
-    /// The outer session it runs through.
-    pub(super) via: Option<Lane>,
+    /// What it runs on.
+    pub(super) road: Road,
     /// Which stream it is.
     pub(super) subsystem: Subsystem,
     /// The stream.
@@ -129,7 +139,7 @@ impl Drop for Task {
 struct Session {
     id: SessionId,
     cut: Cut,
-    via: Option<Lane>,
+    road: Road,
     control: Option<Arc<Control>>,
     /// The peer said hello.
     up: bool,
@@ -156,7 +166,6 @@ struct OuterSlot {
     attempt: Option<SessionId>,
     task: Option<Task>,
     outer: Option<Arc<Outer>>,
-    check: Option<Task>,
 }
 
 /// One lane to a peer.
@@ -164,12 +173,15 @@ struct Slot {
     link: Link,
     attempt: Option<SessionId>,
     dial: Option<Task>,
+    /// The way through the relay, as dials know it.
+    outer: watch::Sender<Option<Arc<Outer>>>,
     session: Option<Session>,
 }
 
 impl Slot {
-    fn new() -> Self {
-        Self { link: Link::new(), attempt: None, dial: None, session: None }
+    fn new(outer: Option<Arc<Outer>>) -> Self {
+        let outer = watch::Sender::new(outer);
+        Self { link: Link::new(), attempt: None, dial: None, outer, session: None }
     }
 }
 
@@ -182,6 +194,9 @@ struct Peer {
     shared: Arc<Shared>,
     slots: [Slot; 2],
     knocks: [Option<Task>; 2],
+    /// Looks for a better road while there is no call.
+    look: Option<Task>,
+    aside: Arc<Aside>,
     /// The last sentence the app was told, so that none is told twice.
     told: Option<String>,
 }
@@ -226,6 +241,8 @@ pub(super) struct Runtime {
     news: mpsc::Sender<News>,
     heard: mpsc::Receiver<News>,
     outers: [OuterSlot; 2],
+    in_call: watch::Sender<bool>,
+    metered: watch::Sender<bool>,
     peers: BTreeMap<PeerKey, Peer>,
     status: RelayStatus,
     tasks: Vec<Task>,
@@ -238,8 +255,7 @@ impl Runtime {
         let (news, heard) = mpsc::channel(NEWS);
         let key = identity.private_key().clone();
         let door = Door::new(key.clone(), news.clone(), Arc::clone(&counters));
-        let outer =
-            || OuterSlot { link: Link::new(), attempt: None, task: None, outer: None, check: None };
+        let outer = || OuterSlot { link: Link::new(), attempt: None, task: None, outer: None };
         let mut runtime = Self {
             me: identity.public(),
             key: Arc::new(key),
@@ -252,6 +268,8 @@ impl Runtime {
             news,
             heard,
             outers: [outer(), outer()],
+            in_call: watch::Sender::new(false),
+            metered: watch::Sender::new(false),
             peers: BTreeMap::new(),
             status: RelayStatus::Disconnected,
             tasks: Vec::new(),
@@ -262,6 +280,7 @@ impl Runtime {
 
     /// Run until told to stop.
     pub(super) async fn run(mut self, commands: Queue<Command>, mut stop: watch::Receiver<bool>) {
+        self.tasks.push(Task::spawn(network::watch(self.news.clone())));
         if let Some(address) = self.listen {
             self.tasks.push(Task::spawn(Arc::clone(&self.door).listen(address)));
         }

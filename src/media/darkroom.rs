@@ -1,0 +1,237 @@
+//! What makes a source's pictures into those that are handed on.
+//!
+//! ```text
+//!  JPEG ─┬─ full size, and short enough ──> mend ──> turn (lossless) ──────────────┐
+//!        └─ else: mend ──> decode, smaller ──┐                                     ├──> bytes
+//!  raw ────────────────> smaller ────────────┴──> turn ──> encode at a quality ────┘
+//! ```
+//! A camera's JPEG that is whole, need not be turned and fits the line goes as it came, byte for byte.
+//! A picture that came out far too large is encoded once more, and only once: what it costs is known
+//! by then.
+
+use bytes::Bytes;
+
+use crate::codec::jpeg::{Encoder, JpegError};
+use crate::codec::mend::Mender;
+use crate::codec::shrink::Shrinker;
+use crate::codec::turn::Turner;
+use crate::frame::{Picture, PixelFormat, Size};
+use crate::geometry::Turn;
+use crate::wire::mjpeg::picture_size;
+use crate::wire::packet::PICTURE_LIMIT;
+
+use super::camera::Settings;
+use super::pace::ladder::Order;
+use super::scene::Scene;
+
+/// A camera's JPEG may have so many times its budget in percent: it is not made again for less.
+const OVER_BUDGET_PERCENT: usize = 115;
+
+/// What becomes of a picture.
+pub(super) enum Payload {
+    Jpeg(Bytes),
+    /// Not this one: why.
+    Refused(String),
+}
+
+/// The tools and their buffers.
+pub(super) struct Darkroom {
+    settings: Settings,
+    turn: Turn,
+    quality: u8,
+    encoder: Encoder,
+    mender: Mender,
+    turner: Turner,
+    shrinker: Shrinker,
+    scene: Scene,
+}
+
+impl Darkroom {
+    /// One that turns by `turn` what comes.
+    pub(super) fn new(settings: Settings, turn: Turn) -> Result<Self, JpegError> {
+        Ok(Self {
+            settings,
+            turn,
+            quality: settings.quality,
+            encoder: Encoder::new(settings.quality)?,
+            mender: Mender::new()?,
+            turner: Turner::new(turn)?,
+            shrinker: Shrinker::new()?,
+            scene: Scene::default(),
+        })
+    }
+
+    /// The size of what is handed on at full size, when the source has pictures of `size`.
+    pub(super) fn turned(&self, size: Size) -> Size {
+        self.turn.rotation.turned(size)
+    }
+
+    /// Whether pictures of this size, once they are turned, are what was agreed on.
+    pub(super) fn holds(&self, size: Size) -> bool {
+        let (size, limit) = (self.turned(size), self.settings.limit);
+        size.width <= limit.width && size.height <= limit.height
+    }
+
+    /// Whether the picture, made by `order`, would show the receiver nothing new.
+    pub(super) fn is_unchanged(&mut self, picture: &Picture, order: &Order) -> bool {
+        self.scene.is_unchanged(picture, (order.eighths, order.quality), &mut self.shrinker)
+    }
+
+    /// The picture was sent.
+    pub(super) fn sent(&mut self, picture: &Picture, order: &Order) {
+        self.scene.sent(picture, (order.eighths, order.quality));
+    }
+
+    /// The receiver may have nothing any more: the next picture is a new one, whatever is on it.
+    pub(super) fn forget(&mut self) {
+        self.scene.forget();
+    }
+
+    /// The picture as the receiver may have it, by `order` where there is one. `again` says, of the
+    /// bytes that an encoded one has, which quality to try once more with.
+    pub(super) fn develop(
+        &mut self,
+        picture: &Picture,
+        order: Option<&Order>,
+        again: impl FnOnce(usize) -> Option<u8>,
+    ) -> Result<Payload, JpegError> {
+        let jpeg = if picture.format == PixelFormat::Jpeg {
+            match self.compressed(&picture.data, order, again) {
+                Ok(jpeg) => jpeg,
+                Err(why) => return Ok(Payload::Refused(why)),
+            }
+        } else {
+            self.quality = order.map_or(self.settings.quality, |order| order.quality);
+            let eighths = order.map_or(8, |order| order.eighths);
+            let small = if eighths < 8 { self.shrinker.raw(picture, eighths)? } else { picture };
+            let turned = if self.turn == Turn::NONE { small } else { self.turner.raw(small)? };
+            encoded(&mut self.encoder, turned, self.quality, again)?
+        };
+        Ok(if jpeg.len() <= PICTURE_LIMIT {
+            Payload::Jpeg(jpeg)
+        } else {
+            Payload::Refused(format!("{} bytes, at most {PICTURE_LIMIT} are sent", jpeg.len()))
+        })
+    }
+
+    fn compressed(
+        &mut self,
+        jpeg: &[u8],
+        order: Option<&Order>,
+        again: impl FnOnce(usize) -> Option<u8>,
+    ) -> Result<Bytes, String> {
+        let size = picture_size(jpeg).ok_or("bytes that are no JPEG")?;
+        if !self.holds(size) {
+            let limit = self.settings.limit;
+            return Err(format!("a picture of {size}, at most {limit} was agreed"));
+        }
+        let whole = self.mender.whole(jpeg).map_err(|error| error.to_string())?;
+        let remade = order.filter(|order| order.eighths < 8 || over_budget(whole, order));
+        let made = if let Some(order) = remade {
+            let turn = self.turn;
+            self.shrinker.jpeg(whole, order.eighths).and_then(|small| {
+                let turned = if turn == Turn::NONE { small } else { self.turner.raw(small)? };
+                encoded(&mut self.encoder, turned, order.quality, again)
+            })
+        } else if self.turn == Turn::NONE {
+            Ok(Bytes::copy_from_slice(whole))
+        } else {
+            self.turner.jpeg(whole).map(Bytes::from)
+        };
+        made.map_err(|error| error.to_string())
+    }
+}
+
+fn over_budget(jpeg: &[u8], order: &Order) -> bool {
+    order.budget.is_some_and(|budget| jpeg.len() * 100 > budget * OVER_BUDGET_PERCENT)
+}
+
+fn encoded(
+    encoder: &mut Encoder,
+    picture: &Picture,
+    quality: u8,
+    again: impl FnOnce(usize) -> Option<u8>,
+) -> Result<Bytes, JpegError> {
+    encoder.set_quality(quality)?;
+    let jpeg = encoder.encode(picture)?;
+    let Some(less) = again(jpeg.len()) else { return Ok(Bytes::copy_from_slice(jpeg)) };
+    encoder.set_quality(less)?;
+    Ok(Bytes::copy_from_slice(encoder.encode(picture)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::jpeg::{Decoder, Limits};
+    use crate::device::VideoSource;
+    use crate::device::test_pattern::TestPattern;
+    use crate::geometry::Rotation;
+    use crate::stop::stop_pair;
+
+    const SIZE: Size = Size::new(640, 480);
+
+    fn raw() -> Picture {
+        let (_stopper, stop) = stop_pair();
+        let mut picture = Picture::default();
+        TestPattern::new(SIZE, 1000.0, 'D').unwrap().read(&mut picture, &stop).unwrap();
+        picture
+    }
+
+    fn camera_jpeg() -> Picture {
+        let data = Encoder::new(75).unwrap().encode(&raw()).unwrap().to_vec();
+        Picture { format: PixelFormat::Jpeg, data, ..raw() }
+    }
+
+    fn order(eighths: u32, quality: u8, budget: usize) -> Order {
+        Order { rung: 0, eighths, quality, fps: 30.0, budget: Some(budget) }
+    }
+
+    fn darkroom(turn: Turn) -> Darkroom {
+        let limit = Size::new(640, 640);
+        Darkroom::new(Settings { quality: 75, limit }, turn).unwrap()
+    }
+
+    fn jpeg(payload: Payload) -> Bytes {
+        match payload {
+            Payload::Jpeg(jpeg) => jpeg,
+            Payload::Refused(why) => panic!("{why}"),
+        }
+    }
+
+    #[test]
+    fn an_order_makes_raw_pictures_and_jpegs_smaller_and_turns_them() {
+        let quarter = Turn { rotation: Rotation::Quarter, mirror: false };
+        for (turn, wanted) in [(Turn::NONE, Size::new(240, 180)), (quarter, Size::new(180, 240))] {
+            for picture in [raw(), camera_jpeg()] {
+                let mut darkroom = darkroom(turn);
+                let order = order(3, 50, 4000);
+                let made = darkroom.develop(&picture, Some(&order), |_| None).unwrap();
+                let made = jpeg(made);
+                assert_eq!(Decoder::new(Limits::of(SIZE)).unwrap().size(&made).unwrap(), wanted);
+                assert!(made.len() * 2 < camera_jpeg().data.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_cameras_jpeg_goes_as_it_came_while_it_fits_and_is_made_again_when_it_does_not() {
+        let (picture, mut darkroom) = (camera_jpeg(), darkroom(Turn::NONE));
+        let length = picture.data.len();
+        let fits = darkroom.develop(&picture, Some(&order(8, 75, length)), |_| None).unwrap();
+        assert_eq!(jpeg(fits), picture.data);
+        let order = order(8, 35, length / 2);
+        let less = darkroom.develop(&picture, Some(&order), |_| None).unwrap();
+        assert!(jpeg(less).len() < length * 3 / 4);
+    }
+
+    #[test]
+    fn a_picture_far_too_large_is_made_once_more() {
+        let mut darkroom = darkroom(Turn::NONE);
+        let mut first = 0;
+        let made = darkroom.develop(&raw(), Some(&order(8, 75, 9000)), |bytes| {
+            first = bytes;
+            Some(20)
+        });
+        assert!(first > 0 && jpeg(made.unwrap()).len() < first * 3 / 4);
+    }
+}

@@ -1,0 +1,149 @@
+//! What an inner session runs on: through the relay or directly, and what the TCP connection beneath
+//! brings.
+//!
+//! An SSH packet shows itself only when all of it is there. On a thin line a still takes longer than a
+//! lane may be silent, and holds up the lane beside it. So whoever suspects a silence looks at the bytes
+//! that came instead: on its own connection, or on any of ours.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Path;
+use super::options::Lane;
+use crate::clock;
+use crate::clock::Time;
+
+/// Bytes in the time of a silence which say that something large is on its way; the answers to pings
+/// alone are fewer.
+const MOVING: u64 = 1024;
+
+/// What has come over a TCP connection so far, or over all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulse {
+    own: Arc<Beats>,
+    all: Option<Arc<Beats>>,
+}
+
+#[derive(Debug, Default)]
+struct Beats {
+    bytes: AtomicU64,
+    /// In µs of our clock.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    /// That of a connection, one of those that this one is the sum of.
+    pub(super) fn branch(&self) -> Self {
+        Self { own: Arc::default(), all: Some(Arc::clone(&self.own)) }
+    }
+
+    /// Count what comes over `stream`.
+    pub(super) fn of<S>(&self, stream: S) -> Felt<S> {
+        Felt { stream, pulse: self.clone() }
+    }
+
+    /// Look at it from now on.
+    pub(super) fn flow(&self) -> Flow {
+        let mark = self.own.bytes.load(Ordering::Relaxed);
+        Flow { pulse: self.clone(), mark }
+    }
+
+    /// When the last ones did; the clock's start before any.
+    pub(super) fn last(&self) -> Time {
+        Time::from_micros(self.own.last.load(Ordering::Relaxed))
+    }
+
+    fn beat(&self, bytes: usize) {
+        let now = clock::now().micros();
+        for beats in [Some(&self.own), self.all.as_ref()].into_iter().flatten() {
+            beats.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            beats.last.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Tells a line that is full from one that is dead.
+pub(super) struct Flow {
+    pulse: Pulse,
+    mark: u64,
+}
+
+impl Flow {
+    /// Whether more came since the last look than the answers to pings.
+    pub(super) fn has_moved(&mut self) -> bool {
+        let bytes = self.pulse.own.bytes.load(Ordering::Relaxed);
+        bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
+    }
+}
+
+/// A connection whose bytes are counted.
+pub(super) struct Felt<S> {
+    stream: S,
+    pulse: Pulse,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let came = buf.filled().len() - before;
+        if came > 0 {
+            self.pulse.beat(came);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Felt<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// How a session runs.
+#[derive(Clone, Debug)]
+pub(super) struct Road {
+    /// As people are told.
+    pub(super) path: Path,
+    /// The outer session it runs through.
+    pub(super) via: Option<Lane>,
+    /// Our address, where it does not.
+    pub(super) local: Option<IpAddr>,
+    /// Of the TCP connection at the bottom.
+    pub(super) pulse: Pulse,
+}
+
+impl Road {
+    /// Through the relay, by the outer session of this lane.
+    pub(super) fn relay(lane: Lane, pulse: Pulse) -> Self {
+        Self { path: Path::Relay, via: Some(lane), local: None, pulse }
+    }
+
+    /// Without a relay, to or from `address`; `local` is our end, where it is known.
+    pub(super) fn direct(address: String, local: io::Result<SocketAddr>, pulse: Pulse) -> Self {
+        let local = local.ok().map(|local| local.ip());
+        Self { path: Path::Direct(address), via: None, local, pulse }
+    }
+}
