@@ -214,7 +214,7 @@ fn opened(path: &PathBuf, stop: &Stop) -> Option<fs::File> {
 
 fn pour(mut into: fs::File, stop: &Stop) -> anyhow::Result<()> {
     let (width, height) = (SIZE.width, SIZE.height);
-    write!(into, "YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n")?;
+    writeln!(into, "YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg")?;
     let mut pattern = TestPattern::grainy(SIZE, f64::from(FPS), 'A')?;
     let mut picture = Picture::default();
     while pattern.read(&mut picture, stop)? {
