@@ -28,6 +28,8 @@ pub enum CameraName {
     Auto,
     /// `pattern`, or `pattern:B` for another letter and tint.
     Pattern(char),
+    /// `grain`: the test pattern with a camera's grain over it, which codecs find harder.
+    Grain,
     /// `rpicam`: what the program `rpicam-vid` sends.
     Rpicam,
     /// `/dev/video0`, or a link under `/dev`.
@@ -43,6 +45,7 @@ impl FromStr for CameraName {
         Ok(match name {
             "auto" => Self::Auto,
             "pattern" => Self::Pattern('A'),
+            "grain" => Self::Grain,
             "rpicam" => Self::Rpicam,
             _ => match name.strip_prefix("pattern:").map(|letter| letter.chars().next()) {
                 Some(letter) => Self::Pattern(letter.unwrap_or('A')),
@@ -58,6 +61,7 @@ impl fmt::Display for CameraName {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Pattern(letter) => write!(f, "pattern:{letter}"),
+            Self::Grain => f.write_str("grain"),
             Self::Rpicam => f.write_str("rpicam"),
             Self::Device(path) | Self::File(path) => path.display().fmt(f),
         }
@@ -111,6 +115,7 @@ impl Opener {
         Ok(match self.name.clone() {
             CameraName::Auto => self.any()?,
             CameraName::Pattern(letter) => turned(TestPattern::new(size, fps, letter)?, turn),
+            CameraName::Grain => turned(TestPattern::grainy(size, fps, 'A')?, turn),
             CameraName::Rpicam => Box::new(Rpicam::open(&rpicam::program()?, &self.wish)?),
             CameraName::Device(path) => Box::new(self.v4l2(&path)?),
             CameraName::File(path) => turned(JpegFile::open(&path, fps)?, turn),

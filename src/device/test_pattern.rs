@@ -8,7 +8,9 @@
 //!      A    ```                  letter
 //!   ▒▒▓▓░░██▒▒▓▓░░██            bars
 //! ```
-//! What doesn't move is drawn once; a tick copies it and draws the rest.
+//! What doesn't move is drawn once; a tick copies it and draws the rest. With grain the whole of it
+//! trembles from picture to picture as what a camera's sensor makes: codecs that send differences have
+//! something to do.
 
 use crate::clock::Time;
 use crate::frame::{Picture, PixelFormat, Size};
@@ -35,10 +37,17 @@ const BARS: [[u8; 3]; 7] = [
 /// Backgrounds that letters take in turn: each two neighbours are far apart.
 const TINTS: [[u8; 3]; 4] = [[28, 96, 110], [122, 66, 36], [74, 54, 118], [44, 92, 52]];
 
+/// Grain: each pixel is off by at most this, at random.
+const GRAIN: u8 = 6;
+/// Places at which a picture's grain may begin in the field of it.
+const GRAIN_PLACES: usize = 8192;
+
 /// The generator.
 pub struct TestPattern {
     size: Size,
     still: Vec<u8>,
+    /// Grain of more pixels than a picture has, 0 to twice [`GRAIN`]; empty: none.
+    grain: Vec<u8>,
     ticker: Ticker,
     counter: u32,
 }
@@ -58,7 +67,31 @@ impl TestPattern {
             return Err(failed("width and height must be even".to_owned()));
         }
         let ticker = Ticker::new(fps).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { size, still: draw_still(size, letter), ticker, counter: 0 })
+        let still = draw_still(size, letter);
+        Ok(Self { size, still, grain: Vec::new(), ticker, counter: 0 })
+    }
+
+    /// The same with a camera's grain over it.
+    ///
+    /// # Errors
+    /// As [`TestPattern::new`].
+    pub fn grainy(size: Size, fps: f64, letter: char) -> Result<Self, DeviceError> {
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as u8 % (GRAIN + 1)
+        };
+        // The sum of two: little is more frequent than much.
+        let grain = (0..size.pixels() + GRAIN_PLACES).map(|_| random() + random());
+        let grain = grain.collect();
+        Ok(Self { grain, ..Self::new(size, fps, letter)? })
+    }
+
+    fn add_grain(&self, luma: &mut [u8]) {
+        let place = self.counter.wrapping_mul(2_654_435_761) as usize % GRAIN_PLACES;
+        for (pixel, grain) in luma.iter_mut().zip(self.grain.iter().skip(place)) {
+            *pixel = pixel.saturating_add(*grain).saturating_sub(GRAIN);
+        }
     }
 
     fn draw(&self, into: &mut Picture, tick: Time) {
@@ -67,6 +100,7 @@ impl TestPattern {
         into.format = PixelFormat::I420;
         into.data.clear();
         into.data.extend_from_slice(&self.still);
+        self.add_grain(&mut into.data[..self.size.pixels()]);
         let mut canvas = Canvas { size: self.size, data: &mut into.data };
         let phase = (tick.micros() as f64 / 1e6 / SWING).fract();
         let along = 1.0 - (2.0 * phase - 1.0).abs();
@@ -194,6 +228,21 @@ fn yuv(rgb: [u8; 3]) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn grain_changes_the_whole_picture_and_leaves_its_stamp_readable() {
+        let (_stopper, stop) = crate::stop::stop_pair();
+        let size = Size::new(320, 240);
+        let mut pattern = TestPattern::grainy(size, 200.0, 'A').unwrap();
+        let (mut first, mut second) = (Picture::default(), Picture::default());
+        assert!(
+            pattern.read(&mut first, &stop).unwrap() && pattern.read(&mut second, &stop).unwrap()
+        );
+        let pixels = size.pixels();
+        let differ = first.data[..pixels].iter().zip(&second.data).filter(|(a, b)| a != b).count();
+        assert!(differ > pixels / 2, "{differ} of {pixels}");
+        assert_eq!(stamp::read(&second.data, size).unwrap().counter, 1);
+    }
     use crate::stop::stop_pair;
 
     #[test]

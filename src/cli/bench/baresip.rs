@@ -2,8 +2,8 @@
 //! loopback, without a server and without a screen.
 //!
 //! ```text
-//!  test pattern ─FIFO (y4m)─> baresip ── RTP, H.264 and Opus ──> baresip ─> nobody looks
-//!  null sink's monitor ─────>         <────────────────────────         ─> null sink
+//!  grainy pattern ─FIFO (y4m)─> baresip ── RTP, H.264 and Opus ──> baresip ─> nobody looks
+//!  null sink's monitor ───────>         <────────────────────────         ─> null sink
 //! ```
 //! It is told what to do through its own control port. The moments of what it says are kept: "ready",
 //! the first picture.
@@ -54,7 +54,7 @@ pub(super) struct Baresip {
 
 impl Baresip {
     /// Start one in a folder of its own; returns when it is ready. Sound is at the ALSA devices
-    /// `microphone` and `speaker`; with `pictures` the test pattern is its camera.
+    /// `microphone` and `speaker`; with `pictures` the grainy test pattern is its camera.
     ///
     /// # Errors
     /// It does not get ready.
@@ -214,8 +214,8 @@ fn opened(path: &PathBuf, stop: &Stop) -> Option<fs::File> {
 
 fn pour(mut into: fs::File, stop: &Stop) -> anyhow::Result<()> {
     let (width, height) = (SIZE.width, SIZE.height);
-    write!(into, "YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n")?;
-    let mut pattern = TestPattern::new(SIZE, f64::from(FPS), 'A')?;
+    writeln!(into, "YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg")?;
+    let mut pattern = TestPattern::grainy(SIZE, f64::from(FPS), 'A')?;
     let mut picture = Picture::default();
     while pattern.read(&mut picture, stop)? {
         into.write_all(b"FRAME\n")?;

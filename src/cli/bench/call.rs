@@ -4,7 +4,8 @@
 //! ```text
 //!  as it comes           cleaned voice, the test pattern as camera
 //!  the camera's JPEGs    the same, but the camera is one that makes JPEGs itself
-//!  as baresip            voice not cleaned, PulseAudio's null sinks: what a baresip has beside it
+//!  as baresip            voice not cleaned, PulseAudio's null sinks, pictures with a camera's grain:
+//!                        what a baresip has beside it
 //! ```
 
 use std::fs;
@@ -65,7 +66,8 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
             let env: Vec<(&str, String)> = pulse.env().into();
             let card = |kiosk: &str| (format!("mic_{kiosk}"), format!("spk_{kiosk}"));
             let call = "cleaning = \"off\"".to_owned();
-            let alone = Habits { sound: [card("a"), card("b")], call, ..Habits::default() };
+            let (camera, sound) = ("grain".to_owned(), [card("a"), card("b")]);
+            let alone = Habits { camera, sound, call, ..Habits::default() };
             lab.or_left_out(ours(lab, alone, &env, 1, &mut alike))?;
             lab.say("call, baresip", run);
             lab.or_left_out(of_baresip(lab, &env, &mut theirs))?;
