@@ -10,8 +10,8 @@
 //! A false alarm is worse than a late one: building two sessions anew through a line that is merely
 //! full makes it fuller. So the patience in a call follows the round trips of late (a queue that made
 //! answers take a second may well grow as long again), and is longest while none is known. And where a
-//! queue has grown all at once, something else still comes through it: as long as that goes on, what is
-//! silent has the longest time as well ([`Grace`]).
+//! queue has grown all at once, something else still comes through it, late (road.rs tells): as long as
+//! that goes on, what is silent has the longest time as well ([`Grace`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -118,7 +118,7 @@ impl Life {
     }
 }
 
-/// More time for what is silent while other things still come.
+/// More time for what is silent on a line that is full.
 #[derive(Debug)]
 pub(super) struct Grace(Time);
 
@@ -133,9 +133,9 @@ impl Grace {
         heard.max(self.0)
     }
 
-    /// The deadline has come at `now`; `moving`: other things come. Whether that is time enough.
-    pub(super) fn grant(&mut self, heard: Time, moving: bool, now: Time) -> bool {
-        let granted = moving && now < heard + SILENCE_LONGEST;
+    /// The deadline has come at `now`; `full`: other things come, late. Whether that is time enough.
+    pub(super) fn grant(&mut self, heard: Time, full: bool, now: Time) -> bool {
+        let granted = full && now < heard + SILENCE_LONGEST;
         if granted {
             self.0 = now;
         }

@@ -50,6 +50,8 @@ pub(super) struct Control {
     pings: Mutex<Pings>,
     ping_now: Notify,
     doubted: watch::Sender<Option<Time>>,
+    /// The peer pays for every byte, as it says in its pings.
+    theirs: watch::Sender<bool>,
     answered: watch::Sender<u64>,
 }
 
@@ -80,6 +82,7 @@ impl Control {
             pings: Mutex::default(),
             ping_now: Notify::new(),
             doubted: watch::Sender::new(None),
+            theirs: watch::Sender::new(false),
             answered: watch::Sender::new(0),
         }
     }
@@ -110,7 +113,8 @@ impl Control {
             pings.open.pop_front();
         }
         pings.open.push_back((id, now));
-        Signal::Ping { id, sent: now.micros() }
+        let metered = *self.shared.metered.borrow();
+        Signal::Ping { id, sent: now.micros(), metered }
     }
 
     /// The task that writes.
@@ -119,7 +123,8 @@ impl Control {
             return end;
         }
         let mut ports = self.shared.ports.subscribe();
-        let mut metered = self.shared.metered.clone();
+        let mut metered =
+            Metered { ours: self.shared.metered.clone(), theirs: self.theirs.subscribe() };
         let mut pinged: Option<tokio::time::Instant> = None;
         loop {
             let pause = mode(&mut ports, &mut metered).ping();
@@ -139,7 +144,8 @@ impl Control {
                     Err(_) => return End::closed(),
                 },
                 changed = metered.changed() => match changed {
-                    Ok(()) => continue,
+                    // The other end learns of it by a ping.
+                    Ok(()) => self.next_ping(clock::now()),
                     Err(_) => return End::closed(),
                 },
                 () = self.ping_now.notified() => self.next_ping(clock::now()),
@@ -158,7 +164,8 @@ impl Control {
     pub(super) async fn read(self: Arc<Self>, mut read: ChannelReadHalf) -> End {
         let opened = clock::now();
         let mut ports = self.shared.ports.subscribe();
-        let mut metered = self.shared.metered.clone();
+        let mut metered =
+            Metered { ours: self.shared.metered.clone(), theirs: self.theirs.subscribe() };
         let mut doubted = self.doubted.subscribe();
         let mut conversation = Conversation {
             control: &self,
@@ -200,7 +207,7 @@ impl Control {
                 () = tokio::time::sleep(left) => {
                     let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
                     let (now, heard) = (clock::now(), self.shared.heard().max(opened));
-                    if deadline <= now && !grace.grant(heard, flow.has_moved(), now) {
+                    if deadline <= now && !grace.grant(heard, flow.is_full(now), now) {
                         return End::silent(why);
                     }
                 }
@@ -210,11 +217,28 @@ impl Control {
 }
 
 /// What the session is for now.
-fn mode(
-    ports: &mut watch::Receiver<Option<Arc<MediaPorts>>>,
-    metered: &mut watch::Receiver<bool>,
-) -> Mode {
-    Mode::of(ports.borrow_and_update().is_some(), *metered.borrow_and_update())
+fn mode(ports: &mut watch::Receiver<Option<Arc<MediaPorts>>>, metered: &mut Metered) -> Mode {
+    Mode::of(ports.borrow_and_update().is_some(), metered.is())
+}
+
+/// Whether one of the two ends pays for every byte.
+struct Metered {
+    ours: watch::Receiver<bool>,
+    theirs: watch::Receiver<bool>,
+}
+
+impl Metered {
+    fn is(&mut self) -> bool {
+        let ours = *self.ours.borrow_and_update();
+        *self.theirs.borrow_and_update() || ours
+    }
+
+    async fn changed(&mut self) -> Result<(), watch::error::RecvError> {
+        tokio::select! {
+            changed = self.ours.changed() => changed,
+            changed = self.theirs.changed() => changed,
+        }
+    }
 }
 
 /// What the peer has said so far.
@@ -254,7 +278,10 @@ impl Conversation<'_> {
             }
             Signal::Hello { .. } => return Err(End::bad("hello twice")),
             _ if !self.greeted => return Err(End::bad("a signal before hello")),
-            Signal::Ping { id, sent } => {
+            Signal::Ping { id, sent, metered } => {
+                self.control
+                    .theirs
+                    .send_if_modified(|now| std::mem::replace(now, metered) != metered);
                 let pong = Signal::Pong { id, sent, received: now.micros() };
                 let queued = self.control.out.send(pong);
                 return queued.map_err(|_| End::trouble("64 signals wait to be sent"));

@@ -11,10 +11,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Path;
+use super::alive::SILENCE_IN_CALL;
 use super::options::Lane;
 use crate::clock;
 use crate::clock::Time;
@@ -22,6 +24,9 @@ use crate::clock::Time;
 /// Bytes in the time of a silence which say that something large is on its way; the answers to pings
 /// alone are fewer.
 const MOVING: u64 = 1024;
+
+/// An answer this quick comes over a line that is not full.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// What has come over a TCP connection so far, or over all of them.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,8 @@ struct Beats {
     bytes: AtomicU64,
     /// In µs of our clock.
     last: AtomicU64,
+    /// When a quick answer last came, likewise.
+    quick: AtomicU64,
 }
 
 impl Pulse {
@@ -59,6 +66,13 @@ impl Pulse {
         Time::from_micros(self.own.last.load(Ordering::Relaxed))
     }
 
+    /// An answer came at `now` to what was asked `trip` before.
+    pub(super) fn answered(&self, trip: Duration, now: Time) {
+        if trip < QUICK {
+            self.own.quick.store(now.micros(), Ordering::Relaxed);
+        }
+    }
+
     fn beat(&self, bytes: usize) {
         let now = clock::now().micros();
         for beats in [Some(&self.own), self.all.as_ref()].into_iter().flatten() {
@@ -69,6 +83,13 @@ impl Pulse {
 }
 
 /// Tells a line that is full from one that is dead.
+///
+/// ```text
+///  bytes come   quick answers    so the line is
+///  no           no               dead
+///  yes          no               full: what is silent may wait in a queue
+///  yes          yes              well: what is silent has itself to blame
+/// ```
 pub(super) struct Flow {
     pulse: Pulse,
     mark: u64,
@@ -79,6 +100,39 @@ impl Flow {
     pub(super) fn has_moved(&mut self) -> bool {
         let bytes = self.pulse.own.bytes.load(Ordering::Relaxed);
         bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
+    }
+
+    /// The same, and no answer came quickly of late.
+    pub(super) fn is_full(&mut self, now: Time) -> bool {
+        let quick = Time::from_micros(self.pulse.own.quick.load(Ordering::Relaxed));
+        self.has_moved() && now.since(quick) >= SILENCE_IN_CALL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_full_when_things_come_and_no_answer_is_quick() {
+        let all = Pulse::default();
+        let (one, other) = (all.branch(), all.branch());
+        let (mut flow, mut own) = (all.flow(), one.flow());
+        let now = Time::from_micros(100_000_000);
+        assert!(!flow.is_full(now), "nothing came");
+        other.beat(100);
+        assert!(!flow.is_full(now), "the answers to pings");
+        other.beat(20_000);
+        assert!(!own.has_moved());
+        assert!(flow.is_full(now));
+        other.beat(20_000);
+        all.answered(Duration::from_secs(2), now);
+        assert!(flow.is_full(now));
+        other.beat(20_000);
+        all.answered(Duration::from_millis(40), now);
+        assert!(!flow.is_full(now + Duration::from_secs(1)));
+        other.beat(20_000);
+        assert!(flow.is_full(now + SILENCE_IN_CALL));
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
         let life = Life { mode, since, heard: grace.heard(heard), doubted, patience };
         let (deadline, why) = life.deadline();
         if deadline <= now {
-            if grace.grant(heard, flow.has_moved(), now) {
+            if grace.grant(heard, flow.is_full(now), now) {
                 continue;
             }
             outer.end();
@@ -73,6 +73,7 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
                 if let Ok(asked) = answered {
                     let now = clock::now();
                     trips.add(now.since(asked), now);
+                    outer.all_pulses().answered(now.since(asked), now);
                     flow = outer.all_pulses().flow();
                 }
             }

@@ -116,6 +116,10 @@ pub enum Signal {
         id: u64,
         /// The sender's clock in µs.
         sent: u64,
+        /// The sender pays for every byte: outside calls both ends ping seldom. A version without
+        /// this field does not say so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        metered: bool,
     },
     /// Yes.
     Pong {
@@ -197,10 +201,18 @@ mod tests {
 
     #[test]
     fn the_bytes_of_version_1_stay_readable() {
-        let recorded: [(&[u8], Signal); 3] = [
+        let recorded: [(&[u8], Signal); 5] = [
             (
                 br#"{"signal":"hello","version":1,"name":"Anna","media":{"pictures":["jpeg"],"sound":["opus"],"size":{"width":1280,"height":720}}}"#,
                 Signal::Hello { version: 1, name: "Anna".to_owned(), media: Media::default() },
+            ),
+            (
+                br#"{"signal":"ping","id":3,"sent":17}"#,
+                Signal::Ping { id: 3, sent: 17, metered: false },
+            ),
+            (
+                br#"{"signal":"ping","id":4,"sent":18,"metered":true}"#,
+                Signal::Ping { id: 4, sent: 18, metered: true },
             ),
             (br#"{"signal":"invite","call":18446744073709551615}"#, Signal::Invite { call: u64::MAX }),
             (
