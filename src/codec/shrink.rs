@@ -88,11 +88,7 @@ impl Shrinker {
     }
 
     /// What is decoded at this scale.
-    fn header(
-        &mut self,
-        jpeg: &[u8],
-        scale: ScalingFactor,
-    ) -> Result<DecompressHeader, JpegError> {
+    fn header(&mut self, jpeg: &[u8], scale: ScalingFactor) -> Result<DecompressHeader, JpegError> {
         let header = self.decompressor.read_header(jpeg).map_err(JpegError::Broken)?;
         let gray = header.colorspace == Colorspace::Gray;
         let yuv = header.colorspace == Colorspace::YCbCr || gray;
@@ -143,7 +139,8 @@ fn boxes(from: &[u8], size: (usize, usize), into: &mut [u8], to: (usize, usize))
         sums.fill(0);
         for line in from[rows.start * size.0..rows.end * size.0].chunks_exact(size.0) {
             for (x, sum) in sums.iter_mut().enumerate() {
-                *sum += line[span(x, size.0, to.0)].iter().map(|value| u32::from(*value)).sum::<u32>();
+                *sum +=
+                    line[span(x, size.0, to.0)].iter().map(|value| u32::from(*value)).sum::<u32>();
             }
         }
         for (x, (value, sum)) in row.iter_mut().zip(&sums).enumerate() {

@@ -184,7 +184,13 @@ impl Camera {
 
     /// Take in the receiver's words, and ask the pace. Before that, what is known of the way there is
     /// forgotten if the way is a new one.
-    fn ask(&self, pace: &mut Pace, darkroom: &mut Darkroom, picture: &Picture, full: Size) -> Turnout {
+    fn ask(
+        &self,
+        pace: &mut Pace,
+        darkroom: &mut Darkroom,
+        picture: &Picture,
+        full: Size,
+    ) -> Turnout {
         let Gate::Acknowledged { acks, new_path } = &self.gate else { return Turnout::Go(None) };
         if new_path.swap(false, Ordering::Relaxed) {
             *pace = Pace::new(full, self.settings.quality);

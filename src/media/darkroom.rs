@@ -104,8 +104,7 @@ impl Darkroom {
             self.quality = order.map_or(self.settings.quality, |order| order.quality);
             let eighths = order.map_or(8, |order| order.eighths);
             let small = if eighths < 8 { self.shrinker.raw(picture, eighths)? } else { picture };
-            let turned =
-                if self.turn == Turn::NONE { small } else { self.turner.raw(small)? };
+            let turned = if self.turn == Turn::NONE { small } else { self.turner.raw(small)? };
             encoded(&mut self.encoder, turned, self.quality, again)?
         };
         Ok(if jpeg.len() <= PICTURE_LIMIT {

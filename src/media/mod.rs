@@ -10,8 +10,8 @@
 pub mod announce;
 pub mod camera;
 pub mod comfort;
-pub mod drift;
 mod darkroom;
+pub mod drift;
 pub mod gain;
 pub mod jitter;
 pub mod level;

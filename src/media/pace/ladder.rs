@@ -148,12 +148,8 @@ impl Ladder {
     pub fn new(top: Top) -> Self {
         let eighths = [8, eighths(top.size, MEDIUM), eighths(top.size, SMALL)];
         let most = top.quality;
-        let rung = |scale: usize, fps: f64, least: u8| Rung {
-            scale,
-            fps,
-            least: least.min(most),
-            most,
-        };
+        let rung =
+            |scale: usize, fps: f64, least: u8| Rung { scale, fps, least: least.min(most), most };
         let all = f64::INFINITY;
         let full = rung(0, all, (u16::from(most) * 4 / 5) as u8);
         let still = Rung { most: most.min(60), ..rung(2, 0.5, 30) };
@@ -406,7 +402,9 @@ mod tests {
         for (ceiling, rung) in Quality::ALL.into_iter().zip([0, 2, 5, STILLS, VOICE_ONLY]) {
             let order = Ladder::new(TOP).order(None, ceiling, true, true, at(0));
             assert_eq!(order.rung, rung);
-            assert!(class(order.rung) == ceiling && (ceiling == Quality::Full || order.fps <= 15.0));
+            assert!(
+                class(order.rung) == ceiling && (ceiling == Quality::Full || order.fps <= 15.0)
+            );
         }
     }
 
@@ -417,8 +415,13 @@ mod tests {
         for _ in 0..40 {
             let order = order(&mut ladder, rate, 0);
             // Content that costs three times what was thought.
-            let bytes = 3.0 * COSTS[0] * 640.0 * 480.0 * by_quality(order.quality)
-                * f64::from(order.eighths * order.eighths) / 64.0;
+            let bytes = 3.0
+                * COSTS[0]
+                * 640.0
+                * 480.0
+                * by_quality(order.quality)
+                * f64::from(order.eighths * order.eighths)
+                / 64.0;
             ladder.cost_was(order.eighths, order.quality, bytes as usize);
         }
         let order = order(&mut ladder, rate, 0);

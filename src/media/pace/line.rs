@@ -198,9 +198,9 @@ impl Line {
     /// A picture has arrived; `full` is what one at the top of the ladder has in bytes.
     pub(super) fn arrived(&mut self, trip: &Trip, full: usize, now: Time) -> Verdict {
         let delay = micros_between(trip.left, trip.arrived);
-        let risen = self.base.map(|base| {
-            base + (now.since(self.measured).as_secs_f64() * RISE * 1e6) as i64
-        });
+        let risen = self
+            .base
+            .map(|base| base + (now.since(self.measured).as_secs_f64() * RISE * 1e6) as i64);
         let base = risen.map_or(delay, |risen| risen.min(delay));
         if base == delay {
             self.base_piece = trip.piece;

@@ -187,7 +187,8 @@ impl Pace {
         let sent = self.unacknowledged.drain(..=at).next_back()?;
         let took = now.since(sent.left);
         let risen = self.round.map(|round| {
-            round + Duration::from_secs_f64(now.since(self.measured).as_secs_f64() * RISE_PER_SECOND)
+            round
+                + Duration::from_secs_f64(now.since(self.measured).as_secs_f64() * RISE_PER_SECOND)
         });
         self.round = Some(risen.map_or(took, |risen| risen.min(took)));
         self.measured = now;

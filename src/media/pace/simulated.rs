@@ -182,7 +182,14 @@ impl World {
         }
     }
 
-    fn send(&mut self, voice: bool, bytes: f64, ends: Option<(u32, Time)>, line: &Conditions, now: u64) {
+    fn send(
+        &mut self,
+        voice: bool,
+        bytes: f64,
+        ends: Option<(u32, Time)>,
+        line: &Conditions,
+        now: u64,
+    ) {
         let flow = &mut self.flows[usize::from(voice)];
         let number = flow.next;
         flow.next += 1;
