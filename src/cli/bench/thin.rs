@@ -313,7 +313,7 @@ fn voice_rows(runs: &[DownAndUp]) -> Vec<Row> {
         Row::at_least(scenario, "voice packets that come", "of 1", &share, 0.9),
         Row::ours(scenario, "voice age p95", "ms", &age, None),
         Row::ours(scenario, "voice heard p95", "ms", &heard, None),
-        Row::at_least(scenario, "pictures in 10 s", "", &stills, 3.0),
+        Row::at_least(scenario, "pictures in 10 s", "", &stills, 2.0),
     ];
     rows.into_iter().flatten().collect()
 }
