@@ -101,7 +101,9 @@ fn in_a_call(lab: &Lab, frame_ms: u32, heard: &mut Heard) -> anyhow::Result<()> 
     let pulse = Pulse::start(&folder.join("sound"), &["a", "b"])?;
     let env: Vec<(&str, String)> = pulse.env().into();
     let _mouths = ears(&["--feed", "bursts"], &env)?;
-    let habits = Habits { call: format!("frame_ms = {frame_ms}"), ..on_sinks() };
+    // Both say the same bursts: a canceller would take the one's for the other's echo.
+    let call = format!("frame_ms = {frame_ms}\ndtx = false\ncleaning = \"off\"");
+    let habits = Habits { call, ..on_sinks() };
     let mut pair = Pair::start(&folder, habits, &env)?;
     pair.call()?;
     pair.settle(lab)?;

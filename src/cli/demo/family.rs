@@ -39,8 +39,7 @@ pub struct Habits {
 }
 
 impl Default for Habits {
-    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it. Both speak the
-    /// same, which one of them would take for an echo, and a tone for noise: neither is touched.
+    /// Test pattern, 640x480 at 30 a second, a tone and a speaker that swallows it.
     fn default() -> Self {
         let sound = ("tone".to_owned(), "null".to_owned());
         Self {
@@ -50,7 +49,7 @@ impl Default for Habits {
             quality: 75,
             sound: [sound.clone(), sound],
             kiosk: String::new(),
-            call: "dtx = false\ncleaning = \"off\"".to_owned(),
+            call: String::new(),
         }
     }
 }

@@ -196,6 +196,8 @@ fn habits(args: &Args, sound: bool) -> anyhow::Result<Habits> {
         size: args.size.to_string(),
         fps: args.fps,
         sound: [cards("a"), cards("b")],
+        // Both say the same: a canceller would take the one's for the other's echo.
+        call: "dtx = false\ncleaning = \"off\"".to_owned(),
         ..Habits::default()
     })
 }
