@@ -179,14 +179,13 @@ impl Team {
 }
 
 impl CallMedia {
-    /// Open everything and let it run. Whoever keeps `ceiling` may lower and raise it in the call.
+    /// Open everything and let it run.
     pub(super) fn start(
         plan: MediaPlan,
         peer: PeerKey,
         ports: MediaPorts,
         face: &Arc<dyn Face>,
         volume: u8,
-        ceiling: Ceiling,
         now: Time,
     ) -> Self {
         let loudness = Loudness::new(volume);
@@ -197,7 +196,7 @@ impl CallMedia {
             ports,
             own_pictures: Queue::newest_wins(1),
             new_path: Arc::default(),
-            ceiling,
+            ceiling: Ceiling::default(),
             camera: Arc::default(),
             talk: Arc::default(),
             viewer: Arc::default(),

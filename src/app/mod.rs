@@ -48,7 +48,6 @@ use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
 use crate::device::metered::Watch;
 use crate::identity::{Identity, IdentityError};
-use crate::media::pace::Ceiling;
 use crate::queue::Queue;
 use crate::settings;
 use crate::stop::Stop;
@@ -196,7 +195,6 @@ pub fn start(
         reconnects: 0,
         sizes: HashMap::new(),
         paths: HashMap::new(),
-        ceiling: Ceiling::default(),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

@@ -27,7 +27,6 @@ use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
 use crate::frame::Size;
 use crate::identity::PeerKey;
-use crate::media::pace::Ceiling;
 use crate::media::ring::{BELL, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
@@ -92,8 +91,6 @@ pub(super) struct Loop {
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
-    /// The best pictures that may be sent, for what the line costs.
-    pub(super) ceiling: Ceiling,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -352,8 +349,7 @@ impl Loop {
         self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
         let limit = self.sizes.get(&peer).copied().unwrap_or(Media::default().size);
         let plan = self.plan.within(limit);
-        let (face, ceiling) = (&self.face, self.ceiling.clone());
-        let media = CallMedia::start(plan, peer, ports, face, self.core.volume(), ceiling, now);
+        let media = CallMedia::start(plan, peer, ports, &self.face, self.core.volume(), now);
         self.media = Some(media);
         self.next_look = Some(now + GLANCE);
         self.next_news = now + SECOND;

@@ -4,21 +4,19 @@ use super::{CallMedia, count};
 use crate::app::budget::Tally;
 use crate::app::events::{Effect, Prompt};
 use crate::media::prompt;
-use crate::quality::Quality;
 
 impl CallMedia {
     /// Do those effects that are about the media of a call, and no others.
     pub(in crate::app) fn carry_out(&self, effect: &Effect) {
         match effect {
-            Effect::Allow(quality) => self.allow(*quality),
+            Effect::Allow(quality) => {
+                tracing::info!("pictures may be {} at best", quality.word());
+                self.ceiling.set(*quality);
+            }
             Effect::Say(what) => self.say(*what),
             Effect::Hush => self.announcer.hush(),
             _ => {}
         }
-    }
-
-    fn allow(&self, quality: Quality) {
-        tracing::info!("pictures may be {} at best", quality.word());
     }
 
     fn say(&self, what: Prompt) {
