@@ -77,7 +77,7 @@ fn an_unknown_key_is_refused_with_file_line_section_and_what_there_is() {
     );
     refused(
         "[speaker]\nvolume = 3\n[kiosks]\nname = 'x'\n",
-        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, relay, door",
+        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, network, relay, door",
     );
     refused(
         "door = { listen = '127.0.0.1:0', lock = true }",

@@ -49,6 +49,8 @@ const FAR_OVER: i64 = 100_000;
 const WARM_WORDS: u32 = 4;
 /// Of what passed then, this is taken.
 const AFTER_WARM: f64 = 0.95;
+/// In µs: pictures that are later than this are so because of a queue, or of something lost.
+const LONGEST_STALL: i64 = 250_000;
 /// More than this, in µs, is no jitter but a stall or a queue.
 const MOST_JITTER: i64 = 40_000;
 /// What was measured before a pause of this length is not mixed with what is measured now.
@@ -103,6 +105,8 @@ struct LateRun {
     /// Bytes a second of the fastest.
     best: f64,
     least: i64,
+    /// Delay of the one before, and when that began.
+    before: (i64, Time),
 }
 
 /// The estimate. Pure: `now` is an argument.
@@ -124,6 +128,8 @@ pub(super) struct Line {
     passed: f64,
     /// Words in a row that met half a queue, and the fastest of them.
     warm: (u32, f64),
+    /// The rate before the last cut, until that is beyond doubt.
+    uncut: Option<f64>,
     cut: Time,
 }
 
@@ -144,6 +150,7 @@ impl Line {
             run: None,
             passed: 0.0,
             warm: (0, 0.0),
+            uncut: None,
             cut: Time::default(),
         }
     }
@@ -234,10 +241,12 @@ impl Line {
             return Verdict::Clean;
         }
         if trip.began < self.cut {
-            // It left before less was sent.
+            // It left before less was sent, and still tells whether that was needed.
+            self.doubt_the_cut(excess, bytes / seconds);
             return Verdict::Late;
         }
-        self.late(delay, bytes, seconds, now)
+        self.uncut = None;
+        self.late(trip, delay, (bytes, seconds), now)
     }
 
     /// The bytes that came one after the other, and how long that took.
@@ -252,7 +261,19 @@ impl Line {
         (bytes as f64, took.as_secs_f64().max(200e-6))
     }
 
-    fn late(&mut self, delay: i64, bytes: f64, seconds: f64, now: Time) -> Verdict {
+    /// What was under way at a cut passed as fast as before: two stalls in a row have looked like a
+    /// thin line.
+    fn doubt_the_cut(&mut self, excess: i64, sample: f64) {
+        let Some(rate) = self.uncut else { return };
+        if excess < LONGEST_STALL && sample >= AFTER_CUT * rate {
+            self.rate = self.rate.max(AFTER_CUT * rate);
+            self.mode = Mode::Known { top: self.rate / AFTER_CUT, grown: 0.0 };
+            self.uncut = None;
+        }
+    }
+
+    fn late(&mut self, trip: &Trip, delay: i64, train: (f64, f64), now: Time) -> Verdict {
+        let (bytes, seconds) = train;
         let run = self.run.get_or_insert(LateRun {
             since: now,
             words: 0,
@@ -260,12 +281,18 @@ impl Line {
             seconds: 0.0,
             best: 0.0,
             least: i64::MAX,
+            before: (delay, trip.began),
         });
         run.words += 1;
         run.bytes += bytes;
         run.seconds += seconds;
         run.best = run.best.max(bytes / seconds);
         run.least = run.least.min(delay);
+        // A stall's end is the same for all that waited: who left later waited less.
+        let (before, began) = std::mem::replace(&mut run.before, (delay, trip.began));
+        let falls = before.saturating_sub(delay).saturating_mul(2)
+            > micros_between(began, trip.began)
+            && run.words > 1;
         let run = *run;
         if run.words >= STUBBORN_WORDS && now.since(run.since) >= STUBBORN {
             self.base = Some(run.least);
@@ -280,8 +307,9 @@ impl Line {
         };
         let mean = run.bytes / run.seconds;
         let lasting = now.since(run.since) >= LASTING && mean < known;
-        if bytes == 0.0 || sample >= known && !lasting {
+        if bytes == 0.0 || (sample >= known || falls) && !lasting {
             // A stall: what waited behind it came at once.
+            self.suspected = None;
             return Verdict::Late;
         }
         if run.words < enough {
@@ -292,6 +320,7 @@ impl Line {
         }
         // The first one behind a stall has waited for that.
         let measured = if run.best < known { run.best } else { mean };
+        self.uncut = Some(self.rate).filter(|_| !matches!(self.mode, Mode::Open));
         let most = if matches!(self.mode, Mode::Open) { known } else { 0.95 * known };
         self.rate = (AFTER_CUT * measured).min(most).max(LEAST_RATE);
         self.mode = Mode::Known { top: (self.rate / AFTER_CUT).max(LEAST_RATE), grown: 0.0 };

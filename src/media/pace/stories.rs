@@ -104,6 +104,20 @@ fn stalls_of_200_ms_do_not_take_the_picture_down() {
 }
 
 #[test]
+fn hiccups_of_a_busy_machine_do_not_add_up() {
+    // Nothing moves for 30 to 90 ms, once or twice a second.
+    let hiccup = |ms: u64| (ms % 733 < 60) || (ms % 1171 < 90) || (ms % 1999 < 30);
+    let at = |ms| Conditions { stalled: hiccup(ms), ..Conditions::of(4.0) };
+    let story = film(LARGE, 70, FULL, at);
+    told("hiccups", &story, 10, 70);
+    assert!(story.fps(10, 70) >= 20.0);
+    assert!(story.rungs.iter().all(|(ms, rung, _)| *ms < 10_000.0 || *rung <= 4));
+    let story =
+        film(KIOSK, 70, FULL, |ms| Conditions { stalled: hiccup(ms), ..Conditions::of(0.6) });
+    told("hiccups on 0.6", &story, 10, 70);
+}
+
+#[test]
 fn a_line_that_breathes_is_followed_without_ups_and_downs_of_size() {
     let breath = |ms: u64| 1.5 + 0.6 * (ms as f64 / 4000.0 * std::f64::consts::TAU).sin();
     let story = film(KIOSK, 90, FULL, |ms| Conditions::of(breath(ms)));
