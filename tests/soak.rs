@@ -12,8 +12,8 @@ use twocan::wire::control::Request;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Calls before the first look, which find everything's size; and the calls after it.
-const FIRST: usize = 8;
-const THEN: usize = 24;
+const FIRST: usize = 4;
+const THEN: usize = 12;
 /// What the allocator may keep for itself, in kB: a leak of a picture or two a call is far over it.
 const SLACK_KB: u64 = 4096;
 

@@ -80,7 +80,6 @@ impl MediaPlan {
                 dtx: config.call.dtx,
                 // Who asks for short packets asks for little delay.
                 low_delay: config.call.frame_ms.get() == 10,
-                ..VoiceFormat::default()
             },
             cleaning: config.call.cleaning,
             ring_volume: config.speaker.ring_volume.get(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::lab::{self, LIMIT, Lab, Mark};
-use super::pair::{Pair, SETTLED};
+use super::pair::{Pair, SETTLED, figure};
 use super::rows::Row;
 use super::video::{FPS, SIZE, alone};
 use crate::cli::demo::family::{Family, Habits};
@@ -28,6 +28,8 @@ use crate::wire::control::Request;
 const LARGE: Size = Size::new(1280, 720);
 /// Calls on one relay.
 const CROWDS: [usize; 3] = [1, 4, 16];
+/// Pictures a second of each.
+const CROWD_FPS: u32 = 10;
 /// How long a crowd is measured.
 const WATCHED: Duration = Duration::from_secs(8);
 /// How long the long call is: an hour, scaled.
@@ -92,6 +94,8 @@ struct Cost {
     relay: f64,
     /// Of both ends.
     ends: f64,
+    /// Pictures that an end showed in a second: a crowd that sends less is not cheaper.
+    shown: f64,
 }
 
 fn crowds(lab: &Lab) -> anyhow::Result<Vec<Row>> {
@@ -108,6 +112,11 @@ fn crowds(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     type Column = (&'static str, fn(&Cost) -> f64);
     let columns: [Column; 2] =
         [("the relay's CPU", |cost| cost.relay), ("both ends' CPU", |cost| cost.ends)];
+    for (calls, costs) in CROWDS.into_iter().zip(&costs) {
+        let metric = format!("pictures shown a second by an end, {calls} on a relay");
+        let shown = of(costs, |cost| cost.shown);
+        rows.extend(Row::at_least("growth", metric, "", &shown, 0.9 * f64::from(CROWD_FPS)));
+    }
     for (whose, take) in columns {
         for (calls, costs) in CROWDS.into_iter().zip(&costs) {
             let metric = format!("{whose} per call, {calls} on a relay");
@@ -125,7 +134,7 @@ fn crowd(lab: &Lab, calls: usize) -> anyhow::Result<Cost> {
     let folder = lab.folder("crowd")?;
     let habits = Habits {
         size: "160x120".to_owned(),
-        fps: 10,
+        fps: CROWD_FPS,
         kiosk: "auto_answer = true".to_owned(),
         ..Habits::default()
     };
@@ -160,13 +169,20 @@ fn crowd(lab: &Lab, calls: usize) -> anyhow::Result<Cost> {
         .filter_map(|pid| pid.try_into().ok())
         .collect();
     let ends: Vec<u32> = kiosks.iter().flatten().map(Kiosk::pid).collect();
+    let shown = |kiosks: &[[Kiosk; 2]]| -> anyhow::Result<f64> {
+        let of = |kiosk: &Kiosk| Ok(figure(&kiosk.status()?, "/call/figures/video/shown"));
+        kiosks.iter().flatten().map(of).sum()
+    };
+    let first = shown(&kiosks)?;
     let before = [Mark::of(&relay)?, Mark::of(&ends)?];
     lab.wait(WATCHED)?;
     let each = |before: &Mark, pids: &[u32]| -> anyhow::Result<f64> {
         let (seconds, cpu) = before.until(&Mark::of(pids)?);
         Ok(1e3 * cpu / seconds / calls as f64)
     };
-    let cost = Cost { relay: each(&before[0], &relay)?, ends: each(&before[1], &ends)? };
+    let (relay, cost_of_ends) = (each(&before[0], &relay)?, each(&before[1], &ends)?);
+    let shown = (shown(&kiosks)? - first) / WATCHED.as_secs_f64() / ends.len() as f64;
+    let cost = Cost { relay, ends: cost_of_ends, shown };
     for kiosk in kiosks.iter_mut().flatten() {
         kiosk.stop(LIMIT)?;
     }
