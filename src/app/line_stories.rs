@@ -42,7 +42,7 @@ fn a_class_of_quality_is_told_once_and_again_on_every_new_link() {
     let mut core = in_call();
     assert_eq!(news(&mut core, Quality::Full, at(10)), []);
     let slower = report(Quality::Slower, Quality::Full);
-    assert_eq!(news(&mut core, Quality::Slower, at(11)), [slower.clone()]);
+    assert_eq!(news(&mut core, Quality::Slower, at(11)), [slower]);
     assert_eq!(news(&mut core, Quality::Slower, at(12)), []);
     core.handle(Event::PeerDown(ANNA, None), at(13));
     // Nobody is there to hear it.

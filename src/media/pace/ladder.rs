@@ -6,7 +6,7 @@
 //!   1    full       all           from 35           Smaller     │ down at once:
 //!   2    480x270    all           from 30           Smaller     ▼ the best rung that fits
 //!   3    320x180    all           from 20           Smaller
-//!   4    320x180    15            from 20           Smaller     ▲ up after 3 s without trouble,
+//!   4    240x134    15            from 20           Smaller     ▲ up after 3 s without trouble,
 //!   5    320x180     8            from 20           Slower      │ where it fits with a fifth to
 //!   6    320x180     4            from 20           Slower      │ spare; a rung that failed soon
 //!   7    the same    every 2 s    30-60             Stills      │ waits 3, 6 .. 24 s, or for a
@@ -91,8 +91,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24);
 /// Pixels of the medium and the small size, at most.
 const MEDIUM: usize = 480 * 270;
 const SMALL: usize = 320 * 180;
-/// Bytes of a pixel at quality 75 before anything was measured: full, medium, small.
-const COSTS: [f64; 3] = [0.09, 0.11, 0.13];
+/// And of the size that still moves at 15 a second through 0.6 Mbit/s; a 4:3 picture keeps the small one.
+const TINY: usize = 240 * 180;
+/// Bytes of a pixel at quality 75 before anything was measured: full, medium, small, tiny.
+const COSTS: [f64; 4] = [0.09, 0.11, 0.13, 0.14];
 /// Bytes at a quality, as parts of those at 75; measured on photographs coded 4:2:0 by libjpeg-turbo.
 const BY_QUALITY: [(u8, f64); 15] = [
     (1, 0.10),
@@ -114,7 +116,7 @@ const BY_QUALITY: [(u8, f64); 15] = [
 
 #[derive(Clone, Copy, Debug)]
 struct Rung {
-    /// 0 full, 1 medium, 2 small.
+    /// 0 full, 1 medium, 2 small, 3 tiny.
     scale: usize,
     fps: f64,
     least: u8,
@@ -133,9 +135,9 @@ struct Failure {
 pub struct Ladder {
     top: Top,
     rungs: [Rung; RUNGS],
-    eighths: [u32; 3],
+    eighths: [u32; 4],
     /// Bytes of a pixel at quality 75, by scale, and whether that was measured.
-    costs: [(f64, bool); 3],
+    costs: [(f64, bool); 4],
     at: usize,
     /// When, and at which rate, it got better last.
     climbed: Option<(Time, f64)>,
@@ -146,7 +148,8 @@ pub struct Ladder {
 impl Ladder {
     /// On the lowest rung that is a moving picture: the climb begins there.
     pub fn new(top: Top) -> Self {
-        let eighths = [8, eighths(top.size, MEDIUM), eighths(top.size, SMALL)];
+        let eighths =
+            [8, eighths(top.size, MEDIUM), eighths(top.size, SMALL), eighths(top.size, TINY)];
         let most = top.quality;
         let rung =
             |scale: usize, fps: f64, least: u8| Rung { scale, fps, least: least.min(most), most };
@@ -158,7 +161,7 @@ impl Ladder {
             rung(0, all, 35),
             rung(1, all, 30),
             rung(2, all, 20),
-            rung(2, 15.0, 20),
+            rung(3, 15.0, 20),
             rung(2, 8.0, 20),
             rung(2, 4.0, 20),
             still,
@@ -359,10 +362,10 @@ mod tests {
             let ladder = Ladder::new(Top { size: Size::new(width, height), ..TOP });
             ladder.eighths.map(|eighths| ladder.top.size.eighths(eighths).to_string())
         };
-        assert_eq!(sizes(640, 360), ["640x360", "480x270", "320x180"]);
-        assert_eq!(sizes(1280, 720), ["1280x720", "480x270", "320x180"]);
-        assert_eq!(sizes(640, 480), ["640x480", "400x300", "240x180"]);
-        assert_eq!(sizes(240, 180), ["240x180", "240x180", "240x180"]);
+        assert_eq!(sizes(640, 360), ["640x360", "480x270", "320x180", "240x134"]);
+        assert_eq!(sizes(1280, 720), ["1280x720", "480x270", "320x180", "160x90"]);
+        assert_eq!(sizes(640, 480), ["640x480", "400x300", "240x180", "240x180"]);
+        assert_eq!(sizes(240, 180), ["240x180", "240x180", "240x180", "240x180"]);
     }
 
     #[test]
