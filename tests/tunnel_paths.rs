@@ -59,7 +59,7 @@ fn a_call_whose_direct_way_goes_dead_goes_on_through_the_relay_and_moves_back_af
         talk(&from, &to);
         net.drop_packets("ip daddr 10.77.0.2");
         let sentence = a.wait_down(b.key);
-        assert!(sentence.contains("silent for 1.5 s in a call"), "{sentence}");
+        assert!(sentence.contains("silent for 1.4 s in a call"), "{sentence}");
         a.wait_path(b.key, is_relay);
         b.wait_path(a.key, is_relay);
         talk(&from, &to);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              a ping every   dead after silence of
-//!  in a call        0.5 s     1.5 s, or more where answers take long
+//!  in a call        0.5 s     1.4 s, or more where answers take long
 //!  idle             5 s       15 s
 //!  metered         25 s       75 s
 //!  in doubt       at once     as in a call
@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use crate::clock::Time;
 
-/// Silence in a call on a line that answers quickly.
-pub(super) const SILENCE_IN_CALL: Duration = Duration::from_millis(1500);
+/// Silence in a call on a line that answers quickly: a second and a half with what was still on its
+/// way and the time to say so.
+pub(super) const SILENCE_IN_CALL: Duration = Duration::from_millis(1400);
 /// Silence in a call on the slowest line; also where no answer is known yet.
 pub(super) const SILENCE_LONGEST: Duration = Duration::from_secs(5);
 /// Round trips older than this say nothing of the queues of now.
@@ -167,7 +168,7 @@ mod tests {
     fn a_line_that_answers_quickly_has_a_second_and_a_half_and_a_slow_one_more() {
         let now = at(10_000);
         assert_eq!(trips(ms(40)).patience(now), SILENCE_IN_CALL);
-        assert_eq!(trips(ms(500)).patience(now), SILENCE_IN_CALL);
+        assert_eq!(trips(ms(450)).patience(now), SILENCE_IN_CALL);
         assert_eq!(trips(ms(1200)).patience(now), ms(2900));
         assert_eq!(trips(ms(9000)).patience(now), SILENCE_LONGEST);
         assert_eq!(RoundTrips::default().patience(now), SILENCE_LONGEST);
@@ -192,11 +193,11 @@ mod tests {
             patience: SILENCE_IN_CALL,
         };
         let silent = |mode| life(mode, None).deadline();
-        assert_eq!(silent(Mode::InCall), (at(2500), "silent for 1.5 s in a call".to_owned()));
+        assert_eq!(silent(Mode::InCall), (at(2400), "silent for 1.4 s in a call".to_owned()));
         assert_eq!(silent(Mode::Idle), (at(16_000), "silent for 15 s".to_owned()));
         assert_eq!(silent(Mode::Metered), (at(76_000), "silent for 75 s".to_owned()));
         let doubted = life(Mode::Metered, Some(at(9000))).deadline();
-        assert_eq!(doubted, (at(10_500), "no answer within 1.5 s".to_owned()));
+        assert_eq!(doubted, (at(10_400), "no answer within 1.4 s".to_owned()));
         // Something came after the doubt: it is no more.
         assert_eq!(life(Mode::Idle, Some(at(900))).deadline(), silent(Mode::Idle));
     }
@@ -210,7 +211,7 @@ mod tests {
             doubted: None,
             patience: SILENCE_IN_CALL,
         };
-        assert_eq!(life.deadline().0, at(21_500));
+        assert_eq!(life.deadline().0, at(21_400));
     }
 
     #[test]

@@ -102,10 +102,12 @@ impl Flow {
         bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
     }
 
-    /// The same, and no answer came quickly of late.
+    /// The same, it goes on, and no answer came quickly of late.
     pub(super) fn is_full(&mut self, now: Time) -> bool {
         let quick = Time::from_micros(self.pulse.own.quick.load(Ordering::Relaxed));
-        self.has_moved() && now.since(quick) >= SILENCE_IN_CALL
+        // What came before the silence began says nothing of it.
+        let goes_on = now.since(self.pulse.last()) < SILENCE_IN_CALL / 2;
+        self.has_moved() && goes_on && now.since(quick) >= SILENCE_IN_CALL
     }
 }
 
@@ -118,7 +120,8 @@ mod tests {
         let all = Pulse::default();
         let (one, other) = (all.branch(), all.branch());
         let (mut flow, mut own) = (all.flow(), one.flow());
-        let now = Time::from_micros(100_000_000);
+        // Of the real clock, which the bytes are noted by.
+        let now = clock::now();
         assert!(!flow.is_full(now), "nothing came");
         other.beat(100);
         assert!(!flow.is_full(now), "the answers to pings");
@@ -129,10 +132,13 @@ mod tests {
         all.answered(Duration::from_secs(2), now);
         assert!(flow.is_full(now));
         other.beat(20_000);
-        all.answered(Duration::from_millis(40), now);
-        assert!(!flow.is_full(now + Duration::from_secs(1)));
+        assert!(!flow.is_full(now + SILENCE_IN_CALL), "all of it came before the silence");
         other.beat(20_000);
-        assert!(flow.is_full(now + SILENCE_IN_CALL));
+        all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL);
+        assert!(flow.is_full(now));
+        other.beat(20_000);
+        all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL / 2);
+        assert!(!flow.is_full(now));
     }
 }
 
