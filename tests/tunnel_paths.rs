@@ -6,7 +6,7 @@ mod common;
 use std::net::TcpListener;
 
 use common::kiosk::{
-    Kiosk, at_relay, config, packet, send_until_one_arrives, two_identities, wait_count,
+    Kiosk, a_pair, at_relay, config, packet, send_until_one_arrives, two_identities, wait_count,
 };
 use common::net::{Network, in_a_network};
 use common::sshd::Sshd;
@@ -162,10 +162,7 @@ fn a_relay_whose_packets_vanish_is_noticed_and_found_again_when_they_do_not() {
     in_a_network(|net| {
         let (anna, bert) = two_identities();
         let sshd = Sshd::start(&[anna.public(), bert.public()]);
-        let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
-        let b = Kiosk::at_relay(&bert, "Bert", sshd.relay(), anna.public());
-        a.wait_up(b.key);
-        b.wait_up(a.key);
+        let (a, b) = a_pair(sshd.relay(), &anna, &bert);
         let (from, to) = (a.attach(b.key), b.attach(a.key));
         for _ in 0..2 {
             talk(&from, &to);
@@ -190,10 +187,7 @@ fn a_relay_whose_packets_vanish_is_noticed_and_found_again_when_they_do_not() {
 fn a_call_in_which_nobody_speaks_and_nothing_moves_is_not_silent() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
-    let b = Kiosk::at_relay(&bert, "Bert", sshd.relay(), anna.public());
-    a.wait_up(b.key);
-    b.wait_up(a.key);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (_from, _to) = (a.attach(b.key), b.attach(a.key));
     // An answer every half second: three times as long as a silence may be.
     for _ in 0..9 {
@@ -211,10 +205,7 @@ fn a_line_that_is_merely_thin_is_no_dead_one() {
     in_a_network(|net| {
         let (anna, bert) = two_identities();
         let sshd = Sshd::start(&[anna.public(), bert.public()]);
-        let a = Kiosk::at_relay(&anna, "Anna", sshd.relay(), bert.public());
-        let b = Kiosk::at_relay(&bert, "Bert", sshd.relay(), anna.public());
-        a.wait_up(b.key);
-        b.wait_up(a.key);
+        let (a, b) = a_pair(sshd.relay(), &anna, &bert);
         let (from, to) = (a.attach(b.key), b.attach(a.key));
         talk(&from, &to);
         // Every byte crosses this line twice, and four connections share it.

@@ -6,7 +6,8 @@ mod common;
 use std::fs;
 
 use common::kiosk::{
-    Kiosk, at_relay, close, config, packet, send_until_one_arrives, two_identities, wait_count,
+    Kiosk, a_pair, at_relay, close, config, packet, send_until_one_arrives, two_identities,
+    wait_count,
 };
 use common::rogue::Rogue;
 use common::sshd::Sshd;
@@ -15,20 +16,11 @@ use twocan::identity::Identity;
 use twocan::tunnel::{Command, Event, RelayConfig, RelayStatus, TunnelConfig};
 use twocan::wire::signal::Signal;
 
-/// Anna dials (her key is the smaller one), Bert is dialled; both are up.
-fn a_pair(sshd: &Sshd, anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
-    let a = Kiosk::at_relay(anna, "Anna", sshd.relay(), bert.public());
-    let b = Kiosk::at_relay(bert, "Bert", sshd.relay(), anna.public());
-    assert_eq!(a.wait_up(b.key), "Bert");
-    assert_eq!(b.wait_up(a.key), "Anna");
-    (a, b)
-}
-
 #[test]
 fn two_kiosks_find_each_other_through_a_real_sshd_and_talk() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     a.say(b.key, Signal::Invite { call: 42 });
     assert_eq!(b.wait_signal(), Signal::Invite { call: 42 });
     b.say(a.key, Signal::Accept { call: 42 });
@@ -39,7 +31,7 @@ fn two_kiosks_find_each_other_through_a_real_sshd_and_talk() {
 fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from_a, from_b) = (a.attach(b.key), b.attach(a.key));
     let picture: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
     for (from, to) in [(&from_a, &from_b), (&from_b, &from_a)] {
@@ -103,7 +95,7 @@ fn a_contact_that_floods_a_bare_channel_through_the_relay_silences_nobody_else()
 fn the_link_stays_when_media_end() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
@@ -119,10 +111,7 @@ fn a_plain_login_needs_no_folder_in_the_config() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
     let relay = || RelayConfig { folder: None, ..sshd.relay() };
-    let a = Kiosk::at_relay(&anna, "Anna", relay(), bert.public());
-    let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
-    a.wait_up(b.key);
-    b.wait_up(a.key);
+    let (a, b) = a_pair(relay(), &anna, &bert);
     for key in [anna.public(), bert.public()] {
         for lane in ["voice", "video"] {
             let socket = sshd.home().join(".twocan").join(format!("{}-{lane}.sock", key.id16()));
@@ -136,10 +125,7 @@ fn meet_without_folder(more: &str) {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start_with(&[anna.public(), bert.public()], more);
     let relay = || RelayConfig { folder: None, ..sshd.relay() };
-    let a = Kiosk::at_relay(&anna, "Anna", relay(), bert.public());
-    let b = Kiosk::at_relay(&bert, "Bert", relay(), anna.public());
-    a.wait_up(b.key);
-    b.wait_up(a.key);
+    let (a, b) = a_pair(relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
@@ -200,7 +186,7 @@ fn freeze_video_sessions(sshd: &Sshd) -> usize {
 fn a_half_open_video_lane_is_noticed_by_itself_and_the_voice_goes_on() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
@@ -269,7 +255,7 @@ fn a_relay_that_is_down_is_named_in_the_sentence() {
 fn killed_session_processes_cost_a_moment_and_not_the_call() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     let picture = |n| packet(PacketKind::Picture, n, b"jpeg");
@@ -288,7 +274,7 @@ fn killed_session_processes_cost_a_moment_and_not_the_call() {
 fn half_open_sessions_are_noticed_in_a_call_and_their_sockets_taken_over() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
@@ -306,7 +292,7 @@ fn half_open_sessions_are_noticed_in_a_call_and_their_sockets_taken_over() {
 fn a_killed_sshd_that_comes_back_brings_the_link_back() {
     let (anna, bert) = two_identities();
     let mut sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let (from, to) = (a.attach(b.key), b.attach(a.key));
     sshd.kill_all();
     a.wait_down(b.key);
@@ -322,7 +308,7 @@ fn a_killed_sshd_that_comes_back_brings_the_link_back() {
 fn the_last_word_before_the_end_is_heard() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
-    let (a, b) = a_pair(&sshd, &anna, &bert);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
     let bye = Signal::Bye { call: 3, reason: twocan::wire::signal::EndReason::ShuttingDown };
     b.say(a.key, bye.clone());
     assert!(b.tunnel.stop(common::kiosk::LIMIT));

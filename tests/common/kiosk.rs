@@ -35,6 +35,15 @@ pub fn at_relay(key: PeerKey) -> PeerConfig {
     PeerConfig { key, direct: Vec::new(), via_relay: true }
 }
 
+/// Anna, who dials (her key is the smaller one), and Bert, who have found each other at `relay`.
+pub fn a_pair(relay: RelayConfig, anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
+    let a = Kiosk::at_relay(anna, "Anna", relay.clone(), bert.public());
+    let b = Kiosk::at_relay(bert, "Bert", relay, anna.public());
+    assert_eq!(a.wait_up(b.key), "Bert");
+    assert_eq!(b.wait_up(a.key), "Anna");
+    (a, b)
+}
+
 /// A contact that is found directly.
 pub fn at_door(key: PeerKey, door: std::net::SocketAddr) -> PeerConfig {
     PeerConfig { key, direct: vec![door.to_string()], via_relay: false }
