@@ -344,8 +344,7 @@ impl Line {
         *best = best.max(sample.unwrap_or(f64::INFINITY));
         if *words >= WARM_WORDS && *best < self.rate && !matches!(self.mode, Mode::Open) {
             self.rate = (AFTER_WARM * *best).max(LEAST_RATE);
-            // What passed while a queue stood is all there is.
-            self.mode = Mode::Known { top: self.rate / AFTER_WARM, grown: 0.0 };
+            self.mode = Mode::Known { top: self.rate / AFTER_CUT, grown: 0.0 };
             self.warm = (0, 0.0);
             self.cut = now;
         }
