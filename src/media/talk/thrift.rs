@@ -1,7 +1,7 @@
 //! Whether voice is to leave more of a thin line to itself: fewer, longer packets.
 //!
 //! ```text
-//!              few pictures a second or less, for 200 ms
+//!              stills at best, for 200 ms
 //!   as configured ──────────────────────────────────────> 60 ms, at most 16 kbit/s
 //!                 <──────────────────────────────────────
 //!                    pictures that move well, for 5 s
@@ -36,7 +36,8 @@ pub(super) struct Thrift {
 impl Thrift {
     /// Pictures are `class` now: whether voice is to spare the line.
     pub(super) fn look(&mut self, class: Quality, now: Time) -> bool {
-        if (class >= Quality::Slower) == self.spares {
+        let thin = if self.spares { Quality::Slower } else { Quality::Stills };
+        if (class >= thin) == self.spares {
             self.otherwise = None;
             return self.spares;
         }
@@ -73,7 +74,9 @@ mod tests {
         assert!(!thrift.look(Quality::Stills, at(0)));
         assert!(!thrift.look(Quality::Full, at(190)));
         assert!(!thrift.look(Quality::Stills, at(200)));
-        assert!(thrift.look(Quality::Slower, at(400)));
+        assert!(!thrift.look(Quality::Slower, at(300)));
+        assert!(!thrift.look(Quality::VoiceOnly, at(400)));
+        assert!(thrift.look(Quality::Stills, at(600)));
     }
 
     #[test]
