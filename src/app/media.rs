@@ -266,9 +266,11 @@ impl CallMedia {
         let (voice, stats) = (self.ports.voice_out.clone(), Arc::clone(&self.talk));
         let (format, cleaning) = (self.plan.voice, self.plan.cleaning);
         let far_end = Arc::clone(&self.far_end);
+        let camera = Arc::clone(&self.camera);
         self.sending.start("talk", |health| {
             Talk::new(open, format, voice, stats, health)
                 .cleaned(cleaning, Some(far_end))
+                .sparing(Box::new(move || ladder::class(count(&camera.rung) as usize)))
                 .woken_by(watch)
         });
     }
@@ -424,6 +426,7 @@ impl CallMedia {
                 gaps: count(&listen.gaps),
                 late: count(&listen.late),
                 concealed_ms: count(&listen.concealed_ms),
+                received_ms: count(&listen.received_ms),
                 target_ms: count(&listen.target_ms),
                 xruns: count(&talk.overruns) + count(&listen.underruns),
                 ..AudioFigures::default()

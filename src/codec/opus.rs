@@ -1,4 +1,4 @@
-//! Voice to Opus packets and back: 48 kHz mono, frames of 20 or 10 ms.
+//! Voice to Opus packets and back: 48 kHz mono, frames of 20 or 10 ms, on a thin line of 60.
 //!
 //! Packets come from strangers: their length and the duration they claim are checked before the
 //! decoder sees them, and a bad one is an error that leaves the decoder usable.
@@ -15,7 +15,7 @@ pub const DURATION_LIMIT: usize = 5760;
 /// How voice is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoiceFormat {
-    /// Milliseconds in a packet: 20 or 10.
+    /// Milliseconds in a packet: 60, 20 or 10.
     pub frame_ms: u32,
     /// Bits a second, 6000 to 96000: no packet is then over 255 bytes (see [`VoiceEncoder`]).
     pub bitrate: u32,
@@ -44,8 +44,8 @@ pub enum VoiceError {
     /// libopus refused.
     #[error("opus: {0}")]
     Opus(#[from] opus::Error),
-    /// Frames are 20 or 10 ms.
-    #[error("a voice frame of {0} ms, expected 20 or 10")]
+    /// Frames are 60, 20 or 10 ms.
+    #[error("a voice frame of {0} ms, expected 60, 20 or 10")]
     Frame(u32),
     /// A packet of no or too many bytes.
     #[error("a voice packet of {0} bytes, expected 1 to {PACKET_LIMIT}")]
@@ -68,19 +68,30 @@ impl VoiceEncoder {
     /// An encoder for `format`; a bitrate out of range is brought into it.
     ///
     /// # Errors
-    /// The frame is neither 20 nor 10 ms, or libopus refuses.
+    /// The frame is not 60, 20 or 10 ms, or libopus refuses.
     pub fn new(format: VoiceFormat) -> Result<Self, VoiceError> {
-        if !matches!(format.frame_ms, 10 | 20) {
-            return Err(VoiceError::Frame(format.frame_ms));
-        }
         let application = if format.low_delay { Application::LowDelay } else { Application::Voip };
         let mut encoder = Encoder::new(SAMPLE_RATE, Channels::Mono, application)?;
-        let bitrate = format.bitrate.clamp(6_000, 96_000);
-        encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).expect("at most 96000")))?;
         encoder.set_inband_fec(false)?;
         encoder.set_dtx(format.dtx)?;
         encoder.set_complexity(5)?;
-        Ok(Self { encoder, samples: format.samples() })
+        let mut encoder = Self { encoder, samples: 0 };
+        encoder.change(format)?;
+        Ok(encoder)
+    }
+
+    /// From the next frame on, packets have the length and the bitrate of `format`.
+    ///
+    /// # Errors
+    /// The frame is not 60, 20 or 10 ms, or libopus refuses.
+    pub fn change(&mut self, format: VoiceFormat) -> Result<(), VoiceError> {
+        if !matches!(format.frame_ms, 10 | 20 | 60) {
+            return Err(VoiceError::Frame(format.frame_ms));
+        }
+        let bitrate = format.bitrate.clamp(6_000, 96_000);
+        self.encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).expect("at most 96000")))?;
+        self.samples = format.samples();
+        Ok(())
     }
 
     /// Encode one frame into `packet` (replaced). `frame` must have the format's samples.

@@ -182,6 +182,13 @@ impl Camera {
         self
     }
 
+    /// A rate that changes takes effect within the picture that is being written.
+    fn space(&self, rate: Option<u32>) {
+        if let (Some(spacing), Some(rate)) = (&self.spacing, rate) {
+            spacing.store(rate, Ordering::Relaxed);
+        }
+    }
+
     fn pace(&self, full: Size) -> Pace {
         let pace = Pace::new(full, self.settings.quality);
         if self.spacing.is_some() { pace } else { pace.unspaced() }
@@ -214,6 +221,7 @@ impl Camera {
             darkroom.forget();
         }
         self.counters.show(pace);
+        self.space(pace.respaced(clock::now()));
         let Some(order) = order else { return Turnout::LetGo };
         // A line that is being tried has to have something on it.
         if pace.is_settled() && darkroom.is_unchanged(picture, &order) {

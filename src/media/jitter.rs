@@ -56,6 +56,8 @@ pub enum Step {
 pub struct JitterFigures {
     /// Packets taken in.
     pub packets: u64,
+    /// Samples in them.
+    pub samples: u64,
     /// Slots of 20 ms without sound while the peer was sending.
     pub gaps: u64,
     /// Samples without sound while the peer was sending.
@@ -156,6 +158,7 @@ impl Jitter {
         }
         self.last = Some(Last { sequence: packet.sequence, captured: packet.captured, samples });
         self.figures.packets += 1;
+        self.figures.samples += samples as u64;
         if self.held.is_empty() && self.phase == Phase::Quiet {
             self.phase = Phase::Filling;
         }

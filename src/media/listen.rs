@@ -56,6 +56,8 @@ pub struct ListenStats {
     pub gaps: AtomicU64,
     /// Milliseconds without sound while the peer was sending.
     pub concealed_ms: AtomicU64,
+    /// Sound that came, in ms.
+    pub received_ms: AtomicU64,
     /// Milliseconds taken out of sound and put into it, to change the delay.
     pub stretched_ms: AtomicU64,
     /// Parts per million by which the far microphone is faster than our loudspeaker, as followed.
@@ -128,6 +130,7 @@ impl Default for ListenStats {
             level: AtomicU16::default(),
             delays: Mutex::default(),
             concealed_ms: AtomicU64::default(),
+            received_ms: AtomicU64::default(),
             stretched_ms: AtomicU64::default(),
             drift_ppm: AtomicI64::default(),
         }
@@ -328,6 +331,7 @@ impl Listen {
         stats.late.store(jitter.late, Ordering::Relaxed);
         stats.dropped.store(jitter.dropped, Ordering::Relaxed);
         stats.concealed_ms.store(ms(jitter.concealed), Ordering::Relaxed);
+        stats.received_ms.store(ms(jitter.samples), Ordering::Relaxed);
         stats.stretched_ms.store(ms(figures.stretched), Ordering::Relaxed);
         stats.refused.store(figures.refused, Ordering::Relaxed);
         stats.target_ms.store(jitter.target.as_millis() as u64, Ordering::Relaxed);

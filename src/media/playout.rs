@@ -339,13 +339,13 @@ impl Playout {
 
     /// A frame of `samples` was captured at `captured`: how fast does that microphone count?
     fn measure_microphone(&mut self, captured: Time, samples: usize) {
-        let frame = time_of(samples).as_micros() as u64;
+        let period = time_of(samples.min(PERIOD_SAMPLES)).as_micros() as u64;
         let position = match self.taken {
             Some((last, _)) if captured <= last => return,
             Some((last, position)) if captured.since(last) < NEW_MEASURE => {
-                // Whole frames went by, sent or not.
+                // Whole periods went by, sent or not; frames of one sender may differ in length.
                 let gone = captured.since(last).as_micros() as u64;
-                position + (gone + frame / 2) / frame * samples as u64
+                position + (gone + period / 2) / period * samples.min(PERIOD_SAMPLES) as u64
             }
             _ => {
                 self.microphone = Rate::default();

@@ -7,7 +7,9 @@
 //! ```
 //! Sequence numbers count the packets that are sent: a silence shows in the capture times alone, and
 //! begins with a packet of one byte. Hiding the sound is stopping this worker: the device is closed
-//! then.
+//! then. On a thin line packets get longer and fewer, see [`mod@thrift`].
+
+mod thrift;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::thrift::Thrift;
 use super::level;
 use super::voice::{self, FarEnd};
 use crate::codec::opus::{VoiceEncoder, VoiceFormat, is_silence};
@@ -22,6 +25,7 @@ use crate::config::Cleaning;
 use crate::device::sound_watch::SoundWatch;
 use crate::device::{AudioSource, DeviceError, priority};
 use crate::frame::{PERIOD_SAMPLES, Packet, PacketKind};
+use crate::quality::Quality;
 use crate::queue::Queue;
 use crate::stop::Stop;
 use crate::supervisor::{Health, Worker, WorkerError};
@@ -47,6 +51,9 @@ pub struct TalkStats {
     pub level: AtomicU16,
 }
 
+/// What the line makes of our pictures at this moment.
+pub type ClassNow = Box<dyn Fn() -> Quality + Send>;
+
 /// From a microphone to packets.
 pub struct Talk {
     open: OpenSource,
@@ -57,6 +64,7 @@ pub struct Talk {
     stats: Arc<TalkStats>,
     health: Arc<Health>,
     watch: Option<Arc<SoundWatch>>,
+    class: Option<ClassNow>,
 }
 
 impl Talk {
@@ -68,8 +76,8 @@ impl Talk {
         stats: Arc<TalkStats>,
         health: Arc<Health>,
     ) -> Self {
-        let (cleaning, far_end, watch) = (Cleaning::Off, None, None);
-        Self { open, format, cleaning, far_end, packets, stats, health, watch }
+        let (cleaning, far_end, watch, class) = (Cleaning::Off, None, None, None);
+        Self { open, format, cleaning, far_end, packets, stats, health, watch, class }
     }
 
     /// The same, which cleans what it hears; `far_end` is told what the loudspeaker plays.
@@ -85,9 +93,17 @@ impl Talk {
         self
     }
 
+    /// The same, with longer and fewer packets where the line has no room for good pictures.
+    pub fn sparing(mut self, class: ClassNow) -> Self {
+        self.class = Some(class);
+        self
+    }
+
     /// Read until the stop, counting the source's overruns.
     fn talk(&mut self, source: &mut dyn AudioSource, stop: &Stop) -> Result<(), WorkerError> {
-        let mut encoder = VoiceEncoder::new(self.format)?;
+        let mut format = self.format;
+        let mut encoder = VoiceEncoder::new(format)?;
+        let mut thrift = Thrift::default();
         let mut cleaner = voice::cleaner(self.cleaning);
         let far_end = self.far_end.as_ref().filter(|_| cleaner.wants_far_end()).cloned();
         let (mut period, mut heard) = ([0; PERIOD_SAMPLES], [0; PERIOD_SAMPLES]);
@@ -109,8 +125,15 @@ impl Talk {
                 after_gap = true;
             }
             let first = *started.get_or_insert(captured);
+            if let (true, Some(class)) = (frame.is_empty(), &self.class) {
+                let wanted = thrift::format(self.format, thrift.look(class(), captured));
+                if wanted != format {
+                    encoder.change(wanted)?;
+                    format = wanted;
+                }
+            }
             frame.extend_from_slice(&period);
-            if frame.len() < self.format.samples() {
+            if frame.len() < format.samples() {
                 continue;
             }
             encoder.encode(&frame, &mut payload)?;

@@ -8,7 +8,7 @@
 //! ends with the sentence that ends its session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -299,7 +299,7 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
         };
         let sent = match spacing {
             0 => write.send(bytes).await,
-            rate => send_spaced(&write, bytes, rate).await,
+            _ => send_spaced(&write, bytes, &ports.pictures_spacing).await,
         };
         if let Err(end) = sent {
             return end;
@@ -310,22 +310,23 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
     }
 }
 
-/// Put bytes into the channel in pieces, `rate` bytes a second: what else is on the line finds room
-/// between them.
-async fn send_spaced(write: &Writer, mut bytes: Bytes, rate: u32) -> Result<(), End> {
-    let piece = piece_of(bytes.len(), rate);
-    let took = |bytes: usize| Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+/// Put bytes into the channel in pieces, `rate` bytes a second, which may change between two: what
+/// else is on the line finds room between them.
+async fn send_spaced(write: &Writer, mut bytes: Bytes, rate: &AtomicU32) -> Result<(), End> {
     let mut next = tokio::time::Instant::now();
-    loop {
-        let length = piece.min(bytes.len());
-        write.send(bytes.split_to(length)).await?;
-        if bytes.is_empty() {
-            return Ok(());
+    while !bytes.is_empty() {
+        let rate = rate.load(Ordering::Relaxed);
+        if rate == 0 {
+            return write.send(bytes).await;
         }
+        let length = piece_of(bytes.len(), rate).min(bytes.len());
+        write.send(bytes.split_to(length)).await?;
+        let took = Duration::from_secs_f64(length as f64 / f64::from(rate));
         // The channel may have kept us: what was late is not caught up in a burst.
-        next = (next + took(length)).max(tokio::time::Instant::now() - took(length) / 2);
+        next = (next + took).max(tokio::time::Instant::now() - took / 2);
         tokio::time::sleep_until(next).await;
     }
+    Ok(())
 }
 
 /// The line is alive; whether the picture `sequence` is still what is seen, nobody has said.

@@ -225,6 +225,8 @@ pub struct AudioFigures {
     pub heard_ms: Percentiles,
     /// What was invented where theirs was missing, in ms.
     pub concealed_ms: u64,
+    /// Sound that came, in ms; their packets may have different lengths.
+    pub received_ms: u64,
     /// How far sound is ahead of the picture (negative: behind), in ms.
     pub lip_sync_ms: f64,
     /// Times a sound card ran dry or over.
@@ -272,6 +274,7 @@ impl Figures {
                 gaps: self.audio.gaps - audio.gaps,
                 late: self.audio.late - audio.late,
                 concealed_ms: self.audio.concealed_ms - audio.concealed_ms,
+                received_ms: self.audio.received_ms - audio.received_ms,
                 xruns: self.audio.xruns - audio.xruns,
                 ..self.audio
             },

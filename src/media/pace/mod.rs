@@ -72,8 +72,9 @@ pub struct Pace {
     /// The least from a picture's leaving to its word's being read, slowly rising.
     round: Option<Duration>,
     measured: Time,
-    /// When the stream's writer will be done with what it has.
+    /// When the stream's writer will be done with what it has, and its bytes a second.
     free: Time,
+    written_at: u32,
     due: Time,
     /// Whoever writes the pictures spaces them.
     spaced: bool,
@@ -93,6 +94,7 @@ impl Pace {
             round: None,
             measured: Time::default(),
             free: Time::default(),
+            written_at: 0,
             due: Time::default(),
             spaced: true,
             taken: None,
@@ -174,6 +176,7 @@ impl Pace {
         self.ladder.cost_was(order.eighths, order.quality, bytes);
         let began = now.max(self.free);
         let spacing = self.spacing();
+        self.written_at = spacing;
         let (piece, left) = if spacing == 0 {
             (piece_of(bytes, u32::MAX), began)
         } else {
@@ -227,6 +230,24 @@ impl Pace {
     /// Bytes a second at which the stream is to write pictures; 0: as fast as it can.
     pub fn spacing(&self) -> u32 {
         if self.spaced { self.line.spacing() as u32 } else { 0 }
+    }
+
+    /// The spacing for what is being written now, if that is no longer what it began with.
+    pub fn respaced(&mut self, now: Time) -> Option<u32> {
+        let (before, after) = (self.written_at, self.spacing().max(self.written_at / 4));
+        // A doubt may be a stall, and slowness then would be one of our own.
+        let doubted = self.line.is_suspected();
+        if after == before || doubted || self.spacing() == 0 || self.free <= now {
+            return None;
+        }
+        let ratio = f64::from(before) / f64::from(after);
+        let moved = |then: Time| now + then.since(now).mul_f64(ratio);
+        self.free = moved(self.free);
+        if let Some(last) = self.unacknowledged.back_mut().filter(|last| last.left > now) {
+            last.left = moved(last.left);
+        }
+        self.written_at = after;
+        Some(after)
     }
 
     /// Where on the ladder pictures are.

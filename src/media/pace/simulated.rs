@@ -287,6 +287,7 @@ pub(super) fn film(
                 pace.acknowledged(word.1, Time::from_micros(word.2), at);
             }
             pace.taken(at);
+            rate = pace.respaced(at).unwrap_or(rate);
             if let Some(order) = pace.order(ceiling, at) {
                 let chance = world.random();
                 let bytes = scene.bytes_of(&order, chance);
