@@ -109,7 +109,10 @@ impl Encoder {
         let (width, height) = (size.width as usize, size.height as usize);
         let room = turbojpeg::compressed_buf_len(width, height, Subsamp::Sub2x2)
             .map_err(JpegError::Library)?;
-        self.out.resize(room, 0);
+        if self.out.len() < room {
+            // Pages that the allocator zeroes and no JPEG is ever long enough for cost nothing.
+            self.out = vec![0; room];
+        }
         let image = YuvImage { pixels, width, align: 1, height, subsamp: Subsamp::Sub2x2 };
         let length = self
             .compressor

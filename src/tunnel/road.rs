@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
 use super::Path;
 use super::alive::SILENCE_IN_CALL;
@@ -24,6 +24,9 @@ use crate::clock::Time;
 /// Bytes in the time of a silence which say that something large is on its way; the answers to pings
 /// alone are fewer.
 const MOVING: u64 = 1024;
+
+/// Bytes that one look at a connection takes from it: an SSH packet, whatever is in it.
+const READ_AHEAD: usize = 32 * 1024;
 
 /// An answer this quick comes over a line that is not full.
 const QUICK: Duration = Duration::from_millis(500);
@@ -51,7 +54,8 @@ impl Pulse {
     }
 
     /// Count what comes over `stream`.
-    pub(super) fn of<S>(&self, stream: S) -> Felt<S> {
+    pub(super) fn of<S: AsyncRead>(&self, stream: S) -> Felt<S> {
+        let stream = BufReader::with_capacity(READ_AHEAD, stream);
         Felt { stream, pulse: self.clone() }
     }
 
@@ -142,9 +146,10 @@ mod tests {
     }
 }
 
-/// A connection whose bytes are counted.
+/// A connection whose bytes are counted. SSH asks for a packet's length and then for the packet: what
+/// there is is read at once.
 pub(super) struct Felt<S> {
-    stream: S,
+    stream: BufReader<S>,
     pulse: Pulse,
 }
 
@@ -164,7 +169,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Felt<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Felt<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

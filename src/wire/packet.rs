@@ -31,9 +31,20 @@ const SMALLEST_PIECE: usize = 400;
 
 /// Bytes of each of the equal pieces that `bytes` are written in where pictures are spaced to `rate`
 /// (bytes a second): about 20 ms of it, since voice may have to wait for a piece and never for a
-/// picture.
+/// picture; where the line is quick, so many segments as pass in 4 ms, since each piece costs a wake-up
+/// on its way.
 pub fn piece_of(bytes: usize, rate: u32) -> usize {
-    let most = (rate as usize / 50).clamp(SMALLEST_PIECE, PIECE);
+    let rate = rate as usize;
+    let most = (rate / 50).clamp(SMALLEST_PIECE, PIECE).max(rate / 250 / PIECE * PIECE);
+    equal_parts(bytes, most)
+}
+
+/// Bytes of each of the equal segments that `bytes` are on the way where nobody spaces them.
+pub fn segment_of(bytes: usize) -> usize {
+    equal_parts(bytes, PIECE)
+}
+
+fn equal_parts(bytes: usize, most: usize) -> usize {
     bytes.div_ceil(bytes.div_ceil(most).max(1)).max(1)
 }
 
@@ -226,6 +237,20 @@ mod tests {
             let _ = Header::decode(&bytes);
             let _ = decode_ack(&payload);
         }
+    }
+
+    #[test]
+    fn pieces_are_segments_on_a_thin_line_and_4_ms_of_a_quick_one() {
+        for (rate, most) in [(1_000, 400), (30_000, 600), (75_000, 1180), (500_000, 1180)] {
+            let piece = piece_of(20_000, rate);
+            assert!(piece <= most && piece > most * 9 / 10, "{piece} at {rate}");
+        }
+        for rate in [600_000, 1_000_000, 3_000_000] {
+            let piece = piece_of(20_000, rate);
+            assert!(piece > 1180 && piece <= rate as usize / 250, "{piece} at {rate}");
+        }
+        assert_eq!(piece_of(20_000, 10_000_000), 20_000);
+        assert_eq!(piece_of(0, 0), 1);
     }
 
     #[test]

@@ -32,7 +32,7 @@ use line::{Line, Trip, Verdict};
 use crate::clock::Time;
 use crate::frame::Size;
 use crate::quality::Quality;
-use crate::wire::packet::piece_of;
+use crate::wire::packet::{piece_of, segment_of};
 
 /// Unacknowledged pictures that are allowed before a word came, and on a line without a limit.
 const ALWAYS: usize = 2;
@@ -178,7 +178,7 @@ impl Pace {
         let spacing = self.spacing();
         self.written_at = spacing;
         let (piece, left) = if spacing == 0 {
-            (piece_of(bytes, u32::MAX), began)
+            (segment_of(bytes), began)
         } else {
             let piece = piece_of(bytes, spacing);
             let before_last = bytes.saturating_sub(1) / piece * piece;
