@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::baresip::{self, Couple};
 use super::lab::{self, Lab, Mark};
-use super::pair::{Pair, figure};
+use super::pair::{Pair, figure, picture_age};
 use super::rows::Row;
 use super::video::{FPS, MEASURED, SIZE};
 use crate::cli::demo::family::Habits;
@@ -131,8 +131,8 @@ fn ours(
             let statuses = [pair.anna.status()?, pair.bert.status()?];
             seen.rate.push((sent(&statuses[0]) - sent(&before)) * 8e-6 / seconds);
             for status in &statuses {
-                seen.p50.push(figure(status, "/call/figures/video/age_ms/p50"));
-                seen.p99.push(figure(status, "/call/figures/video/age_ms/p99"));
+                seen.p50.push(picture_age(status, "p50"));
+                seen.p99.push(picture_age(status, "p99"));
                 // A null sink that is not timed leaves it at 0: nothing was measured then.
                 let lips = figure(status, "/call/figures/audio/lip_sync_ms").abs();
                 seen.lips.extend((lips > 0.0).then_some(lips));

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::lab::{LIMIT, Lab};
 use super::naive;
-use super::pair::{Pair, figure};
+use super::pair::{Pair, figure, picture_age};
 use super::rows::Row;
 use super::wan::{Properties, Side, Wan, WanError, Way};
 use crate::cli::demo::family::Habits;
@@ -70,8 +70,8 @@ impl Window {
                 if counted { at(&format!("{of}/{share}")) } else { f64::INFINITY }
             };
             Window {
-                picture_p50: age("video/age_ms", "p50"),
-                picture_p95: age("video/age_ms", "p95"),
+                picture_p50: picture_age(status, "p50"),
+                picture_p95: picture_age(status, "p95"),
                 fps: at("video/shown") / seconds,
                 voice_p95: age("audio/arrival_ms", "p95"),
                 voice_p99: age("audio/arrival_ms", "p99"),
@@ -353,7 +353,7 @@ mod tests {
     fn status(p95: f64, shown: u64, arrivals: u64) -> Value {
         let ages = |count: u64| json!({ "p50": 50.0, "p95": p95, "p99": p95, "count": count });
         json!({ "call": { "figures": {
-            "video": { "age_ms": ages(shown), "shown": shown },
+            "video": { "stamp_age_ms": ages(shown), "shown": shown },
             "audio": { "arrival_ms": ages(arrivals), "packets": 450 },
         } } })
     }

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::lab::{self, Lab, Mark, Part, quiet};
-use super::pair::{Pair, figure};
+use super::pair::{Pair, figure, picture_age};
 use super::peer::Peer;
 use super::rows::Row;
 use super::string::Login;
@@ -205,13 +205,13 @@ fn through_sshd(lab: &Lab) -> anyhow::Result<Seen> {
     lab.wait(MEASURED)?;
     let after = Mark::of(&pids)?;
     let status = pair.bert.status()?;
-    let age = |key: &str| figure(&status, &format!("/call/figures/video/age_ms/{key}"));
     let frames = shown(&status) - first;
     if frames < 150.0 {
         bail!("only {frames} pictures came through");
     }
     let rss = [lab::rss_mb(pids[0])?, lab::rss_mb(pids[1])?];
     pair.stop()?;
+    let (p50, p99) = (picture_age(&status, "p50"), picture_age(&status, "p99"));
     let cpu = before.until(&after).1;
-    Ok(Seen { cpu, ssh: 0.0, frames, p50: age("p50"), p99: age("p99"), rss })
+    Ok(Seen { cpu, ssh: 0.0, frames, p50, p99, rss })
 }
