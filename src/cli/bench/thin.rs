@@ -59,6 +59,8 @@ pub(super) struct Window {
     voice_share: f64,
     /// Voice that was invented, in ms of a second.
     concealed: f64,
+    /// Pictures sent, in Mbit/s.
+    sent: f64,
 }
 
 impl Window {
@@ -80,6 +82,7 @@ impl Window {
                 heard_p95: age("audio/heard_ms", "p95"),
                 voice_share: at("audio/packets") / (seconds * PACKETS),
                 concealed: at("audio/concealed_ms") / seconds,
+                sent: at("video/bytes_sent") * 8e-6 / seconds,
             }
         });
         let [one, other] = ends;
@@ -92,6 +95,7 @@ impl Window {
             heard_p95: one.heard_p95.max(other.heard_p95),
             voice_share: one.voice_share.min(other.voice_share),
             concealed: one.concealed.max(other.concealed),
+            sent: one.sent.min(other.sent),
         }
     }
 }
@@ -334,13 +338,17 @@ fn overloaded_rows(runs: &[Overloaded]) -> Vec<Row> {
     let scenario = "thin, 8 Mbit/s on 4";
     let column = |take: fn(&Overloaded) -> f64| runs.iter().map(take).collect::<Vec<_>>();
     let added = column(|run| run.over.voice_p99 - run.clean.voice_p99);
+    let age = column(|run| run.over.picture_p95);
     let own = column(|run| run.over.picture_p95 - HOPS_MS);
+    let offered = column(|run| run.clean.sent);
     let rows = [
         Row::ours(scenario, "voice age p99, added", "ms", &added, Some(20.0)),
         Row::ours(scenario, "voice age p99", "ms", &column(|run| run.over.voice_p99), None),
         Row::at_least(scenario, COME, "of 1", &column(|run| run.over.voice_share), SHARE),
         Row::ours(scenario, CONCEALED, "ms a second", &column(|run| run.over.concealed), None),
-        Row::ours(scenario, "picture age p95 above the hops' 40 ms", "ms", &own, Some(100.0)),
+        Row::ours(scenario, "sent, clean", "Mbit/s", &offered, None),
+        Row::ours(scenario, "picture age p95", "ms", &age, Some(100.0)),
+        Row::ours(scenario, "picture age p95 above the hops' 40 ms", "ms", &own, None),
         Row::ours(
             scenario,
             "picture age p95, clean",
