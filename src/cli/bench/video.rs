@@ -179,9 +179,8 @@ pub(super) fn alone(lab: &Lab, size: Size, fps: u32) -> anyhow::Result<Seen> {
     let stats = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let last = stats.lines().last().context("the statistics are empty")?;
     let stats: Value = serde_json::from_str(last).context("the statistics' last line")?;
-    let shown = figure(&stats, "/shown") / figure(&stats, "/duration_s");
-    // The duration holds the start, too: a little less than all of them is all of them.
-    let rate = if shown < 0.95 * f64::from(fps) { shown } else { f64::from(fps) };
+    // Those of the measured time, which is all but two seconds of this one; the start is in neither.
+    let rate = (figure(&stats, "/shown") - 1.0) / figure(&stats, "/showing_s").max(1.0);
     if rate < 0.5 * f64::from(fps) {
         let log = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let logs = [log("camera.log"), log("viewer.log"), log("Stats-Video-Camera")].concat();
