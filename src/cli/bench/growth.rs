@@ -71,7 +71,7 @@ fn pictures(lab: &Lab) -> anyhow::Result<Vec<Row>> {
         for ((name, size, fps), times) in kinds.into_iter().zip(&mut times) {
             lab.say(&format!("growth, {name}"), run);
             let seen = lab.or_left_out(alone(lab, size, fps))?;
-            times.extend(seen.map(|seen| 1e3 * seen.cpu / seen.frames));
+            times.push(seen.map_or(f64::NAN, |seen| 1e3 * seen.cpu / seen.frames));
         }
     }
     let [usual, large, slow, fast] = &times;
@@ -98,12 +98,17 @@ struct Cost {
     shown: f64,
 }
 
+impl Cost {
+    /// Of a run that failed.
+    const NOTHING: Cost = Cost { relay: f64::NAN, ends: f64::NAN, shown: f64::NAN };
+}
+
 fn crowds(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let mut costs: [Vec<Cost>; 3] = Default::default();
     for run in 0..lab.runs {
         for (calls, costs) in CROWDS.into_iter().zip(&mut costs) {
             lab.say(&format!("growth, {calls} calls on a relay"), run);
-            costs.extend(lab.or_left_out(crowd(lab, calls))?);
+            costs.push(lab.or_left_out(crowd(lab, calls))?.unwrap_or(Cost::NOTHING));
         }
     }
     let mut rows = Vec::new();

@@ -53,7 +53,8 @@ impl Lab {
         Ok(())
     }
 
-    /// One run that failed is told and left out (the rows' `n` shows it); the others count.
+    /// One run that failed is told; the others count. A column of ours gets a value that is not finite
+    /// for it, so that its rows tell it, too, and meet no target.
     pub(super) fn or_left_out<T>(&self, run: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
         match run {
             Ok(value) => Ok(Some(value)),

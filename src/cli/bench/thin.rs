@@ -49,7 +49,7 @@ pub(super) struct Window {
     pub(super) picture_p95: f64,
     /// Pictures shown a second.
     pub(super) fps: f64,
-    /// Age of voice packets at the play-out in ms; infinite where the status does not say it.
+    /// Age of voice packets at the play-out in ms; infinite where none was counted.
     voice_p95: f64,
     /// Likewise.
     voice_p99: f64,
@@ -64,11 +64,27 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Of a run that failed.
+    const NOTHING: Window = {
+        let nan = f64::NAN;
+        Window {
+            picture_p50: nan,
+            picture_p95: nan,
+            fps: nan,
+            voice_p95: nan,
+            voice_p99: nan,
+            heard_p95: nan,
+            voice_share: nan,
+            concealed: nan,
+            sent: nan,
+        }
+    };
+
     /// From a mark that was `seconds` ago until now.
     fn of(statuses: &[Value; 2], seconds: f64) -> Self {
         let ends = statuses.each_ref().map(|status| {
             let at = |pointer: &str| figure(status, &format!("/call/figures/{pointer}"));
-            // What was not counted is no figure, and leaves its row out.
+            // What was not counted is no figure, and its row tells it.
             let age = |of: &str, share: &str| {
                 let counted = at(&format!("{of}/count")) > 0.0;
                 if counted { at(&format!("{of}/{share}")) } else { f64::INFINITY }
@@ -145,15 +161,15 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let mut naive = naive::Naive::installed();
     for run in 0..lab.runs {
         lab.say("thin, 3 → 0.6 → 3 Mbit/s", run);
-        clean.extend(lab.or_left_out(down_and_up(lab, 0.0))?);
+        clean.push(lab.or_left_out(down_and_up(lab, 0.0))?.unwrap_or(DownAndUp::NOTHING));
         lab.say("thin, the same with 1 % loss", run);
-        lossy.extend(lab.or_left_out(down_and_up(lab, 0.01))?);
+        lossy.push(lab.or_left_out(down_and_up(lab, 0.01))?.unwrap_or(DownAndUp::NOTHING));
         for peer in &mut naive {
             lab.say(&format!("thin, {}", peer.name()), run);
             peer.measure(lab)?;
         }
         lab.say("thin, 8 Mbit/s on 4", run);
-        over.extend(lab.or_left_out(overloaded(lab))?);
+        over.push(lab.or_left_out(overloaded(lab))?.unwrap_or(Overloaded::NOTHING));
     }
     let mut rows = thin_rows("thin, 0.6 Mbit/s", &clean, [250.0, 220.0], Some(220.0), &naive);
     rows.extend(thin_rows("thin, 0.6 Mbit/s, 1 % loss", &lossy, [300.0, 420.0], None, &[]));
@@ -170,10 +186,24 @@ struct DownAndUp {
     end: Window,
     /// How long a packet waited at the thin line, in ms, and the longest.
     queue: Vec<f64>,
-    /// Seconds from wide again to the top rung; none without a ladder.
-    climb: Option<f64>,
-    /// Where only voice has room.
+    /// Seconds from wide again to the top rung, [`CLIMB`] when it was not reached.
+    climb: f64,
+    /// Where only voice has room; a run with loss has none.
     voice: Option<Window>,
+    /// Times that the link was lost and came back, or did not, in the thin stage.
+    reconnects: f64,
+}
+
+impl DownAndUp {
+    /// Of a run that failed.
+    const NOTHING: DownAndUp = DownAndUp {
+        thin: Window::NOTHING,
+        end: Window::NOTHING,
+        queue: Vec::new(),
+        climb: f64::NAN,
+        voice: Some(Window::NOTHING),
+        reconnects: f64::NAN,
+    };
 }
 
 fn down_and_up(lab: &Lab, loss: f64) -> anyhow::Result<DownAndUp> {
@@ -186,6 +216,7 @@ fn down_and_up(lab: &Lab, loss: f64) -> anyhow::Result<DownAndUp> {
     lab.wait(WIDE)?;
     wan.set(Side::B, b(THIN_MBIT));
     pair.mark()?;
+    let before = lost(&pair.statuses()?);
     let began = Instant::now();
     let mut queue = Vec::new();
     while began.elapsed() < THIN {
@@ -195,6 +226,7 @@ fn down_and_up(lab: &Lab, loss: f64) -> anyhow::Result<DownAndUp> {
     }
     let thin = Window::of(&pair.statuses()?, began.elapsed().as_secs_f64());
     let end = window(lab, &pair, END)?;
+    let reconnects = lost(&pair.statuses()?) - before;
     wan.set(Side::B, b(WIDE_MBIT));
     let climb = climb(lab, &mut pair)?;
     let voice = if loss == 0.0 {
@@ -204,7 +236,7 @@ fn down_and_up(lab: &Lab, loss: f64) -> anyhow::Result<DownAndUp> {
         None
     };
     pair.stop()?;
-    Ok(DownAndUp { thin, end, queue, climb, voice })
+    Ok(DownAndUp { thin, end, queue, climb, voice, reconnects })
 }
 
 fn window(lab: &Lab, pair: &Pair, time: Duration) -> anyhow::Result<Window> {
@@ -214,18 +246,28 @@ fn window(lab: &Lab, pair: &Pair, time: Duration) -> anyhow::Result<Window> {
     Ok(Window::of(&pair.statuses()?, began.elapsed().as_secs_f64()))
 }
 
+/// Times that the ends lost the link so far, one that is lost now with them.
+fn lost(statuses: &[Value; 2]) -> f64 {
+    let one = |status: &Value| {
+        let now = status["call"]["state"] != "established";
+        figure(status, "/call/reconnects") + f64::from(u8::from(now))
+    };
+    statuses.iter().map(one).sum()
+}
+
 /// Seconds until both are at the top rung, at most [`CLIMB`].
-fn climb(lab: &Lab, pair: &mut Pair) -> anyhow::Result<Option<f64>> {
+fn climb(lab: &Lab, pair: &mut Pair) -> anyhow::Result<f64> {
     let began = Instant::now();
+    // One without a rung (not even in a call any more) is not at the top.
+    let top = |status: &Value| {
+        status.pointer("/call/figures/video/rung").and_then(Value::as_u64) == Some(0)
+    };
     loop {
-        let statuses = pair.statuses()?;
-        let word = |status: &Value| status.pointer("/call/figures/video/quality").cloned();
-        if statuses.iter().any(|status| word(status).is_none_or(|word| word == "")) {
-            return Ok(None);
+        if pair.statuses()?.iter().all(top) {
+            return Ok(began.elapsed().min(CLIMB).as_secs_f64());
         }
-        let top = |status: &Value| figure(status, "/call/figures/video/rung") == 0.0;
-        if statuses.iter().all(top) || began.elapsed() > CLIMB {
-            return Ok(Some(began.elapsed().as_secs_f64()));
+        if began.elapsed() > CLIMB {
+            return Ok(CLIMB.as_secs_f64());
         }
         lab.wait(Duration::from_millis(50))?;
     }
@@ -238,6 +280,11 @@ const CONCEALED: &str = "voice invented";
 struct Overloaded {
     clean: Window,
     over: Window,
+}
+
+impl Overloaded {
+    /// Of a run that failed.
+    const NOTHING: Overloaded = Overloaded { clean: Window::NOTHING, over: Window::NOTHING };
 }
 
 fn overloaded(lab: &Lab) -> anyhow::Result<Overloaded> {
@@ -298,8 +345,15 @@ fn thin_rows(
             scenario,
             "wide again to the top rung",
             "s",
-            &runs.iter().filter_map(|run| run.climb).collect::<Vec<_>>(),
+            &column(|run| run.climb),
             Some(10.0),
+        ),
+        Row::ours(
+            scenario,
+            "reconnects in the thin stage",
+            "",
+            &column(|run| run.reconnects),
+            Some(0.0),
         ),
     ]
     .into_iter()
@@ -386,6 +440,7 @@ mod tests {
         assert_eq!((window.picture_p95, window.voice_p95, window.fps), (240.0, 240.0, 12.0));
         assert!((window.voice_share - 0.9).abs() < 1e-9);
         let window = Window::of(&[status(100.0, 150, 0), status(240.0, 120, 450)], 10.0);
-        assert!(Row::ours("thin", "voice age p95", "ms", &[window.voice_p95], None).is_none());
+        let row = Row::ours("thin", "voice age p95", "ms", &[window.voice_p95], Some(220.0));
+        assert!(row.is_some_and(|row| row.left_out == 1 && row.ok == Some(false)));
     }
 }

@@ -52,6 +52,14 @@ pub(super) struct Seen {
     pub(super) rss: [f64; 2],
 }
 
+impl Seen {
+    /// Of a run that failed.
+    const NOTHING: Seen = {
+        let nan = f64::NAN;
+        Seen { cpu: nan, ssh: nan, frames: nan, p50: nan, p99: nan, rss: [nan; 2] }
+    };
+}
+
 /// A column of the runs: what it is called, its unit, and how it is taken.
 type Column = (&'static str, &'static str, fn(&Seen) -> f64);
 const P50: Column = ("picture age p50", "ms", |seen| seen.p50);
@@ -118,10 +126,11 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
             (&mut tied, through_sshd, &ssh_peers),
         ] {
             lab.say(line.scenario, run);
-            line.ours.extend(lab.or_left_out(ours(lab))?);
+            line.ours.push(lab.or_left_out(ours(lab))?.unwrap_or(Seen::NOTHING));
             for ((peer, login, name), (_, seen)) in peers.iter().zip(&mut line.theirs) {
                 lab.say(&format!("video, {name}"), run);
-                seen.extend(lab.or_left_out(peer.measure(lab, *login))?);
+                let measured = lab.or_left_out(peer.measure(lab, *login))?;
+                seen.push(measured.unwrap_or(Seen::NOTHING));
             }
         }
     }

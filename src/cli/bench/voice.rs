@@ -45,6 +45,18 @@ struct Heard {
     cpu: Vec<f64>,
 }
 
+impl Heard {
+    /// Take note of a run that failed.
+    fn unless_left_out(&mut self, run: Option<()>) {
+        if run.is_none() {
+            let Heard { delays, longest, holes, gaps, cpu } = self;
+            for column in [delays, longest, holes, gaps, cpu] {
+                column.push(f64::NAN);
+            }
+        }
+    }
+}
+
 /// Measure.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     if !lab::installed("pulseaudio") {
@@ -58,10 +70,12 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     for run in 0..lab.runs {
         for ((name, frame_ms, _), heard) in FORMATS.into_iter().zip(&mut heard) {
             lab.say(name, run);
-            lab.or_left_out(in_a_call(lab, frame_ms, heard))?;
+            let done = lab.or_left_out(in_a_call(lab, frame_ms, heard))?;
+            heard.unless_left_out(done);
         }
         lab.say(ALONE, run);
-        lab.or_left_out(without_pictures(lab, &mut alone))?;
+        let done = lab.or_left_out(without_pictures(lab, &mut alone))?;
+        alone.unless_left_out(done);
         for (peer, heard) in &mut theirs {
             lab.say(&format!("voice, {}", peer.name()), run);
             lab.or_left_out(of_peer(lab, *peer, heard))?;
