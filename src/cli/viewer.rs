@@ -177,6 +177,7 @@ fn report(
     let shown = counters.shown.load(Ordering::Relaxed);
     let dropped = counters.dropped.load(Ordering::Relaxed) + unseen;
     let bytes = traffic.bytes.load(Ordering::Relaxed);
+    let showing = seen.between.map_or(Duration::ZERO, |(first, last)| last.since(first));
     let size = counters.last().map_or("none".to_owned(), |(_, size)| size.to_string());
     Report::new("Stats-Video-Viewer")
         .row("duration", "duration_s", seconds, "s")
@@ -191,6 +192,7 @@ fn report(
         .row("bytes received", "bytes", bytes, "")
         .row("rate", "kbit_s", bytes as f64 * 8e-3 / seconds.max(1e-3), "kbit/s")
         .percentiles("arrival to shown", "age_ms", counters.ages())
+        .row("from the first to the last", "showing_s", showing.as_secs_f64(), "s")
         .row("with a stamp", "stamped", seen.stamped, "")
         .row("missing by stamp", "missing", seen.missing, "")
         .percentiles("capture to shown, by stamp", "stamp_age_ms", seen.by_stamp.percentiles())

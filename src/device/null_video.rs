@@ -25,6 +25,8 @@ pub struct Seen {
     pub last: Option<stamp::Stamp>,
     /// The size of the last picture.
     pub size: Size,
+    /// When the first picture came and when the last one did.
+    pub between: Option<(Time, Time)>,
     /// Age by the stamp: only meaningful when source and sink share a clock.
     pub by_stamp: Ages,
     /// Age by the capture time that came with the picture.
@@ -63,6 +65,8 @@ impl VideoSink for NullVideo {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.pictures += 1;
         seen.size = self.size;
+        let first = seen.between.map_or(now, |(first, _)| first);
+        seen.between = Some((first, now));
         seen.by_capture.record(now.since(captured));
         if let Some(stamp) = stamp {
             seen.stamped += 1;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use crate::clock::Time;
 
-/// Samples looked at.
-const SAMPLES: usize = 16;
+/// Samples looked at: in a call two come a second, which is all of [`RECENT`].
+const SAMPLES: usize = 64;
 /// Older samples no longer count: 200 ppm of skew moves a clock by 6 ms in this time.
 const RECENT: Duration = Duration::from_secs(30);
 
@@ -109,6 +109,18 @@ mod tests {
         filter.sample(at(0), at(1), at(2));
         let estimate = filter.sample(at(40_000), at(40_020), at(40_020));
         assert_eq!(estimate.offset_us, 10_000);
+    }
+
+    #[test]
+    fn a_quick_pong_is_believed_for_half_a_minute_of_a_call() {
+        let mut filter = Filter::default();
+        filter.sample(at(0), at(1), at(2));
+        for second in 1..=29 {
+            for ms in [second * 1000 - 500, second * 1000] {
+                let estimate = filter.sample(at(ms), at(ms + 90), at(ms + 100));
+                assert_eq!(estimate, Estimate { offset_us: 0, rtt_us: 2_000 });
+            }
+        }
     }
 
     #[test]

@@ -33,6 +33,12 @@ use crate::stop::{Stop, Stopper, stop_pair};
 pub(super) const READY: &str = "baresip is ready.";
 const PICTURE: &str = "video: receiving with resolution";
 
+/// Its voice as ours is: mono, the same rate and the same trouble taken (codec/opus.rs). It comes with
+/// stereo, a rate that libopus chooses and all the trouble there is. One that is not stereo has its
+/// codec under the name `opus/48000/1`.
+const OPUS: &str = "opus_stereo no\nopus_sprop_stereo no\nopus_bitrate 24000\nopus_complexity 5\n\
+                    opus_application voip\n";
+
 /// Whether it is there, with the codecs that a call of ours is compared with.
 pub(super) fn installed() -> bool {
     let modules = ["avcodec.so", "avformat.so", "opus.so", "alsa.so"];
@@ -83,10 +89,11 @@ impl Baresip {
             "net_interface 127.0.0.1\nsip_listen 127.0.0.1:{sip}\nctrl_tcp_listen \
              127.0.0.1:{control}\naudio_source alsa,{microphone}\naudio_player alsa,{speaker}\n\
              audio_alert alsa,{speaker}\n{video}module_path /usr/lib/baresip/modules\n{modules}\
-             module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
+             module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
+             {OPUS}"
         );
         fs::write(folder.join("config"), config)?;
-        let account = "<sip:peer@127.0.0.1>;regint=0;answermode=auto;audio_codecs=opus/48000/2;\
+        let account = "<sip:peer@127.0.0.1>;regint=0;answermode=auto;audio_codecs=opus/48000/1;\
                        video_codecs=h264\n";
         fs::write(folder.join("accounts"), account)?;
         fs::write(folder.join("contacts"), "")?;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::baresip::{self, Couple};
 use super::lab::{self, Lab, Mark};
-use super::pair::{Pair, figure};
+use super::pair::{Pair, figure, picture_age};
 use super::rows::Row;
 use super::video::{FPS, MEASURED, SIZE};
 use crate::cli::demo::family::Habits;
@@ -47,6 +47,16 @@ struct Seen {
     pictures: Vec<f64>,
 }
 
+impl Seen {
+    /// A run failed.
+    fn left_out(&mut self) {
+        let Seen { cpu, rss, pss, own, p50, p99, rate, lips, answered, pictures } = self;
+        for column in [cpu, rss, pss, own, p50, p99, rate, lips, answered, pictures] {
+            column.push(f64::NAN);
+        }
+    }
+}
+
 /// Measure.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let (mut whole, mut jpegs, mut alike, mut theirs) =
@@ -54,12 +64,12 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let beside = baresip::installed() && lab::installed("pulseaudio");
     for run in 0..lab.runs {
         lab.say("call", run);
-        lab.or_left_out(ours(lab, Habits::default(), &[], CALLS, &mut whole))?;
+        ours(lab, Habits::default(), &[], CALLS, &mut whole)?;
         lab.say("call, the camera's JPEGs", run);
         let file = lab.folder("camera")?.join("camera.mjpeg");
         write_jpegs(&file)?;
         let camera = Habits { camera: file.display().to_string(), ..Habits::default() };
-        lab.or_left_out(ours(lab, camera, &[], 1, &mut jpegs))?;
+        ours(lab, camera, &[], 1, &mut jpegs)?;
         if beside {
             lab.say("call, as baresip", run);
             let pulse = Pulse::start(&lab.folder("sound")?, &["a", "b"])?;
@@ -68,7 +78,7 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
             let call = "cleaning = \"off\"".to_owned();
             let (camera, sound) = ("grain".to_owned(), [card("a"), card("b")]);
             let alone = Habits { camera, sound, call, ..Habits::default() };
-            lab.or_left_out(ours(lab, alone, &env, 1, &mut alike))?;
+            ours(lab, alone, &env, 1, &mut alike)?;
             lab.say("call, baresip", run);
             lab.or_left_out(of_baresip(lab, &env, &mut theirs))?;
         }
@@ -116,6 +126,20 @@ fn ours(
     calls: usize,
     seen: &mut Seen,
 ) -> anyhow::Result<()> {
+    let run = measure(lab, habits, env, calls, seen);
+    if lab.or_left_out(run)?.is_none() {
+        seen.left_out();
+    }
+    Ok(())
+}
+
+fn measure(
+    lab: &Lab,
+    habits: Habits,
+    env: &[(&str, String)],
+    calls: usize,
+    seen: &mut Seen,
+) -> anyhow::Result<()> {
     let mut pair = Pair::start(&lab.folder("pair")?, habits, env)?;
     for call in 0..calls {
         let [anna, bert] = pair.call()?;
@@ -131,8 +155,8 @@ fn ours(
             let statuses = [pair.anna.status()?, pair.bert.status()?];
             seen.rate.push((sent(&statuses[0]) - sent(&before)) * 8e-6 / seconds);
             for status in &statuses {
-                seen.p50.push(figure(status, "/call/figures/video/age_ms/p50"));
-                seen.p99.push(figure(status, "/call/figures/video/age_ms/p99"));
+                seen.p50.push(picture_age(status, "p50"));
+                seen.p99.push(picture_age(status, "p99"));
                 // A null sink that is not timed leaves it at 0: nothing was measured then.
                 let lips = figure(status, "/call/figures/audio/lip_sync_ms").abs();
                 seen.lips.extend((lips > 0.0).then_some(lips));

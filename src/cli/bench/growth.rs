@@ -71,7 +71,7 @@ fn pictures(lab: &Lab) -> anyhow::Result<Vec<Row>> {
         for ((name, size, fps), times) in kinds.into_iter().zip(&mut times) {
             lab.say(&format!("growth, {name}"), run);
             let seen = lab.or_left_out(alone(lab, size, fps))?;
-            times.extend(seen.map(|seen| 1e3 * seen.cpu / seen.frames));
+            times.push(seen.map_or(f64::NAN, |seen| 1e3 * seen.cpu / seen.frames));
         }
     }
     let [usual, large, slow, fast] = &times;
@@ -98,12 +98,17 @@ struct Cost {
     shown: f64,
 }
 
+impl Cost {
+    /// Of a run that failed.
+    const NOTHING: Cost = Cost { relay: f64::NAN, ends: f64::NAN, shown: f64::NAN };
+}
+
 fn crowds(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     let mut costs: [Vec<Cost>; 3] = Default::default();
     for run in 0..lab.runs {
         for (calls, costs) in CROWDS.into_iter().zip(&mut costs) {
             lab.say(&format!("growth, {calls} calls on a relay"), run);
-            costs.extend(lab.or_left_out(crowd(lab, calls))?);
+            costs.push(lab.or_left_out(crowd(lab, calls))?.unwrap_or(Cost::NOTHING));
         }
     }
     let mut rows = Vec::new();
@@ -217,45 +222,68 @@ impl Held {
     }
 }
 
-/// One long call, and many short ones.
+/// What both ends of the runs grew by.
+#[derive(Default)]
+struct Grown {
+    long: Vec<f64>,
+    many: Vec<f64>,
+    threads: Vec<f64>,
+    files: Vec<f64>,
+}
+
+impl Grown {
+    /// A run failed.
+    fn left_out(&mut self) {
+        for column in [&mut self.long, &mut self.many, &mut self.threads, &mut self.files] {
+            column.push(f64::NAN);
+        }
+    }
+}
+
 fn lengths(lab: &Lab) -> anyhow::Result<Vec<Row>> {
-    let (mut long, mut many) = (Vec::new(), Vec::new());
-    let (mut threads, mut files) = (Vec::new(), Vec::new());
+    let mut grown = Grown::default();
     for run in 0..lab.runs {
-        lab.say("growth, a long call", run);
-        let mut pair = Pair::start(&lab.folder("pair")?, Habits::default(), &[])?;
-        let pids = [pair.anna.pid(), pair.bert.pid()];
-        pair.call()?;
-        // Buffers find their size in the first tenth.
-        lab.wait(LONG / 10)?;
-        let before = [Held::by(pids[0])?, Held::by(pids[1])?];
-        lab.wait(LONG)?;
-        for (pid, before) in pids.into_iter().zip(before) {
-            long.push((Held::by(pid)?.rss - before.rss).max(0.0));
+        if lab.or_left_out(length(lab, run, &mut grown))?.is_none() {
+            grown.left_out();
         }
-        pair.hang_up()?;
-        lab.say("growth, many calls", run);
-        let mut before = None;
-        for call in 1..=CALLS[1] {
-            pair.call()?;
-            pair.hang_up()?;
-            if call == CALLS[0] {
-                before = Some([Held::by(pids[0])?, Held::by(pids[1])?]);
-            }
-        }
-        for (pid, before) in pids.into_iter().zip(before.into_iter().flatten()) {
-            let after = Held::by(pid)?;
-            many.push((after.rss - before.rss).max(0.0));
-            threads.push((after.threads - before.threads).max(0.0));
-            files.push((after.files - before.files).max(0.0));
-        }
-        pair.stop()?;
     }
     let rows = [
-        row("RSS grown in two minutes of a call", "MB", &long, Some(0.5)),
-        row("RSS grown in 50 calls", "MB", &many, Some(1.0)),
-        row("threads grown in 50 calls", "", &threads, Some(0.0)),
-        row("open files grown in 50 calls", "", &files, Some(0.0)),
+        row("RSS grown in two minutes of a call", "MB", &grown.long, Some(0.5)),
+        row("RSS grown in 50 calls", "MB", &grown.many, Some(1.0)),
+        row("threads grown in 50 calls", "", &grown.threads, Some(0.0)),
+        row("open files grown in 50 calls", "", &grown.files, Some(0.0)),
     ];
     Ok(rows.into_iter().flatten().collect())
+}
+
+/// One long call, and many short ones.
+fn length(lab: &Lab, run: usize, grown: &mut Grown) -> anyhow::Result<()> {
+    lab.say("growth, a long call", run);
+    let mut pair = Pair::start(&lab.folder("pair")?, Habits::default(), &[])?;
+    let pids = [pair.anna.pid(), pair.bert.pid()];
+    pair.call()?;
+    // Buffers find their size in the first tenth.
+    lab.wait(LONG / 10)?;
+    let before = [Held::by(pids[0])?, Held::by(pids[1])?];
+    lab.wait(LONG)?;
+    for (pid, before) in pids.into_iter().zip(before) {
+        grown.long.push((Held::by(pid)?.rss - before.rss).max(0.0));
+    }
+    pair.hang_up()?;
+    lab.say("growth, many calls", run);
+    let mut before = None;
+    for call in 1..=CALLS[1] {
+        pair.call()?;
+        pair.hang_up()?;
+        if call == CALLS[0] {
+            before = Some([Held::by(pids[0])?, Held::by(pids[1])?]);
+        }
+    }
+    for (pid, before) in pids.into_iter().zip(before.into_iter().flatten()) {
+        let after = Held::by(pid)?;
+        grown.many.push((after.rss - before.rss).max(0.0));
+        grown.threads.push((after.threads - before.threads).max(0.0));
+        grown.files.push((after.files - before.files).max(0.0));
+    }
+    pair.stop()
 }

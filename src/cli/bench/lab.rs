@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -51,7 +53,8 @@ impl Lab {
         Ok(())
     }
 
-    /// One run that failed is told and left out (the rows' `n` shows it); the others count.
+    /// One run that failed is told; the others count. A column of ours gets a value that is not finite
+    /// for it, so that its rows tell it, too, and meet no target.
     pub(super) fn or_left_out<T>(&self, run: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
         match run {
             Ok(value) => Ok(Some(value)),
@@ -206,6 +209,14 @@ pub(super) fn wait_for_listener_at(place: &Place, port: u16) -> anyhow::Result<(
         std::thread::sleep(Duration::from_millis(5));
     }
     bail!("nothing listens at port {port}")
+}
+
+/// Give a pipe room for a picture or two (1 MiB), as it has in a program that knows what goes through
+/// it: in the 64 KiB that it comes with, a picture waits for its reader seven times over, and the age
+/// would be the pipe's.
+pub(super) fn widen(pipe: &impl AsFd) {
+    // A system that allows less gives less.
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1 << 20));
 }
 
 /// A program without input and output.

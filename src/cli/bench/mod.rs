@@ -155,3 +155,16 @@ impl Page {
         fs::write(path, &self.text).with_context(|| format!("write {}", path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_its_place_on_the_page() {
+        let page = include_str!("../../../docs/performance.md");
+        for name in names() {
+            assert!(rows::put_into(page, name, "").is_some(), "no markers for {name}");
+        }
+    }
+}

@@ -196,6 +196,7 @@ fn send(
     home.enter(&mut command)?;
     let mut part = Part::start(command, log)?;
     if let Some(into) = part.pipes().0 {
+        lab::widen(&into);
         let pattern = TestPattern::new(SIZE, f64::from(FPS), 'B')?;
         let stop = stop.clone();
         // It ends with the sender, at the other end of the pipe.

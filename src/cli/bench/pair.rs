@@ -95,3 +95,10 @@ impl Pair {
 pub(super) fn figure(status: &Value, pointer: &str) -> f64 {
     status.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0)
 }
+
+/// A share (`p50`, `p95`, `p99`) of the age of the pictures shown in a call, in ms: by the stamps of
+/// the test pattern, which need no estimate of the other's clock. Infinite where none was counted.
+pub(super) fn picture_age(status: &Value, share: &str) -> f64 {
+    let of = |key: &str| figure(status, &format!("/call/figures/video/stamp_age_ms/{key}"));
+    if of("count") > 0.0 { of(share) } else { f64::INFINITY }
+}

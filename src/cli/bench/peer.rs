@@ -5,7 +5,8 @@
 //!  (this process)       └────────── measured ──────────┘          (this process)
 //! ```
 //! The pictures are ours, stamp and all, so that their age is measured like our own. Drawing them
-//! is not on the peer's bill; carrying them through two pipes is. Between sender and receiver is
+//! is not on the peer's bill; carrying them through two pipes is, and both have room for a picture
+//! or two, so that nobody waits for the other in the middle of one. Between sender and receiver is
 //! nothing, or a string of OpenSSH's clients and a server ([`super::string`]).
 
 use std::io::{Read, Write};
@@ -115,6 +116,7 @@ impl Peer {
         send.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut sender = Part::start(send, &folder.join("sender.log"))?;
         let into = sender.pipes().0.context("a pipe to the sender")?;
+        lab::widen(&into);
         let ages = Arc::new(Mutex::new(Ages::new()));
         let (stopper, stop) = stop_pair();
         let pattern = TestPattern::new(SIZE, f64::from(FPS), 'A')?;
@@ -129,6 +131,7 @@ impl Peer {
         receive.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut receiver = Part::start(receive, &folder.join("receiver.log"))?;
         let out = receiver.pipes().1.context("a pipe from the receiver")?;
+        lab::widen(&out);
         let pids = [sender.pid(), receiver.pid()];
         let clients = string.as_ref().map(SshString::pids).unwrap_or_default();
         let clients = if string.is_some() { &clients[..] } else { &[] };

@@ -19,7 +19,10 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these values; none when there are none.
+    /// What there is to say of runs that gave nothing. In the JSON its figures are null.
+    const NOTHING: Spread = Spread { median: f64::NAN, min: f64::NAN, max: f64::NAN, n: 0 };
+
+    /// Of those of these values that are finite; none when there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
@@ -51,12 +54,15 @@ pub struct Row {
     pub target: Option<f64>,
     /// Whether that is the least that is wanted; else it is the most.
     pub at_least: bool,
-    /// Whether our median is within the target.
+    /// Our runs that failed, or that gave nothing to count: values that are not finite.
+    pub left_out: usize,
+    /// Whether our median is within the target, and no run was left out.
     pub ok: Option<bool>,
 }
 
 impl Row {
-    /// A row of ours alone; none when nothing was measured. The target is the most that is wanted.
+    /// A row of ours alone; none when nothing was to be measured. The target is the most that is wanted.
+    /// A run that gave nothing is a value that is not finite: no target is met with it.
     pub fn ours(
         scenario: &'static str,
         metric: impl Into<Cow<'static, str>>,
@@ -64,11 +70,26 @@ impl Row {
         values: &[f64],
         target: Option<f64>,
     ) -> Option<Self> {
-        let ours = Spread::of(values)?;
-        let ok = target.map(|target| ours.median <= target);
-        let (metric, at_least) = (metric.into(), false);
-        let (peer, theirs, ratio) = (None, None, None);
-        Some(Self { scenario, metric, unit, ours, peer, theirs, ratio, target, at_least, ok })
+        let nothing = (!values.is_empty()).then_some(Spread::NOTHING);
+        let ours = Spread::of(values).or(nothing)?;
+        let left_out = left_out(values);
+        let ok = target.map(|target| left_out == 0 && ours.median <= target);
+        let metric = metric.into();
+        let (peer, theirs, ratio, at_least) = (None, None, None, false);
+        let row = Self {
+            scenario,
+            metric,
+            unit,
+            ours,
+            peer,
+            theirs,
+            ratio,
+            target,
+            at_least,
+            left_out,
+            ok,
+        };
+        Some(row)
     }
 
     /// The same for what should be large: the target is the least that is wanted.
@@ -80,12 +101,12 @@ impl Row {
         target: f64,
     ) -> Option<Self> {
         let row = Self::ours(scenario, metric, unit, values, Some(target))?;
-        let ok = Some(row.ours.median >= target);
+        let ok = Some(row.left_out == 0 && row.ours.median >= target);
         Some(Self { at_least: true, ok, ..row })
     }
 
     /// How many times more of something `peer` needed than we did, at least `target` times; none when
-    /// one of both was not measured. Runs come in pairs, which give the spread; the middle value is
+    /// one of both was not measured. Only runs that both have are pairs. Runs come in pairs, which give the spread; the middle value is
     /// the ratio of both medians.
     pub fn times(
         scenario: &'static str,
@@ -99,9 +120,11 @@ impl Row {
         let pairs: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| theirs / ours).collect();
         let metric = format!("{metric}: theirs over ours");
         let row = Self::at_least(scenario, metric, "times", &pairs, target)?;
+        // A peer's run that failed is not ours.
+        let left_out = left_out(ours);
         let ours = Spread { median, ..row.ours };
-        let ok = Some(median >= target);
-        Some(Self { ours, peer: Some(peer), ratio: Some(median), ok, ..row })
+        let ok = Some(left_out == 0 && median >= target);
+        Some(Self { ours, peer: Some(peer), ratio: Some(median), left_out, ok, ..row })
     }
 
     /// The same with what `peer` needed for it in the same run; unchanged when nothing was measured
@@ -173,7 +196,11 @@ impl Bench {
         let number = |value: Option<f64>| value.map_or("–".to_owned(), short);
         for row in &self.rows {
             let Spread { median, min, max, n } = row.ours;
-            let spread = format!("({}–{}, {n})", short(min), short(max));
+            let left_out = match row.left_out {
+                0 => String::new(),
+                runs => format!(", {runs} left out"),
+            };
+            let spread = format!("({}–{}, {n}{left_out})", short(min), short(max));
             let theirs = row.theirs.map_or("–".to_owned(), |Spread { median, min, max, n }| {
                 format!("{} ({}–{}, {n})", short(median), short(min), short(max))
             });
@@ -197,8 +224,16 @@ impl Bench {
     }
 }
 
-/// Two digits behind the point; none where there are many before it.
+/// Values that stand for runs that gave nothing.
+fn left_out(values: &[f64]) -> usize {
+    values.iter().filter(|value| !value.is_finite()).count()
+}
+
+/// Two digits behind the point; none where there are many before it; a dash for nothing.
 fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
     if value.abs() < 10_000.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
@@ -229,6 +264,23 @@ mod tests {
         assert_eq!(row.ok, Some(false));
         let bench = Bench { host: Host::this(), rows: vec![row] };
         assert!(bench.markdown().contains("| video | age p50 | 2.00 ms (1.00–3.00, 3) |"));
+    }
+
+    #[test]
+    fn a_run_that_gave_nothing_is_told_and_meets_no_target() {
+        let row = Row::ours("thin", "age", "ms", &[1.0, f64::NAN, 3.0], Some(9.0)).unwrap();
+        assert_eq!((row.ours.n, row.left_out, row.ok), (2, 1, Some(false)));
+        let none = Row::at_least("thin", "rate", "", &[f64::INFINITY], 1.0).unwrap();
+        assert_eq!((none.ours.n, none.left_out, none.ok), (0, 1, Some(false)));
+        let theirs =
+            Row::times("thin", "CPU", &[1.0, 2.0], "other", &[f64::NAN, 8.0], 4.0).unwrap();
+        assert_eq!((theirs.left_out, theirs.ok), (0, Some(true)));
+        let bench = Bench { host: Host::this(), rows: vec![row, none] };
+        let table = bench.markdown();
+        assert!(table.contains("| 2.00 ms (1.00–3.00, 2, 1 left out) |"), "{table}");
+        assert!(table.contains("| –  (–––, 0, 1 left out) |"), "{table}");
+        assert!(serde_json::to_string(&bench).unwrap().contains("\"median\":null"));
+        assert_eq!(Row::ours("thin", "age", "ms", &[], None), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use super::lab::{self, Lab, Mark, Part, quiet};
-use super::pair::{Pair, figure};
+use super::pair::{Pair, figure, picture_age};
 use super::peer::Peer;
 use super::rows::Row;
 use super::string::Login;
@@ -50,6 +50,14 @@ pub(super) struct Seen {
     pub(super) p99: f64,
     /// MB of the sender and of the receiver.
     pub(super) rss: [f64; 2],
+}
+
+impl Seen {
+    /// Of a run that failed.
+    const NOTHING: Seen = {
+        let nan = f64::NAN;
+        Seen { cpu: nan, ssh: nan, frames: nan, p50: nan, p99: nan, rss: [nan; 2] }
+    };
 }
 
 /// A column of the runs: what it is called, its unit, and how it is taken.
@@ -118,10 +126,11 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
             (&mut tied, through_sshd, &ssh_peers),
         ] {
             lab.say(line.scenario, run);
-            line.ours.extend(lab.or_left_out(ours(lab))?);
+            line.ours.push(lab.or_left_out(ours(lab))?.unwrap_or(Seen::NOTHING));
             for ((peer, login, name), (_, seen)) in peers.iter().zip(&mut line.theirs) {
                 lab.say(&format!("video, {name}"), run);
-                seen.extend(lab.or_left_out(peer.measure(lab, *login))?);
+                let measured = lab.or_left_out(peer.measure(lab, *login))?;
+                seen.push(measured.unwrap_or(Seen::NOTHING));
             }
         }
     }
@@ -179,9 +188,8 @@ pub(super) fn alone(lab: &Lab, size: Size, fps: u32) -> anyhow::Result<Seen> {
     let stats = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
     let last = stats.lines().last().context("the statistics are empty")?;
     let stats: Value = serde_json::from_str(last).context("the statistics' last line")?;
-    let shown = figure(&stats, "/shown") / figure(&stats, "/duration_s");
-    // The duration holds the start, too: a little less than all of them is all of them.
-    let rate = if shown < 0.95 * f64::from(fps) { shown } else { f64::from(fps) };
+    // Those of the measured time, which is all but two seconds of this one; the start is in neither.
+    let rate = (figure(&stats, "/shown") - 1.0) / figure(&stats, "/showing_s").max(1.0);
     if rate < 0.5 * f64::from(fps) {
         let log = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         let logs = [log("camera.log"), log("viewer.log"), log("Stats-Video-Camera")].concat();
@@ -205,13 +213,13 @@ fn through_sshd(lab: &Lab) -> anyhow::Result<Seen> {
     lab.wait(MEASURED)?;
     let after = Mark::of(&pids)?;
     let status = pair.bert.status()?;
-    let age = |key: &str| figure(&status, &format!("/call/figures/video/age_ms/{key}"));
     let frames = shown(&status) - first;
     if frames < 150.0 {
         bail!("only {frames} pictures came through");
     }
     let rss = [lab::rss_mb(pids[0])?, lab::rss_mb(pids[1])?];
     pair.stop()?;
+    let (p50, p99) = (picture_age(&status, "p50"), picture_age(&status, "p99"));
     let cpu = before.until(&after).1;
-    Ok(Seen { cpu, ssh: 0.0, frames, p50: age("p50"), p99: age("p99"), rss })
+    Ok(Seen { cpu, ssh: 0.0, frames, p50, p99, rss })
 }

@@ -23,10 +23,8 @@ use crate::wire::control::Request;
 
 /// Seconds, in which seven bursts are heard each way.
 const BURSTS: u64 = 8;
-/// Seconds of steady sound: what is promised is a minute without a gap.
+/// Seconds of steady sound, of ours and of the peers': what is promised is a minute without a gap.
 const STEADY: u64 = 60;
-/// The same of a peer.
-const STEADY_PEER: u64 = 20;
 /// Until a peer has started and its sound flows.
 const WARM: Duration = Duration::from_secs(3);
 
@@ -47,6 +45,18 @@ struct Heard {
     cpu: Vec<f64>,
 }
 
+impl Heard {
+    /// Take note of a run that failed.
+    fn unless_left_out(&mut self, run: Option<()>) {
+        if run.is_none() {
+            let Heard { delays, longest, holes, gaps, cpu } = self;
+            for column in [delays, longest, holes, gaps, cpu] {
+                column.push(f64::NAN);
+            }
+        }
+    }
+}
+
 /// Measure.
 pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     if !lab::installed("pulseaudio") {
@@ -60,10 +70,12 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     for run in 0..lab.runs {
         for ((name, frame_ms, _), heard) in FORMATS.into_iter().zip(&mut heard) {
             lab.say(name, run);
-            lab.or_left_out(in_a_call(lab, frame_ms, heard))?;
+            let done = lab.or_left_out(in_a_call(lab, frame_ms, heard))?;
+            heard.unless_left_out(done);
         }
         lab.say(ALONE, run);
-        lab.or_left_out(without_pictures(lab, &mut alone))?;
+        let done = lab.or_left_out(without_pictures(lab, &mut alone))?;
+        alone.unless_left_out(done);
         for (peer, heard) in &mut theirs {
             lab.say(&format!("voice, {}", peer.name()), run);
             lab.or_left_out(of_peer(lab, *peer, heard))?;
@@ -132,7 +144,7 @@ fn without_pictures(lab: &Lab, heard: &mut Heard) -> anyhow::Result<()> {
     let talking = |status: &Value| status["call"]["state"] == "established";
     pair.anna.wait_for("the call", lab::LIMIT, talking)?;
     pair.settle(lab)?;
-    compare(lab, &[pair.anna.pid(), pair.bert.pid()], &env, STEADY, heard)?;
+    compare(lab, &[pair.anna.pid(), pair.bert.pid()], &env, heard)?;
     pair.stop()
 }
 
@@ -141,7 +153,7 @@ fn of_peer(lab: &Lab, peer: Peer, heard: &mut Heard) -> anyhow::Result<()> {
     let env: Vec<(&str, String)> = pulse.env().into();
     let running = peer.start(lab, &env)?;
     lab.wait(WARM)?;
-    compare(lab, &running.pids(), &env, STEADY_PEER, heard)
+    compare(lab, &running.pids(), &env, heard)
 }
 
 /// Bursts for the delay and the processor time, then a tone for holes.
@@ -149,7 +161,6 @@ fn compare(
     lab: &Lab,
     pids: &[u32],
     env: &[(&str, String)],
-    steady: u64,
     heard: &mut Heard,
 ) -> anyhow::Result<()> {
     let mouths = ears(&["--feed", "bursts"], env)?;
@@ -161,10 +172,10 @@ fn compare(
     drop(mouths);
     let _mouths = ears(&["--feed", "tone"], env)?;
     lab.wait(Duration::from_secs(1))?;
-    let measured = ears(&["--record", &steady.to_string(), "--holes"], env)?.measured()?;
+    let measured = ears(&["--record", &STEADY.to_string(), "--holes"], env)?.measured()?;
     for way in ["a_to_b", "b_to_a"] {
         let holes = measured[way].as_f64().with_context(|| format!("no tone was heard {way}"))?;
-        heard.holes.push(holes * 60.0 / steady as f64);
+        heard.holes.push(holes);
     }
     Ok(())
 }
