@@ -201,11 +201,19 @@ impl Core {
         if matches!(event, Event::Touched(_)) {
             self.power.touched(now);
         }
+        let rang = self.rings();
         let mut effects = self.decide(event, now);
         self.power.follow_call(self.partner().is_some(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
+        if self.settings.auto_answer && self.rings() && !rang {
+            effects.push(Effect::Answer);
+        }
         effects
+    }
+
+    fn rings(&self) -> bool {
+        matches!(self.machine.state(), State::Incoming { .. })
     }
 
     fn follow_line(&mut self, effects: &mut Vec<Effect>, now: Time) {
@@ -239,6 +247,7 @@ impl Core {
         match event {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
+            Event::Answer => self.step(call::Event::Answer, now),
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
@@ -428,9 +437,6 @@ impl Core {
             self.pictures.link_renewed(now);
             let hide = Signal::Hide { picture: self.hidden, sound: self.hidden };
             effects.push(Effect::Send(peer, hide));
-        }
-        if self.settings.auto_answer && matches!(self.machine.state(), State::Incoming { .. }) {
-            effects.extend(self.step(call::Event::Answer, now));
         }
         effects
     }

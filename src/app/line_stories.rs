@@ -6,7 +6,7 @@ use super::budget::{Budget, Tally};
 use super::core::{Core, Effect, Event, Prompt};
 use super::facts::News;
 use super::pictures::Report;
-use super::stories::{ANNA, answered, at, in_call, kiosk_with, page, said};
+use super::stories::{ANNA, answered, at, in_call, kiosk_that, kiosk_with, page, said};
 use super::words;
 use crate::clock::Time;
 use crate::quality::Quality;
@@ -297,4 +297,35 @@ fn what_a_call_cost_is_kept_once_a_minute_and_at_its_end() {
     let [Effect::KeepUsage(usage)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(usage.of(november()).bytes, 5000);
     assert_eq!(usage.of(november()).metered_seconds, 128);
+}
+
+#[test]
+fn who_was_killed_and_calls_again_is_answered_when_the_old_calls_account_is_closed() {
+    let mut core = kiosk_that(true, Budget::new(Usage::default(), 0, november()));
+    assert_eq!(
+        said(&mut core, ANNA, Signal::Invite { call: 7 }, at(1)).last(),
+        Some(&Effect::Answer)
+    );
+    assert!(core.handle(Event::Answer, at(1)).contains(&Effect::StartMedia(ANNA)));
+    news(&mut core, Quality::Stills, at(10));
+    core.handle(Event::Spent(Tally { bytes: 900, picture_bytes: 0 }), at(10));
+    core.handle(Event::PeerDown(ANNA, None), at(11));
+    core.handle(Event::PeerUp(ANNA), at(14));
+
+    let effects = said(&mut core, ANNA, Signal::Invite { call: 8 }, at(15));
+    let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted);
+    let stopped = place(|effect| *effect == Effect::StopMedia).unwrap();
+    let recorded = place(|effect| matches!(effect, Effect::Record(_))).unwrap();
+    assert!(stopped < recorded && recorded < effects.len() - 1, "{effects:?}");
+    assert_eq!(effects.last(), Some(&Effect::Answer));
+    assert!(!effects.contains(&Effect::StartMedia(ANNA)), "{effects:?}");
+    // What the loop asks for while it carries that out is all of the old call.
+    core.handle(Event::Spent(Tally { bytes: 1000, picture_bytes: 0 }), at(15));
+    assert_eq!(core.budget().spent().bytes, 1000);
+    assert_eq!(core.pictures().worst(), Quality::Stills);
+
+    assert!(core.handle(Event::Answer, at(15)).contains(&Effect::StartMedia(ANNA)));
+    core.handle(Event::Spent(Tally { bytes: 50, picture_bytes: 0 }), at(16));
+    assert_eq!(core.budget().spent().bytes, 1050);
+    assert_eq!(core.pictures().worst(), Quality::Full);
 }

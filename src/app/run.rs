@@ -276,12 +276,12 @@ impl Loop {
         let calendar = month.map(|month| self.core.handle(Event::Month(month), now));
         let mut effects = calendar.unwrap_or_default();
         effects.extend(self.core.handle(event, now));
+        let talks = matches!(self.core.call(), State::Established { .. });
+        self.reconnects += u64::from(was_lost && talks);
         let mut going = true;
         for effect in effects {
             going &= self.carry_out(effect, now);
         }
-        let is_lost = matches!(self.core.call(), State::Reconnecting { .. });
-        self.reconnects += u64::from(was_lost && !is_lost && self.media.is_some());
         going
     }
 
@@ -337,6 +337,7 @@ impl Loop {
             }
             Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
+            Effect::Answer => return self.feed(Event::Answer, now),
             Effect::Quit => return false,
         }
         true

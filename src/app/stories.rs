@@ -34,10 +34,14 @@ pub(super) fn kiosk() -> Core {
 }
 
 pub(super) fn kiosk_with(budget: Budget) -> Core {
+    kiosk_that(false, budget)
+}
+
+pub(super) fn kiosk_that(auto_answer: bool, budget: Budget) -> Core {
     let settings = Settings {
         us: US,
         ring: Duration::from_secs(40),
-        auto_answer: false,
+        auto_answer,
         helper: "Eva".to_owned(),
         volume: 7,
         has_way: true,
