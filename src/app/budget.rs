@@ -83,6 +83,10 @@ impl Budget {
     /// Another one has begun.
     pub fn set_month(&mut self, month: Month) {
         self.month = month;
+        if let Some(call) = &mut self.call {
+            // What was said is of the month before.
+            call.said = None;
+        }
     }
 
     /// What this month has cost so far.
@@ -278,6 +282,22 @@ mod tests {
         assert_eq!(starts, ["10 minutes", "5 minutes", "1 minute"]);
         assert_eq!(budget.allowed(), Quality::VoiceOnly);
         assert_eq!(budget.words(at(13 * 60 * 1000)), None);
+    }
+
+    #[test]
+    fn a_month_that_begins_in_a_call_takes_the_words_back_and_says_its_own() {
+        let mut budget = Budget::new(Usage::default(), 2, month(11));
+        budget.set_metered(true);
+        budget.begin(at(0));
+        let mut tally = Tally::default();
+        let end = talk(&mut budget, &mut tally, true, 0, 62);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("1 minute with"));
+        budget.set_month(month(12));
+        assert_eq!(budget.words(at(end * 1000)), None);
+        let end = talk(&mut budget, &mut tally, true, end, 2);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("2 minutes with"));
+        let end = talk(&mut budget, &mut tally, true, end, 62);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("1 minute with"));
     }
 
     #[test]
