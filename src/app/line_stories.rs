@@ -264,11 +264,18 @@ fn the_months_minutes_are_counted_down_in_words_and_then_voice_goes_on_alone() {
     assert!((420..425).contains(&paused), "after {paused} s");
     let (instead, notice, line) = reads(&core, at(paused));
     assert_eq!((instead.as_deref(), notice, line), (Some(words::TOO_DEAR), None, Line::VoiceOnly));
-    // A new month, in the same call.
+    // Nothing is sent, and the workers at both ends say so.
+    anna_reports(&mut core, Quality::VoiceOnly, Quality::Full, at(paused + 1));
+    news(&mut core, Quality::VoiceOnly, at(paused + 1));
+    assert_eq!(reads(&core, at(paused + 1)).0.as_deref(), Some(words::TOO_DEAR));
+    // A new month, in the same call: the line was never too slow.
     let month = Month::new(2026, 12).unwrap();
-    let effects = core.handle(Event::Month(month), at(paused + 1));
+    let effects = core.handle(Event::Month(month), at(paused + 5));
     assert!(effects.contains(&Effect::Allow(Quality::Smaller)), "{effects:?}");
-    assert_eq!(reads(&core, at(paused + 2)).0.as_deref(), None);
+    assert!(effects.contains(&report(Quality::Full, Quality::Smaller)), "{effects:?}");
+    assert_eq!(reads(&core, at(paused + 5)), (Some(words::BACK.to_owned()), None, Line::Good));
+    news(&mut core, Quality::Smaller, at(paused + 6));
+    assert_eq!(reads(&core, at(paused + 6)), (None, None, Line::Good));
 }
 
 #[test]

@@ -109,7 +109,10 @@ impl Pictures {
         let allowed = self.allowed(takes);
         let before = std::mem::replace(&mut self.allowed, allowed);
         if before == Quality::VoiceOnly && allowed < before {
-            self.theirs_since = now;
+            // Nothing was sent for what it costs: what was said of either end speaks of that, not
+            // of the line.
+            (self.ours_since, self.theirs_since) = (now, now);
+            self.theirs = self.theirs.min(allowed);
         }
         (allowed != before).then_some(allowed)
     }
