@@ -287,23 +287,23 @@ fn a_call_without_minutes_starts_with_voice_and_words() {
 }
 
 #[test]
-fn what_a_call_cost_is_kept_once_a_minute_and_at_its_end() {
+fn what_a_call_cost_is_kept_every_ten_minutes_and_at_its_end() {
     let mut core = metered(0, 0);
     let mut kept = Vec::new();
-    for second in 3..130 {
+    for second in 3..1300 {
         for effect in spend(&mut core, second) {
             if let Effect::KeepUsage(usage) = effect {
                 kept.push((second, usage.of(november()).bytes));
             }
         }
     }
-    assert_eq!(kept, [(62, 62 * 9), (122, 122 * 9)]);
-    assert!(core.handle(Event::Touched(Command::HangUp), at(130)).contains(&Effect::StopMedia));
-    let last = Tally { bytes: 5000, picture_bytes: 500 };
-    let effects = core.handle(Event::Spent(last), at(130));
+    assert_eq!(kept, [(602, 602 * 9), (1202, 1202 * 9)]);
+    assert!(core.handle(Event::Touched(Command::HangUp), at(1300)).contains(&Effect::StopMedia));
+    let last = Tally { bytes: 20_000, picture_bytes: 2000 };
+    let effects = core.handle(Event::Spent(last), at(1300));
     let [Effect::KeepUsage(usage)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(usage.of(november()).bytes, 5000);
-    assert_eq!(usage.of(november()).metered_seconds, 128);
+    assert_eq!(usage.of(november()).bytes, 20_000);
+    assert_eq!(usage.of(november()).metered_seconds, 1298);
 }
 
 #[test]
