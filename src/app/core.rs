@@ -31,6 +31,9 @@ pub const VOLUME_MOST: u8 = 10;
 pub const FROZEN: Duration = Duration::from_secs(3);
 /// The same where a picture comes every two seconds: two of them are missing, and time to travel.
 pub const FROZEN_STILL: Duration = Duration::from_secs(5);
+/// Who has sent no voice for so long is not heard: with nobody speaking a packet comes every 400 ms,
+/// and what the workers say of it is up to a second old.
+pub const UNHEARD: Duration = Duration::from_secs(2);
 /// The own picture is shown this long at the start of a call.
 pub const SELF_VIEW: Duration = Duration::from_secs(5);
 

@@ -26,7 +26,14 @@ fn reads(core: &Core, now: Time) -> (Option<String>, Option<String>, Line) {
 
 /// The workers' second: a picture of theirs was just shown, ours are so good.
 fn news(core: &mut Core, quality: Quality, now: Time) -> Vec<Effect> {
-    core.handle(Event::News(News { picture: Some(now), quality, ..News::default() }), now)
+    let (picture, voice) = (Some(now), Some(now));
+    core.handle(Event::News(News { picture, voice, quality, ..News::default() }), now)
+}
+
+/// Their voice comes; nothing else has changed.
+fn heard(core: &mut Core, now: Time) {
+    let news = News { voice: Some(now), ..core.news().clone() };
+    core.handle(Event::News(news), now);
 }
 
 fn report(quality: Quality, takes: Quality) -> Effect {
@@ -91,8 +98,24 @@ fn a_still_every_two_seconds_is_not_frozen_and_a_missing_one_is() {
     anna_reports(&mut core, Quality::Stills, Quality::Full, at(10));
     news(&mut core, Quality::Full, at(10));
     assert_eq!(reads(&core, at(14)), (None, None, Line::Stills));
+    heard(&mut core, at(14));
     let (instead, _, line) = reads(&core, at(15));
     assert_eq!((instead, line), (Some(words::frozen("Anna")), Line::VoiceOnly));
+}
+
+#[test]
+fn nobody_is_told_to_talk_where_nothing_is_heard_either() {
+    let mut core = in_call();
+    news(&mut core, Quality::Full, at(10));
+    heard(&mut core, at(11));
+    assert_eq!(reads(&core, at(12)), (None, None, Line::Good));
+    let gone = (Some(words::LINE_GONE.to_owned()), None, Line::Reconnecting);
+    assert_eq!(reads(&core, at(13)), gone);
+    // Ours do not get through either: nobody hears that they can hear us.
+    core.handle(Event::News(News { quality: Quality::VoiceOnly, ..core.news().clone() }), at(14));
+    assert_eq!(reads(&core, at(14)), gone);
+    heard(&mut core, at(15));
+    assert_eq!(reads(&core, at(15)).0, Some(words::frozen("Anna")));
 }
 
 #[test]
@@ -155,6 +178,7 @@ fn a_line_that_is_back_without_a_picture_says_so_after_a_while() {
     core.handle(Event::PeerUp(ANNA), at(20));
     said(&mut core, ANNA, Signal::Resume { call: 7 }, at(20));
     assert_eq!(reads(&core, at(22)).0, Some(words::awaited("Anna")));
+    heard(&mut core, at(22));
     assert_eq!(reads(&core, at(23)).0, Some(words::frozen("Anna")));
 }
 

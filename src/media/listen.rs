@@ -50,6 +50,8 @@ pub struct ListenStats {
     pub volume: Arc<AtomicU8>,
     /// Packets taken in.
     pub packets: AtomicU64,
+    /// When the last one came, in µs of our clock; 0 before the first.
+    arrived_us: AtomicU64,
     /// Bytes in them.
     pub bytes: AtomicU64,
     /// Slots of 20 ms without sound while the peer was sending.
@@ -117,6 +119,7 @@ impl Default for ListenStats {
         Self {
             volume: Arc::new(AtomicU8::new(10)),
             packets: AtomicU64::default(),
+            arrived_us: AtomicU64::default(),
             bytes: AtomicU64::default(),
             gaps: AtomicU64::default(),
             late: AtomicU64::default(),
@@ -138,6 +141,12 @@ impl ListenStats {
     /// Nothing yet, as loud as `volume` says from time to time.
     pub fn as_loud_as(volume: Arc<AtomicU8>) -> Self {
         Self { volume, ..Self::default() }
+    }
+
+    /// When the last packet came.
+    pub fn arrived(&self) -> Option<Time> {
+        let micros = self.arrived_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Time::from_micros(micros))
     }
 
     /// Begin to collect delays anew.
@@ -304,6 +313,7 @@ impl Listen {
 
     fn push(&mut self, packet: Packet) {
         let now = clock::now();
+        self.stats.arrived_us.store(now.micros(), Ordering::Relaxed);
         self.stats.bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
         self.stats.delays().record(now.since(packet.captured), |delays| &mut delays.arrival);
         self.playout.push(packet, now);
