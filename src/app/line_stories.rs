@@ -269,6 +269,23 @@ fn what_they_may_not_pay_for_is_not_sent_to_them() {
 }
 
 #[test]
+fn who_changes_its_mind_all_the_time_has_our_camera_set_anew_once_a_second() {
+    let mut core = in_call();
+    let mut better = 0;
+    for tenth in 100..200 {
+        let takes = if tenth % 2 == 0 { Quality::Slower } else { Quality::Full };
+        let effects = anna_reports(&mut core, Quality::Full, takes, ms(tenth * 100));
+        better += effects.iter().filter(|effect| **effect == Effect::Allow(Quality::Full)).count();
+    }
+    assert!((9..=11).contains(&better), "{better} times in ten seconds");
+    // The last word counts, if nothing more is said.
+    anna_reports(&mut core, Quality::Full, Quality::Slower, at(20));
+    anna_reports(&mut core, Quality::Full, Quality::Full, at(20));
+    news(&mut core, Quality::Full, at(21));
+    assert_eq!(core.allowed(), Quality::Full);
+}
+
+#[test]
 fn the_months_minutes_are_counted_down_in_words_and_then_voice_goes_on_alone() {
     let mut core = metered(8, 1);
     spend(&mut core, 3);
