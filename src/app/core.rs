@@ -454,6 +454,7 @@ impl Core {
                 self.pictures = Pictures::new(now);
                 self.news = News::default();
                 self.budget.begin(now);
+                self.outage = Outage::default();
                 Effect::StartMedia(peer)
             }
             call::Effect::StopMedia => {

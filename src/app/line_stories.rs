@@ -172,6 +172,19 @@ fn a_lost_line_is_covered_said_aloud_once_and_asks_for_patience_after_ten_second
 }
 
 #[test]
+fn the_next_call_says_aloud_at_once_what_this_one_has_just_said() {
+    let mut core = in_call();
+    core.handle(Event::PeerDown(ANNA, None), at(10));
+    assert_eq!(core.handle(Event::Tick, ms(11_500)), [Effect::Say(Prompt::LineGone)]);
+    core.handle(Event::Touched(Command::HangUp), at(12));
+    core.handle(Event::PeerUp(ANNA), at(13));
+    said(&mut core, ANNA, Signal::Invite { call: 8 }, at(13));
+    core.handle(Event::Touched(Command::Answer), at(13));
+    core.handle(Event::PeerDown(ANNA, None), at(14));
+    assert_eq!(core.handle(Event::Tick, ms(15_500)), [Effect::Say(Prompt::LineGone)]);
+}
+
+#[test]
 fn a_line_that_is_back_without_a_picture_says_so_after_a_while() {
     let mut core = in_call();
     core.handle(Event::PeerDown(ANNA, None), at(10));
