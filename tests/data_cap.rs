@@ -21,8 +21,17 @@ fn this_month() -> Month {
 }
 
 fn talks_and_reads_why(status: &Value) -> bool {
-    let heard = status["call"]["figures"]["audio"]["packets"].as_u64().unwrap_or(0);
-    heard > 10 && status["call"]["no_picture"] == words::TOO_DEAR
+    heard(status) > 10 && status["call"]["no_picture"] == words::TOO_DEAR
+}
+
+fn heard(status: &Value) -> u64 {
+    status["call"]["figures"]["audio"]["packets"].as_u64().unwrap_or(0)
+}
+
+/// Pictures sent, bytes of pictures received.
+fn pictures(status: &Value) -> [u64; 2] {
+    let video = &status["call"]["figures"]["video"];
+    ["sent", "bytes_received"].map(|figure| video[figure].as_u64().unwrap())
 }
 
 #[test]
@@ -49,6 +58,19 @@ fn who_has_no_minutes_left_talks_without_pictures_and_both_read_why() {
     bert.ask(&Request::Answer).unwrap();
     anna.wait_for("voice and the reason", LIMIT, talks_and_reads_why).unwrap();
     bert.wait_for("voice and the reason", LIMIT, talks_and_reads_why).unwrap();
+    // What was on its way when the word came is past when voice has gone on for a while ...
+    for kiosk in [&mut anna, &mut bert] {
+        let past = heard(&kiosk.status().unwrap()) + 25;
+        kiosk.wait_for("voice without pictures", LIMIT, |status| heard(status) > past).unwrap();
+    }
+    // ... and from there on there is voice and not one picture, either way.
+    for kiosk in [&mut anna, &mut bert] {
+        kiosk.ask(&Request::Mark).unwrap();
+    }
+    for kiosk in [&mut anna, &mut bert] {
+        let status = kiosk.wait_for("much voice", LIMIT, |status| heard(status) > 100).unwrap();
+        assert_eq!(pictures(&status), [0, 0], "{status}");
+    }
     let spent = |status: &Value| status["data"]["metered_seconds"].as_u64() > Some(1);
     bert.wait_for("seconds that cost", LIMIT, spent).unwrap();
     let data = bert.status().unwrap()["data"].clone();

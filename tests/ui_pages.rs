@@ -415,7 +415,7 @@ fn the_strip_says_who_how_long_and_how_the_line_is() {
     for (new, word) in [
         (Line::Good, "Good"),
         (Line::Slow, "Slow, picture smaller"),
-        (Line::Stills, "Slow, still pictures"),
+        (Line::Stills, "Slow, single pictures"),
         (Line::VoiceOnly, "Voice only"),
         (Line::Reconnecting, "Reconnecting"),
     ] {

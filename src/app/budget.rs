@@ -22,8 +22,8 @@ const SAID_AT: [u64; 3] = [10, 5, 1];
 const SAID_FOR: Duration = Duration::from_secs(20);
 /// A picture makes the seconds after it seconds with pictures: stills come slowly.
 const STILL_GOES: Duration = Duration::from_secs(3);
-/// The file is written this often in a call.
-const KEPT_EVERY: Duration = Duration::from_secs(60);
+/// The file is written this often in a call: a power cut loses no more, and a card lives long.
+const KEPT_EVERY: Duration = Duration::from_secs(600);
 
 /// What went through in a call so far, both ways.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +83,10 @@ impl Budget {
     /// Another one has begun.
     pub fn set_month(&mut self, month: Month) {
         self.month = month;
+        if let Some(call) = &mut self.call {
+            // What was said is of the month before.
+            call.said = None;
+        }
     }
 
     /// What this month has cost so far.
@@ -249,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_kept_once_a_minute() {
+    fn it_is_kept_every_ten_minutes() {
         let mut budget = Budget::new(Usage::default(), 0, month(11));
         budget.begin(at(0));
         let tally = Tally { bytes: 1, picture_bytes: 0 };
-        let kept = (1..=300_u64).filter(|second| budget.count(tally, at(second * 1000))).count();
+        let kept = (1..=3000_u64).filter(|second| budget.count(tally, at(second * 1000))).count();
         assert_eq!(kept, 5);
         budget.end();
-        assert!(!budget.count(tally, at(900_000)));
+        assert!(!budget.count(tally, at(9_000_000)));
     }
 
     #[test]
@@ -278,6 +282,22 @@ mod tests {
         assert_eq!(starts, ["10 minutes", "5 minutes", "1 minute"]);
         assert_eq!(budget.allowed(), Quality::VoiceOnly);
         assert_eq!(budget.words(at(13 * 60 * 1000)), None);
+    }
+
+    #[test]
+    fn a_month_that_begins_in_a_call_takes_the_words_back_and_says_its_own() {
+        let mut budget = Budget::new(Usage::default(), 2, month(11));
+        budget.set_metered(true);
+        budget.begin(at(0));
+        let mut tally = Tally::default();
+        let end = talk(&mut budget, &mut tally, true, 0, 62);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("1 minute with"));
+        budget.set_month(month(12));
+        assert_eq!(budget.words(at(end * 1000)), None);
+        let end = talk(&mut budget, &mut tally, true, end, 2);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("2 minutes with"));
+        let end = talk(&mut budget, &mut tally, true, end, 62);
+        assert!(budget.words(at(end * 1000)).unwrap().starts_with("1 minute with"));
     }
 
     #[test]

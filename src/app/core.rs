@@ -31,6 +31,9 @@ pub const VOLUME_MOST: u8 = 10;
 pub const FROZEN: Duration = Duration::from_secs(3);
 /// The same where a picture comes every two seconds: two of them are missing, and time to travel.
 pub const FROZEN_STILL: Duration = Duration::from_secs(5);
+/// Who has sent no voice for so long is not heard: with nobody speaking a packet comes every 400 ms,
+/// and what the workers say of it is up to a second old.
+pub const UNHEARD: Duration = Duration::from_secs(2);
 /// The own picture is shown this long at the start of a call.
 pub const SELF_VIEW: Duration = Duration::from_secs(5);
 
@@ -201,11 +204,19 @@ impl Core {
         if matches!(event, Event::Touched(_)) {
             self.power.touched(now);
         }
+        let rang = self.rings();
         let mut effects = self.decide(event, now);
         self.power.follow_call(self.partner().is_some(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
+        if self.settings.auto_answer && self.rings() && !rang {
+            effects.push(Effect::Answer);
+        }
         effects
+    }
+
+    fn rings(&self) -> bool {
+        matches!(self.machine.state(), State::Incoming { .. })
     }
 
     fn follow_line(&mut self, effects: &mut Vec<Effect>, now: Time) {
@@ -239,6 +250,7 @@ impl Core {
         match event {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
+            Event::Answer => self.step(call::Event::Answer, now),
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
@@ -429,9 +441,6 @@ impl Core {
             let hide = Signal::Hide { picture: self.hidden, sound: self.hidden };
             effects.push(Effect::Send(peer, hide));
         }
-        if self.settings.auto_answer && matches!(self.machine.state(), State::Incoming { .. }) {
-            effects.extend(self.step(call::Event::Answer, now));
-        }
         effects
     }
 
@@ -445,6 +454,7 @@ impl Core {
                 self.pictures = Pictures::new(now);
                 self.news = News::default();
                 self.budget.begin(now);
+                self.outage = Outage::default();
                 Effect::StartMedia(peer)
             }
             call::Effect::StopMedia => {

@@ -18,6 +18,8 @@ pub enum Event {
     Touched(Command),
     /// A program on the control socket dials.
     Dial(PeerKey),
+    /// The kiosk was told to answer by itself: the other half of [`Effect::Answer`].
+    Answer,
     /// Somebody sets the loudness.
     Volume(u8),
     /// Somebody hides us, or shows us again.
@@ -103,6 +105,9 @@ pub enum Effect {
     KeepUsage(Usage),
     /// Write a call's record.
     Record(Outcome),
+    /// Answer by yourself, after all that comes before: a call that ends here wants its figures
+    /// and its record before the next one begins.
+    Answer,
     /// The missed calls of this peer have been noticed.
     Seen(PeerKey),
     /// Try the relay and the peers again, whatever stood against it.

@@ -70,6 +70,8 @@ pub struct Neighbour {
 pub struct News {
     /// When the newest remote picture was handed to the screen.
     pub picture: Option<Time>,
+    /// When the newest packet of their voice came; while nobody speaks there is one every 400 ms.
+    pub voice: Option<Time>,
     /// Of the pictures that we send: the line, or the data it may cost, allows no more.
     pub quality: Quality,
     /// How loud both ends are.

@@ -6,7 +6,7 @@ use super::budget::{Budget, Tally};
 use super::core::{Core, Effect, Event, Prompt};
 use super::facts::News;
 use super::pictures::Report;
-use super::stories::{ANNA, answered, at, in_call, kiosk_with, page, said};
+use super::stories::{ANNA, answered, at, in_call, kiosk_that, kiosk_with, page, said};
 use super::words;
 use crate::clock::Time;
 use crate::quality::Quality;
@@ -26,7 +26,14 @@ fn reads(core: &Core, now: Time) -> (Option<String>, Option<String>, Line) {
 
 /// The workers' second: a picture of theirs was just shown, ours are so good.
 fn news(core: &mut Core, quality: Quality, now: Time) -> Vec<Effect> {
-    core.handle(Event::News(News { picture: Some(now), quality, ..News::default() }), now)
+    let (picture, voice) = (Some(now), Some(now));
+    core.handle(Event::News(News { picture, voice, quality, ..News::default() }), now)
+}
+
+/// Their voice comes; nothing else has changed.
+fn heard(core: &mut Core, now: Time) {
+    let news = News { voice: Some(now), ..core.news().clone() };
+    core.handle(Event::News(news), now);
 }
 
 fn report(quality: Quality, takes: Quality) -> Effect {
@@ -91,8 +98,24 @@ fn a_still_every_two_seconds_is_not_frozen_and_a_missing_one_is() {
     anna_reports(&mut core, Quality::Stills, Quality::Full, at(10));
     news(&mut core, Quality::Full, at(10));
     assert_eq!(reads(&core, at(14)), (None, None, Line::Stills));
+    heard(&mut core, at(14));
     let (instead, _, line) = reads(&core, at(15));
     assert_eq!((instead, line), (Some(words::frozen("Anna")), Line::VoiceOnly));
+}
+
+#[test]
+fn nobody_is_told_to_talk_where_nothing_is_heard_either() {
+    let mut core = in_call();
+    news(&mut core, Quality::Full, at(10));
+    heard(&mut core, at(11));
+    assert_eq!(reads(&core, at(12)), (None, None, Line::Good));
+    let gone = (Some(words::LINE_GONE.to_owned()), None, Line::Reconnecting);
+    assert_eq!(reads(&core, at(13)), gone);
+    // Ours do not get through either: nobody hears that they can hear us.
+    core.handle(Event::News(News { quality: Quality::VoiceOnly, ..core.news().clone() }), at(14));
+    assert_eq!(reads(&core, at(14)), gone);
+    heard(&mut core, at(15));
+    assert_eq!(reads(&core, at(15)).0, Some(words::frozen("Anna")));
 }
 
 #[test]
@@ -149,12 +172,26 @@ fn a_lost_line_is_covered_said_aloud_once_and_asks_for_patience_after_ten_second
 }
 
 #[test]
+fn the_next_call_says_aloud_at_once_what_this_one_has_just_said() {
+    let mut core = in_call();
+    core.handle(Event::PeerDown(ANNA, None), at(10));
+    assert_eq!(core.handle(Event::Tick, ms(11_500)), [Effect::Say(Prompt::LineGone)]);
+    core.handle(Event::Touched(Command::HangUp), at(12));
+    core.handle(Event::PeerUp(ANNA), at(13));
+    said(&mut core, ANNA, Signal::Invite { call: 8 }, at(13));
+    core.handle(Event::Touched(Command::Answer), at(13));
+    core.handle(Event::PeerDown(ANNA, None), at(14));
+    assert_eq!(core.handle(Event::Tick, ms(15_500)), [Effect::Say(Prompt::LineGone)]);
+}
+
+#[test]
 fn a_line_that_is_back_without_a_picture_says_so_after_a_while() {
     let mut core = in_call();
     core.handle(Event::PeerDown(ANNA, None), at(10));
     core.handle(Event::PeerUp(ANNA), at(20));
     said(&mut core, ANNA, Signal::Resume { call: 7 }, at(20));
     assert_eq!(reads(&core, at(22)).0, Some(words::awaited("Anna")));
+    heard(&mut core, at(22));
     assert_eq!(reads(&core, at(23)).0, Some(words::frozen("Anna")));
 }
 
@@ -245,6 +282,23 @@ fn what_they_may_not_pay_for_is_not_sent_to_them() {
 }
 
 #[test]
+fn who_changes_its_mind_all_the_time_has_our_camera_set_anew_once_a_second() {
+    let mut core = in_call();
+    let mut better = 0;
+    for tenth in 100..200 {
+        let takes = if tenth % 2 == 0 { Quality::Slower } else { Quality::Full };
+        let effects = anna_reports(&mut core, Quality::Full, takes, ms(tenth * 100));
+        better += effects.iter().filter(|effect| **effect == Effect::Allow(Quality::Full)).count();
+    }
+    assert!((9..=11).contains(&better), "{better} times in ten seconds");
+    // The last word counts, if nothing more is said.
+    anna_reports(&mut core, Quality::Full, Quality::Slower, at(20));
+    anna_reports(&mut core, Quality::Full, Quality::Full, at(20));
+    news(&mut core, Quality::Full, at(21));
+    assert_eq!(core.allowed(), Quality::Full);
+}
+
+#[test]
 fn the_months_minutes_are_counted_down_in_words_and_then_voice_goes_on_alone() {
     let mut core = metered(8, 1);
     spend(&mut core, 3);
@@ -264,11 +318,18 @@ fn the_months_minutes_are_counted_down_in_words_and_then_voice_goes_on_alone() {
     assert!((420..425).contains(&paused), "after {paused} s");
     let (instead, notice, line) = reads(&core, at(paused));
     assert_eq!((instead.as_deref(), notice, line), (Some(words::TOO_DEAR), None, Line::VoiceOnly));
-    // A new month, in the same call.
+    // Nothing is sent, and the workers at both ends say so.
+    anna_reports(&mut core, Quality::VoiceOnly, Quality::Full, at(paused + 1));
+    news(&mut core, Quality::VoiceOnly, at(paused + 1));
+    assert_eq!(reads(&core, at(paused + 1)).0.as_deref(), Some(words::TOO_DEAR));
+    // A new month, in the same call: the line was never too slow.
     let month = Month::new(2026, 12).unwrap();
-    let effects = core.handle(Event::Month(month), at(paused + 1));
+    let effects = core.handle(Event::Month(month), at(paused + 5));
     assert!(effects.contains(&Effect::Allow(Quality::Smaller)), "{effects:?}");
-    assert_eq!(reads(&core, at(paused + 2)).0.as_deref(), None);
+    assert!(effects.contains(&report(Quality::Full, Quality::Smaller)), "{effects:?}");
+    assert_eq!(reads(&core, at(paused + 5)), (Some(words::BACK.to_owned()), None, Line::Good));
+    news(&mut core, Quality::Smaller, at(paused + 6));
+    assert_eq!(reads(&core, at(paused + 6)), (None, None, Line::Good));
 }
 
 #[test]
@@ -280,21 +341,52 @@ fn a_call_without_minutes_starts_with_voice_and_words() {
 }
 
 #[test]
-fn what_a_call_cost_is_kept_once_a_minute_and_at_its_end() {
+fn what_a_call_cost_is_kept_every_ten_minutes_and_at_its_end() {
     let mut core = metered(0, 0);
     let mut kept = Vec::new();
-    for second in 3..130 {
+    for second in 3..1300 {
         for effect in spend(&mut core, second) {
             if let Effect::KeepUsage(usage) = effect {
                 kept.push((second, usage.of(november()).bytes));
             }
         }
     }
-    assert_eq!(kept, [(62, 62 * 9), (122, 122 * 9)]);
-    assert!(core.handle(Event::Touched(Command::HangUp), at(130)).contains(&Effect::StopMedia));
-    let last = Tally { bytes: 5000, picture_bytes: 500 };
-    let effects = core.handle(Event::Spent(last), at(130));
+    assert_eq!(kept, [(602, 602 * 9), (1202, 1202 * 9)]);
+    assert!(core.handle(Event::Touched(Command::HangUp), at(1300)).contains(&Effect::StopMedia));
+    let last = Tally { bytes: 20_000, picture_bytes: 2000 };
+    let effects = core.handle(Event::Spent(last), at(1300));
     let [Effect::KeepUsage(usage)] = &effects[..] else { panic!("{effects:?}") };
-    assert_eq!(usage.of(november()).bytes, 5000);
-    assert_eq!(usage.of(november()).metered_seconds, 128);
+    assert_eq!(usage.of(november()).bytes, 20_000);
+    assert_eq!(usage.of(november()).metered_seconds, 1298);
+}
+
+#[test]
+fn who_was_killed_and_calls_again_is_answered_when_the_old_calls_account_is_closed() {
+    let mut core = kiosk_that(true, Budget::new(Usage::default(), 0, november()));
+    assert_eq!(
+        said(&mut core, ANNA, Signal::Invite { call: 7 }, at(1)).last(),
+        Some(&Effect::Answer)
+    );
+    assert!(core.handle(Event::Answer, at(1)).contains(&Effect::StartMedia(ANNA)));
+    news(&mut core, Quality::Stills, at(10));
+    core.handle(Event::Spent(Tally { bytes: 900, picture_bytes: 0 }), at(10));
+    core.handle(Event::PeerDown(ANNA, None), at(11));
+    core.handle(Event::PeerUp(ANNA), at(14));
+
+    let effects = said(&mut core, ANNA, Signal::Invite { call: 8 }, at(15));
+    let place = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted);
+    let stopped = place(|effect| *effect == Effect::StopMedia).unwrap();
+    let recorded = place(|effect| matches!(effect, Effect::Record(_))).unwrap();
+    assert!(stopped < recorded && recorded < effects.len() - 1, "{effects:?}");
+    assert_eq!(effects.last(), Some(&Effect::Answer));
+    assert!(!effects.contains(&Effect::StartMedia(ANNA)), "{effects:?}");
+    // What the loop asks for while it carries that out is all of the old call.
+    core.handle(Event::Spent(Tally { bytes: 1000, picture_bytes: 0 }), at(15));
+    assert_eq!(core.budget().spent().bytes, 1000);
+    assert_eq!(core.pictures().worst(), Quality::Stills);
+
+    assert!(core.handle(Event::Answer, at(15)).contains(&Effect::StartMedia(ANNA)));
+    core.handle(Event::Spent(Tally { bytes: 50, picture_bytes: 0 }), at(16));
+    assert_eq!(core.budget().spent().bytes, 1050);
+    assert_eq!(core.pictures().worst(), Quality::Full);
 }

@@ -337,6 +337,7 @@ impl CallMedia {
         News {
             // What a panel that is away would not tell.
             picture: self.viewer.last().map(|(shown, _)| shown),
+            voice: self.listen.arrived(),
             quality: ladder::class(count(&self.camera.rung) as usize),
             levels: self.levels(),
             camera: self.sending.trouble("camera"),

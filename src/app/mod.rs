@@ -193,6 +193,7 @@ pub fn start(
         next_news: clock::Time::default(),
         settled: false,
         reconnects: 0,
+        usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
         herald: Herald::from_environment(clock::now()),

@@ -18,11 +18,17 @@ use crate::quality::Quality;
 /// nothing is news.
 const BEGINNING: Duration = Duration::from_secs(3);
 
+/// What a peer takes gets better at most so often: each time our camera is set anew.
+const BETTER_AGAIN: Duration = Duration::from_secs(1);
+
 /// What is known of the pictures of the call that runs, or of the last one.
 #[derive(Debug)]
 pub struct Pictures {
     theirs: Quality,
+    /// What they take as far as it is taken up, and as they said it last.
     their_takes: Quality,
+    their_word: Quality,
+    better_since: Time,
     /// Since when ours go out, from their smallest on.
     ours_since: Time,
     theirs_since: Time,
@@ -47,6 +53,8 @@ impl Pictures {
         Self {
             theirs: full,
             their_takes: full,
+            their_word: full,
+            better_since: now,
             ours_since: now,
             theirs_since: now,
             worst: full,
@@ -101,15 +109,31 @@ impl Pictures {
         if self.theirs == Quality::VoiceOnly && report.quality < Quality::VoiceOnly {
             self.theirs_since = now;
         }
-        (self.theirs, self.their_takes) = (report.quality, report.takes);
+        (self.theirs, self.their_word) = (report.quality, report.takes);
+    }
+
+    /// Worse at once, better not at every word of theirs.
+    fn take_up(&mut self, now: Time) {
+        let better = self.their_word < self.their_takes;
+        if better && now.since(self.better_since) < BETTER_AGAIN {
+            return;
+        }
+        if better {
+            self.better_since = now;
+        }
+        self.their_takes = self.their_word;
     }
 
     /// What our workers are to be told of the best that is allowed, if that is news.
     pub fn allow(&mut self, takes: Quality, now: Time) -> Option<Quality> {
+        self.take_up(now);
         let allowed = self.allowed(takes);
         let before = std::mem::replace(&mut self.allowed, allowed);
         if before == Quality::VoiceOnly && allowed < before {
-            self.theirs_since = now;
+            // Nothing was sent for what it costs: what was said of either end speaks of that, not
+            // of the line.
+            (self.ours_since, self.theirs_since) = (now, now);
+            self.theirs = self.theirs.min(allowed);
         }
         (allowed != before).then_some(allowed)
     }

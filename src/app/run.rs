@@ -36,7 +36,7 @@ use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, Tunnel};
 use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
-use crate::usage::Month;
+use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::{Media, Signal};
@@ -87,6 +87,8 @@ pub(super) struct Loop {
     pub(super) next_news: Time,
     pub(super) settled: bool,
     pub(super) reconnects: u64,
+    /// What calls cost could not be kept the last time, which was said.
+    pub(super) usage_fails: bool,
     /// The largest picture each peer takes, as it said in hello.
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
@@ -276,12 +278,12 @@ impl Loop {
         let calendar = month.map(|month| self.core.handle(Event::Month(month), now));
         let mut effects = calendar.unwrap_or_default();
         effects.extend(self.core.handle(event, now));
+        let talks = matches!(self.core.call(), State::Established { .. });
+        self.reconnects += u64::from(was_lost && talks);
         let mut going = true;
         for effect in effects {
             going &= self.carry_out(effect, now);
         }
-        let is_lost = matches!(self.core.call(), State::Reconnecting { .. });
-        self.reconnects += u64::from(was_lost && !is_lost && self.media.is_some());
         going
     }
 
@@ -311,11 +313,7 @@ impl Loop {
             Effect::Metered(metered) => {
                 self.tunnel.send(tunnel::Command::SetMetered(metered));
             }
-            Effect::KeepUsage(usage) => {
-                if let Err(error) = usage.keep(&self.state_folder) {
-                    tracing::warn!("{error}");
-                }
-            }
+            Effect::KeepUsage(usage) => self.keep_usage(&usage),
             Effect::Hide(hidden) => {
                 if let Some(media) = &mut self.media {
                     media.hide(hidden);
@@ -337,9 +335,19 @@ impl Loop {
             }
             Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
+            Effect::Answer => return self.feed(Event::Answer, now),
             Effect::Quit => return false,
         }
         true
+    }
+
+    fn keep_usage(&mut self, usage: &Usage) {
+        let kept = usage.keep(&self.state_folder);
+        let failed = kept.is_err();
+        if let (Err(error), false) = (kept, self.usage_fails) {
+            tracing::warn!("{error}");
+        }
+        self.usage_fails = failed;
     }
 
     fn start_media(&mut self, peer: PeerKey, now: Time) {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, Local, Timelike};
 
-use super::core::{Core, FROZEN, FROZEN_STILL, SELF_VIEW, TILES};
+use super::core::{Core, FROZEN, FROZEN_STILL, SELF_VIEW, TILES, UNHEARD};
 use super::facts::{Meeting, Neighbour};
 use super::outage::Stage;
 use super::words;
@@ -150,6 +150,8 @@ enum Theirs {
     Awaited { before: bool },
     /// The last one is too old to be left standing.
     Frozen,
+    /// It is, and nothing is heard either.
+    Gone,
     /// They turned the camera off.
     Hidden,
     /// They send none, for the line's sake.
@@ -172,7 +174,8 @@ impl Theirs {
             Quality::VoiceOnly => Self::TooSlow,
             _ if fresh => Self::Seen,
             _ if now.since(expected) < limit => Self::Awaited { before: picture.is_some() },
-            _ => Self::Frozen,
+            _ if core.news().voice.is_some_and(|last| now.since(last) < UNHEARD) => Self::Frozen,
+            _ => Self::Gone,
         }
     }
 }
@@ -181,7 +184,7 @@ impl Theirs {
 fn instead(core: &Core, theirs: Theirs, name: &str, now: Time) -> Option<String> {
     match (core.outage(now), theirs) {
         (Some(Stage::Long), _) => Some(words::still_trying(name)),
-        (Some(Stage::Lost), _) => Some(words::LINE_GONE.to_owned()),
+        (Some(Stage::Lost), _) | (_, Theirs::Gone) => Some(words::LINE_GONE.to_owned()),
         // A blink after another one, perhaps.
         (Some(Stage::Blink), Theirs::Frozen) => Some(words::LINE_GONE.to_owned()),
         (_, Theirs::Seen) => None,
@@ -198,7 +201,7 @@ fn instead(core: &Core, theirs: Theirs, name: &str, now: Time) -> Option<String>
 fn notice(core: &Core, theirs: Theirs, name: &str, now: Time) -> Option<String> {
     let ours = core.pictures().ours(core.news().quality, now);
     let unseen = ours == Quality::VoiceOnly && !core.hidden() && core.outage(now).is_none();
-    let unseen = unseen && !matches!(theirs, Theirs::TooDear | Theirs::TooSlow);
+    let unseen = unseen && !matches!(theirs, Theirs::TooDear | Theirs::TooSlow | Theirs::Gone);
     let unseen = unseen.then(|| words::we_are_unseen(name));
     core.news().notice(name).or(unseen).or_else(|| core.budget().words(now))
 }
@@ -211,6 +214,7 @@ fn line(core: &Core, theirs: Theirs, now: Time) -> Line {
     let ours = if core.hidden() { Quality::Full } else { ours };
     let worst = match theirs {
         Theirs::Frozen | Theirs::TooDear | Theirs::TooSlow => return Line::VoiceOnly,
+        Theirs::Gone => return Line::Reconnecting,
         Theirs::Hidden => ours,
         Theirs::Seen | Theirs::Awaited { .. } => pictures.theirs().max(ours),
     };

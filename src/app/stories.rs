@@ -34,10 +34,14 @@ pub(super) fn kiosk() -> Core {
 }
 
 pub(super) fn kiosk_with(budget: Budget) -> Core {
+    kiosk_that(false, budget)
+}
+
+pub(super) fn kiosk_that(auto_answer: bool, budget: Budget) -> Core {
     let settings = Settings {
         us: US,
         ring: Duration::from_secs(40),
-        auto_answer: false,
+        auto_answer,
         helper: "Eva".to_owned(),
         volume: 7,
         has_way: true,
@@ -160,8 +164,8 @@ fn a_relay_with_another_key_is_a_fault_that_a_touch_tries_again_and_a_call_survi
 #[test]
 fn a_picture_that_stands_still_for_three_seconds_is_covered_with_words() {
     let mut core = in_call();
-    let news = |picture| Event::News(News { picture: Some(picture), ..News::default() });
-    core.handle(news(at(10)), at(10));
+    let news = News { picture: Some(at(10)), voice: Some(at(12)), ..News::default() };
+    core.handle(Event::News(news), at(10));
     let Page::InCall { no_picture, line, .. } = page(&core, at(11)) else { panic!("no call") };
     assert_eq!((no_picture, line), (None, Line::Good));
     let Page::InCall { no_picture, line, .. } = page(&core, at(13)) else { panic!("no call") };

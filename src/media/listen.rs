@@ -50,6 +50,8 @@ pub struct ListenStats {
     pub volume: Arc<AtomicU8>,
     /// Packets taken in.
     pub packets: AtomicU64,
+    /// When the last one came, in µs of our clock; 0 before the first.
+    arrived_us: AtomicU64,
     /// Bytes in them.
     pub bytes: AtomicU64,
     /// Slots of 20 ms without sound while the peer was sending.
@@ -74,7 +76,7 @@ pub struct ListenStats {
     pub latency_us: AtomicU64,
     /// Times the device ran out of sound.
     pub underruns: AtomicU64,
-    /// How loud it is, see [`level::follow`].
+    /// How loud they are, whatever our volume is, see [`level::follow`].
     pub level: AtomicU16,
     delays: Mutex<Delays>,
 }
@@ -119,6 +121,7 @@ impl Default for ListenStats {
         Self {
             volume: Arc::new(AtomicU8::new(10)),
             packets: AtomicU64::default(),
+            arrived_us: AtomicU64::default(),
             bytes: AtomicU64::default(),
             gaps: AtomicU64::default(),
             late: AtomicU64::default(),
@@ -141,6 +144,12 @@ impl ListenStats {
     /// Nothing yet, as loud as `volume` says from time to time.
     pub fn as_loud_as(volume: Arc<AtomicU8>) -> Self {
         Self { volume, ..Self::default() }
+    }
+
+    /// When the last packet came.
+    pub fn arrived(&self) -> Option<Time> {
+        let micros = self.arrived_us.load(Ordering::Relaxed);
+        (micros > 0).then(|| Time::from_micros(micros))
     }
 
     /// Begin to collect delays anew.
@@ -236,6 +245,8 @@ impl Listen {
                     tape.put(heard);
                 }
             });
+            // Theirs alone: neither what we say over it nor how loud we have it.
+            level::follow(&self.stats.level, &period);
             let heard = clock::now() + sink.delay();
             self.playout.heard(heard);
             self.note_latency(heard);
@@ -253,7 +264,7 @@ impl Listen {
             let ran_out = sink.underruns();
             self.stats.underruns.fetch_add(ran_out - underruns, Ordering::Relaxed);
             underruns = ran_out;
-            self.publish(&period);
+            self.publish();
         }
         Ok(())
     }
@@ -305,6 +316,7 @@ impl Listen {
 
     fn push(&mut self, packet: Packet) {
         let now = clock::now();
+        self.stats.arrived_us.store(now.micros(), Ordering::Relaxed);
         self.stats.bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
         self.stats.delays().record(now.since(packet.captured), |delays| &mut delays.arrival);
         self.playout.push(packet, now);
@@ -322,7 +334,7 @@ impl Listen {
         }
     }
 
-    fn publish(&self, period: &[i16]) {
+    fn publish(&self) {
         let figures = self.playout.figures();
         let (stats, jitter) = (&self.stats, figures.jitter);
         let ms = |samples: u64| samples * 1000 / u64::from(SAMPLE_RATE);
@@ -336,7 +348,6 @@ impl Listen {
         stats.refused.store(figures.refused, Ordering::Relaxed);
         stats.target_ms.store(jitter.target.as_millis() as u64, Ordering::Relaxed);
         stats.drift_ppm.store(figures.drift_ppm as i64, Ordering::Relaxed);
-        level::follow(&stats.level, period);
     }
 }
 
@@ -351,5 +362,55 @@ impl Worker for Listen {
 
     fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
         SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::super::playout::Stamps;
+    use super::*;
+    use crate::codec::opus::{VoiceEncoder, VoiceFormat};
+    use crate::device::null_audio::NullSink;
+    use crate::frame::PacketKind;
+    use crate::stop::stop_pair;
+
+    #[test]
+    fn the_meter_shows_how_loud_they_are_where_our_volume_is_nothing() {
+        let format = VoiceFormat { frame_ms: 20, bitrate: 32_000, dtx: false, low_delay: false };
+        let mut encoder = VoiceEncoder::new(format).unwrap();
+        let tone: Vec<i16> =
+            (0..format.samples()).map(|n| if n / 50 % 2 == 0 { 8000 } else { -8000 }).collect();
+        let (packets, began) = (Queue::fail_on_full(16), clock::now());
+        for sequence in 0..10 {
+            let mut payload = Vec::new();
+            encoder.encode(&tone, &mut payload).unwrap();
+            let captured = began + 2 * sequence * PERIOD;
+            let kind = PacketKind::Voice;
+            let payload = payload.into();
+            packets.send(Packet { kind, sequence, captured, after_gap: false, payload }).unwrap();
+        }
+        let stats = Arc::new(ListenStats::as_loud_as(Arc::new(AtomicU8::new(0))));
+        let open: OpenSink = Box::new(|| Ok(Box::new(NullSink::new(Duration::from_millis(30)))));
+        let playout = Playout::new(Stamps::Captured).unwrap();
+        let (tell, told) = channel();
+        let seen = Arc::clone(&stats);
+        let mut listen = Listen::new(open, packets, playout, None, stats, Arc::default())
+            .told_what_is_played(Arc::new(move |period, _| {
+                let silent = period.iter().all(|sample| *sample == 0);
+                let _ = tell.send((silent, seen.level.load(Ordering::Relaxed)));
+            }));
+        let (stopper, stop) = stop_pair();
+        let worker = std::thread::spawn(move || listen.run_once(&stop).is_ok());
+        loop {
+            let (silent, level) = told.recv_timeout(Duration::from_secs(60)).unwrap();
+            assert!(silent, "our volume is nothing");
+            if level::step(level) >= 3 {
+                break;
+            }
+        }
+        stopper.stop();
+        assert!(worker.join().unwrap());
     }
 }

@@ -10,7 +10,7 @@ impl CallMedia {
     pub(in crate::app) fn carry_out(&self, effect: &Effect) {
         match effect {
             Effect::Allow(quality) => {
-                tracing::info!("pictures may be {} at best", quality.word());
+                tracing::debug!("pictures may be {} at best", quality.word());
                 self.ceiling.set(*quality);
             }
             Effect::Say(what) => self.say(*what),
