@@ -292,8 +292,8 @@ impl Worker for Camera {
                 Turnout::Unchanged => return Ok(()),
             };
             let again = |bytes| order.as_ref().and_then(|order| pace.another_try(order, bytes));
-            let payload = match darkroom.develop(&picture, order.as_ref(), again)? {
-                Payload::Jpeg(payload) => payload,
+            let (payload, quality) = match darkroom.develop(&picture, order.as_ref(), again)? {
+                Payload::Jpeg(payload, quality) => (payload, quality),
                 Payload::Refused(why) => {
                     self.counters.refused.fetch_add(1, Ordering::Relaxed);
                     // The first one is worth a line; the rest show in the counter.
@@ -315,9 +315,10 @@ impl Worker for Camera {
                 if let Some(spacing) = &self.spacing {
                     spacing.store(pace.spacing(), Ordering::Relaxed);
                 }
-                pace.sent(self.sequence, order, payload.len(), clock::now());
-                darkroom.sent(&picture, order);
-                self.counters.made(order);
+                let made = Order { quality, ..*order };
+                pace.sent(self.sequence, &made, payload.len(), clock::now());
+                darkroom.sent(&picture, &made);
+                self.counters.made(&made);
             }
             if !self.hand_on(payload, picture.captured) {
                 // Closed: whoever wanted pictures has gone.

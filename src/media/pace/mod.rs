@@ -169,7 +169,8 @@ impl Pace {
         now + early >= self.due
     }
 
-    /// The picture `sequence`, made by `order`, has `bytes` and is handed to the stream now.
+    /// The picture `sequence`, made by `order` and with the quality it says there, has `bytes` and is
+    /// handed to the stream now.
     pub fn sent(&mut self, sequence: u32, order: &Order, bytes: usize, now: Time) {
         self.ladder.cost_was(order.eighths, order.quality, bytes);
         let began = now.max(self.free);

@@ -287,9 +287,13 @@ pub(super) fn film(
                 pace.acknowledged(word.1, Time::from_micros(word.2), at);
             }
             pace.taken(at);
-            if let Some(order) = pace.order(ceiling, at) {
+            if let Some(mut order) = pace.order(ceiling, at) {
                 let chance = world.random();
-                let bytes = scene.bytes_of(&order, chance);
+                let mut bytes = scene.bytes_of(&order, chance);
+                if let Some(quality) = pace.another_try(&order, bytes) {
+                    order.quality = quality;
+                    bytes = scene.bytes_of(&order, chance);
+                }
                 rate = pace.spacing();
                 pace.sent(sequence, &order, bytes, at);
                 let piece = if rate == 0 { SEGMENT } else { piece_of(bytes, rate) };

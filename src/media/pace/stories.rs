@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::ladder::{STILLS, VOICE_ONLY};
+use super::ladder::{Order, STILLS, VOICE_ONLY};
 use super::simulated::{Conditions, Scene, Story, film};
 use super::{NEVER_OVER, Pace};
 use crate::clock::Time;
@@ -188,6 +188,19 @@ fn before_the_first_word_two_pictures_go_and_the_third_waits() {
     assert_eq!(pace.acknowledged(1, at(250), at(250)), Some(Duration::from_millis(150)));
     assert_eq!(pace.acknowledged(0, at(251), at(251)), None);
     assert!(pace.order(FULL, at(260)).is_some());
+}
+
+#[test]
+fn what_a_picture_made_once_more_has_cost_is_known_at_the_quality_it_had() {
+    let mut pace = Pace::new(KIOSK.size, 75);
+    let first = Order { quality: 60, ..pace.order(FULL, at(0)).unwrap() };
+    let budget = first.budget.unwrap();
+    let quality = pace.another_try(&first, 3 * budget / 2).unwrap();
+    let mut as_it_was = pace.clone();
+    as_it_was.sent(0, &first, 3 * budget / 2, at(0));
+    pace.sent(0, &Order { quality, ..first }, budget, at(0));
+    let (wanted, known) = (as_it_was.ladder.full_bytes(), pace.ladder.full_bytes());
+    assert!(known.abs_diff(wanted) * 10 < wanted, "{known} is no {wanted} bytes");
 }
 
 #[test]
