@@ -135,13 +135,13 @@ impl Darkroom {
                 encoded(&mut self.encoder, turned, order.quality, again)
             })
         } else {
-            let quality = order.map_or(self.settings.quality, |order| order.quality);
             let jpeg = if self.turn == Turn::NONE {
                 Ok(Bytes::copy_from_slice(whole))
             } else {
                 self.turner.jpeg(whole).map(Bytes::from)
             };
-            jpeg.map(|jpeg| (jpeg, quality))
+            // The camera's own quality, which is what the top of the ladder is taken for.
+            jpeg.map(|jpeg| (jpeg, self.settings.quality))
         };
         made.map_err(|error| error.to_string())
     }
@@ -230,6 +230,9 @@ mod tests {
         let length = picture.data.len();
         let fits = darkroom.develop(&picture, Some(&order(8, 75, length)), |_| None).unwrap();
         assert_eq!(jpeg(fits), picture.data);
+        // A little over its budget it goes all the same, and is not taken for worse than it is.
+        let over = darkroom.develop(&picture, Some(&order(8, 60, length * 9 / 10)), |_| None);
+        assert_eq!(made(over.unwrap()), (picture.data.clone().into(), 75));
         let order = order(8, 35, length / 2);
         let less = darkroom.develop(&picture, Some(&order), |_| None).unwrap();
         assert!(jpeg(less).len() < length * 3 / 4);
