@@ -74,6 +74,7 @@ pub struct Pace {
     measured: Time,
     /// When the stream's writer will be done with what it has.
     free: Time,
+    /// When the last picture was due; the next one is an interval of its own order later.
     due: Time,
     /// Whoever writes the pictures spaces them.
     spaced: bool,
@@ -165,8 +166,16 @@ impl Pace {
         if interval < 1.2 * self.interval {
             return true;
         }
-        let early = Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0));
-        now + early >= self.due
+        // A doubt has to be settled, and only a word on a picture does that.
+        if self.line.is_suspected() && self.unacknowledged.is_empty() {
+            return true;
+        }
+        now + self.early(interval) >= self.due + Duration::from_secs_f64(interval)
+    }
+
+    /// The camera's next picture may be further from its time than this one.
+    fn early(&self, interval: f64) -> Duration {
+        Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0))
     }
 
     /// The picture `sequence`, made by `order` and with the quality it says there, has `bytes` and is
@@ -186,7 +195,8 @@ impl Pace {
         };
         self.unacknowledged.push_back(Sent { sequence, bytes, piece, began, left });
         let interval = Duration::from_secs_f64(1.0 / order.fps);
-        self.due = self.due.max(now - interval) + interval;
+        let early = self.early(interval.as_secs_f64());
+        self.due = (self.due + interval).max(now - interval).min(now + early);
     }
 
     /// The receiver's word on `sequence` came: it and all before it are there or given up. It had
