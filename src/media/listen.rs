@@ -225,6 +225,8 @@ impl Listen {
         let mut period = [0; PERIOD_SAMPLES];
         let (mut underruns, mut full) = (0, Duration::ZERO);
         self.playout.new_speaker();
+        // What waited for it is old, and would be taken for the fastest the line is.
+        self.packets.clear();
         while self.take_while_full(sink, &mut full, stop) && sink.wait(stop)? {
             let room = clock::now();
             if !self.take_in(sink, stop) {
@@ -351,5 +353,57 @@ impl Worker for Listen {
 
     fn rest(&mut self, pause: Duration, stop: &Stop) -> bool {
         SoundWatch::rest_with(self.watch.as_deref(), pause, stop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::PacketKind;
+    use crate::media::playout::Stamps;
+    use crate::stop::stop_pair;
+
+    /// Has room for one period, and is asked to stop then.
+    struct Short(bool);
+
+    impl AudioSink for Short {
+        fn wait(&mut self, _: &Stop) -> Result<bool, DeviceError> {
+            Ok(std::mem::replace(&mut self.0, false))
+        }
+
+        fn write(&mut self, _: &[i16], _: &Stop) -> Result<bool, DeviceError> {
+            Ok(true)
+        }
+
+        fn queued(&mut self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn delay(&mut self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn what_came_while_there_was_no_loudspeaker_is_not_played_late() {
+        let packets = Queue::newest_wins(30);
+        for sequence in 0..30 {
+            let packet = Packet {
+                kind: PacketKind::Voice,
+                sequence,
+                captured: Time::from_micros(u64::from(sequence) * 20_000),
+                after_gap: false,
+                payload: vec![0xf8, 0xff, 0xfe].into(),
+            };
+            packets.send(packet).unwrap();
+        }
+        let stats = Arc::new(ListenStats::default());
+        let open: OpenSink = Box::new(|| Ok(Box::new(Short(true))));
+        let playout = Playout::new(Stamps::Captured).unwrap();
+        let (counted, health) = (Arc::clone(&stats), Arc::new(Health::default()));
+        let mut listen = Listen::new(open, packets, playout, None, counted, health);
+        let (_stopper, stop) = stop_pair();
+        listen.run_once(&stop).unwrap();
+        assert_eq!(stats.bytes.load(Ordering::Relaxed), 0);
     }
 }
