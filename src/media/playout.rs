@@ -149,6 +149,7 @@ impl Playout {
             self.refused += 1;
             return;
         };
+        packet.captured = packet.captured.near(now);
         match self.stamps {
             Stamps::Arrival => packet.captured = self.even_stamp(packet.sequence, samples, now),
             Stamps::Captured => self.measure_microphone(packet.captured, samples),

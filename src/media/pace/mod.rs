@@ -219,6 +219,7 @@ impl Pace {
             return Some(took);
         }
         let Sent { bytes, piece, began, left, .. } = sent;
+        let arrived = arrived.near(now);
         let trip = Trip { bytes, piece, began, left, arrived };
         let full = self.ladder.full_bytes();
         if self.line.arrived(&trip, full, now) == Verdict::Cut {

@@ -270,4 +270,21 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn words_of_times_that_cannot_be_never_panic(
+        words in prop::collection::vec((0u64..200, any::<u64>(), any::<u32>()), 0..200),
+    ) {
+        let (mut pace, mut now) = (Pace::new(KIOSK.size, 75), 0);
+        for (sequence, (wait, arrived, wild)) in (0u32..).zip(words) {
+            now += wait;
+            pace.taken(at(now));
+            if let Some(order) = pace.order(FULL, at(now)) {
+                pace.sent(sequence, &order, 3000, at(now));
+            }
+            pace.acknowledged(wild, Time::from_micros(arrived), at(now));
+            pace.acknowledged(sequence, Time::from_micros(arrived), at(now));
+            prop_assert!(pace.rate().is_none_or(f64::is_finite));
+        }
+    }
 }
