@@ -215,8 +215,10 @@ impl Camera {
         }
         self.counters.show(pace);
         let Some(order) = order else { return Turnout::LetGo };
+        // What is sent has to be looked at, whatever comes of it: the next one is compared with it.
+        let unchanged = darkroom.is_unchanged(picture, &order);
         // A line that is being tried has to have something on it.
-        if pace.is_settled() && darkroom.is_unchanged(picture, &order) {
+        if unchanged && pace.is_settled() {
             return Turnout::Unchanged;
         }
         Turnout::Go(Some(order))
