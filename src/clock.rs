@@ -26,6 +26,12 @@ impl Time {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// This moment, held within an hour of `now`: what a peer says of time may be anything.
+    pub fn near(self, now: Time) -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        self.clamp(now - HOUR, now + HOUR)
+    }
+
     /// This moment moved by a signed number of microseconds, held at the clock's ends.
     pub const fn offset(self, micros: i64) -> Self {
         Self(self.0.saturating_add_signed(micros))

@@ -223,8 +223,10 @@ impl Camera {
         self.counters.show(pace);
         self.space(pace.respaced(clock::now()));
         let Some(order) = order else { return Turnout::LetGo };
+        // What is sent has to be looked at, whatever comes of it: the next one is compared with it.
+        let unchanged = darkroom.is_unchanged(picture, &order);
         // A line that is being tried has to have something on it.
-        if pace.is_settled() && darkroom.is_unchanged(picture, &order) {
+        if unchanged && pace.is_settled() {
             return Turnout::Unchanged;
         }
         Turnout::Go(Some(order))
@@ -300,8 +302,8 @@ impl Worker for Camera {
                 Turnout::Unchanged => return Ok(()),
             };
             let again = |bytes| order.as_ref().and_then(|order| pace.another_try(order, bytes));
-            let payload = match darkroom.develop(&picture, order.as_ref(), again)? {
-                Payload::Jpeg(payload) => payload,
+            let (payload, quality) = match darkroom.develop(&picture, order.as_ref(), again)? {
+                Payload::Jpeg(payload, quality) => (payload, quality),
                 Payload::Refused(why) => {
                     self.counters.refused.fetch_add(1, Ordering::Relaxed);
                     // The first one is worth a line; the rest show in the counter.
@@ -323,9 +325,10 @@ impl Worker for Camera {
                 if let Some(spacing) = &self.spacing {
                     spacing.store(pace.spacing(), Ordering::Relaxed);
                 }
-                pace.sent(self.sequence, order, payload.len(), clock::now());
-                darkroom.sent(&picture, order);
-                self.counters.made(order);
+                let made = Order { quality, ..*order };
+                pace.sent(self.sequence, &made, payload.len(), clock::now());
+                darkroom.sent(&picture, &made);
+                self.counters.made(&made);
             }
             if !self.hand_on(payload, picture.captured) {
                 // Closed: whoever wanted pictures has gone.

@@ -29,7 +29,8 @@ const OVER_BUDGET_PERCENT: usize = 115;
 
 /// What becomes of a picture.
 pub(super) enum Payload {
-    Jpeg(Bytes),
+    /// This, and the quality that it has.
+    Jpeg(Bytes, u8),
     /// Not this one: why.
     Refused(String),
 }
@@ -95,9 +96,9 @@ impl Darkroom {
         order: Option<&Order>,
         again: impl FnOnce(usize) -> Option<u8>,
     ) -> Result<Payload, JpegError> {
-        let jpeg = if picture.format == PixelFormat::Jpeg {
+        let (jpeg, quality) = if picture.format == PixelFormat::Jpeg {
             match self.compressed(&picture.data, order, again) {
-                Ok(jpeg) => jpeg,
+                Ok(made) => made,
                 Err(why) => return Ok(Payload::Refused(why)),
             }
         } else {
@@ -108,7 +109,7 @@ impl Darkroom {
             encoded(&mut self.encoder, turned, self.quality, again)?
         };
         Ok(if jpeg.len() <= PICTURE_LIMIT {
-            Payload::Jpeg(jpeg)
+            Payload::Jpeg(jpeg, quality)
         } else {
             Payload::Refused(format!("{} bytes, at most {PICTURE_LIMIT} are sent", jpeg.len()))
         })
@@ -119,7 +120,7 @@ impl Darkroom {
         jpeg: &[u8],
         order: Option<&Order>,
         again: impl FnOnce(usize) -> Option<u8>,
-    ) -> Result<Bytes, String> {
+    ) -> Result<(Bytes, u8), String> {
         let size = picture_size(jpeg).ok_or("bytes that are no JPEG")?;
         if !self.holds(size) {
             let limit = self.settings.limit;
@@ -133,10 +134,14 @@ impl Darkroom {
                 let turned = if turn == Turn::NONE { small } else { self.turner.raw(small)? };
                 encoded(&mut self.encoder, turned, order.quality, again)
             })
-        } else if self.turn == Turn::NONE {
-            Ok(Bytes::copy_from_slice(whole))
         } else {
-            self.turner.jpeg(whole).map(Bytes::from)
+            let jpeg = if self.turn == Turn::NONE {
+                Ok(Bytes::copy_from_slice(whole))
+            } else {
+                self.turner.jpeg(whole).map(Bytes::from)
+            };
+            // The camera's own quality, which is what the top of the ladder is taken for.
+            jpeg.map(|jpeg| (jpeg, self.settings.quality))
         };
         made.map_err(|error| error.to_string())
     }
@@ -151,12 +156,14 @@ fn encoded(
     picture: &Picture,
     quality: u8,
     again: impl FnOnce(usize) -> Option<u8>,
-) -> Result<Bytes, JpegError> {
+) -> Result<(Bytes, u8), JpegError> {
     encoder.set_quality(quality)?;
     let jpeg = encoder.encode(picture)?;
-    let Some(less) = again(jpeg.len()) else { return Ok(Bytes::copy_from_slice(jpeg)) };
+    let Some(less) = again(jpeg.len()) else {
+        return Ok((Bytes::copy_from_slice(jpeg), quality));
+    };
     encoder.set_quality(less)?;
-    Ok(Bytes::copy_from_slice(encoder.encode(picture)?))
+    Ok((Bytes::copy_from_slice(encoder.encode(picture)?), less))
 }
 
 #[cfg(test)]
@@ -192,8 +199,12 @@ mod tests {
     }
 
     fn jpeg(payload: Payload) -> Bytes {
+        made(payload).0
+    }
+
+    fn made(payload: Payload) -> (Bytes, u8) {
         match payload {
-            Payload::Jpeg(jpeg) => jpeg,
+            Payload::Jpeg(jpeg, quality) => (jpeg, quality),
             Payload::Refused(why) => panic!("{why}"),
         }
     }
@@ -219,19 +230,24 @@ mod tests {
         let length = picture.data.len();
         let fits = darkroom.develop(&picture, Some(&order(8, 75, length)), |_| None).unwrap();
         assert_eq!(jpeg(fits), picture.data);
+        // A little over its budget it goes all the same, and is not taken for worse than it is.
+        let over = darkroom.develop(&picture, Some(&order(8, 60, length * 9 / 10)), |_| None);
+        assert_eq!(made(over.unwrap()), (picture.data.clone().into(), 75));
         let order = order(8, 35, length / 2);
         let less = darkroom.develop(&picture, Some(&order), |_| None).unwrap();
         assert!(jpeg(less).len() < length * 3 / 4);
     }
 
     #[test]
-    fn a_picture_far_too_large_is_made_once_more() {
+    fn a_picture_far_too_large_is_made_once_more_and_has_the_quality_of_that() {
         let mut darkroom = darkroom(Turn::NONE);
         let mut first = 0;
-        let made = darkroom.develop(&raw(), Some(&order(8, 75, 9000)), |bytes| {
+        let payload = darkroom.develop(&raw(), Some(&order(8, 75, 9000)), |bytes| {
             first = bytes;
             Some(20)
         });
-        assert!(first > 0 && jpeg(made.unwrap()).len() < first * 3 / 4);
+        let (jpeg, quality) = made(payload.unwrap());
+        assert!(first > 0 && jpeg.len() < first * 3 / 4);
+        assert_eq!(quality, 20);
     }
 }

@@ -132,7 +132,8 @@ impl Jitter {
     }
 
     /// A packet of `samples` has arrived.
-    pub fn push(&mut self, packet: Packet, samples: usize, now: Time) {
+    pub fn push(&mut self, mut packet: Packet, samples: usize, now: Time) {
+        packet.captured = packet.captured.near(now);
         if let Some(last) = &self.last {
             let step = packet.sequence.wrapping_sub(last.sequence).cast_signed();
             if (-LATE_LIMIT..=0).contains(&step) {

@@ -26,6 +26,8 @@ use crate::frame::{PERIOD_SAMPLES, Packet, SAMPLE_RATE};
 const CUT_FROM: usize = 240;
 /// Put in at once when what is there runs out and nothing comes: 10 ms.
 const DRY: usize = 480;
+/// Put in from one packet to the next at most while it is dry, then what is missing is hidden: 60 ms.
+const DRY_LIMIT: usize = 60 * 48;
 /// Pulls between two times that something is put in: a hole would be worse.
 const REST_OF_LACK: u32 = 2;
 /// Pulls after that in which nothing is cut that is not as [`LARGE`]: a queue that grows goes on to.
@@ -105,6 +107,8 @@ pub struct Playout {
     since_stretch: u32,
     /// Pulls since something was put in.
     since_put: u32,
+    /// Samples put in because it was dry, since the last packet.
+    put_dry: usize,
     pulls: u64,
     stretched: u64,
     refused: u64,
@@ -132,6 +136,7 @@ impl Playout {
             captured: None,
             since_stretch: 0,
             since_put: HOLD,
+            put_dry: 0,
             pulls: 0,
             stretched: 0,
             refused: 0,
@@ -144,6 +149,7 @@ impl Playout {
             self.refused += 1;
             return;
         };
+        packet.captured = packet.captured.near(now);
         match self.stamps {
             Stamps::Arrival => packet.captured = self.even_stamp(packet.sequence, samples, now),
             Stamps::Captured => self.measure_microphone(packet.captured, samples),
@@ -217,12 +223,15 @@ impl Playout {
             }
             return;
         }
-        let dry = self.jitter.is_running_dry(self.sound.len(), now);
+        let dry = self.put_dry < DRY_LIMIT && self.jitter.is_running_dry(self.sound.len(), now);
         let lack = self.jitter.lack().max(if dry { DRY } else { 0 });
         if lack >= stretch::SHORTEST && (dry || self.since_stretch >= REST_OF_LACK) {
             self.fill(there.min(stretch::NEEDED), now, tap);
             let put = lengthen(&mut self.sound, lack.max(DRY));
             self.since_put = 0;
+            if dry {
+                self.put_dry += put;
+            }
             self.stretched_by(put, 1);
         }
     }
@@ -277,6 +286,7 @@ impl Playout {
     }
 
     fn decode(&mut self, packet: Packet, tap: &mut impl FnMut(Heard)) {
+        self.put_dry = 0;
         match self.decoder.decode(&packet.payload) {
             Ok(sound) => {
                 self.scratch.clear();

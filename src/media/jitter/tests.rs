@@ -175,4 +175,22 @@ proptest! {
         bench.run(&arrivals, at + 100_000);
         prop_assert!(bench.depth() <= 48 * 600);
     }
+
+    #[test]
+    fn stamps_that_cannot_be_are_taken_and_never_panic(
+        stamps in proptest::collection::vec((any::<u32>(), any::<u64>(), any::<bool>()), 1..100),
+    ) {
+        let (mut jitter, mut sequence) = (Jitter::new(), 0u32);
+        for (n, (wild, captured, follows)) in (0..).zip(stamps) {
+            let now = Time::from_micros(1_000_000 + n * 10_000);
+            sequence = if follows { sequence.wrapping_add(1) } else { wild };
+            jitter.push(packet(sequence, captured), 960, now);
+            jitter.push(packet(sequence.wrapping_add(1), u64::MAX - captured), 960, now);
+            jitter.next(0, now);
+            jitter.pulled(480, now);
+            let (excess, lack) = (jitter.excess(), jitter.lack());
+            prop_assert!(excess == 0 || lack == 0);
+            jitter.is_running_dry(0, now);
+        }
+    }
 }

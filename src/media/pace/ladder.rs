@@ -78,6 +78,8 @@ fn highest(ceiling: Quality) -> usize {
     }
 }
 
+/// Pictures a second under a ceiling, at most.
+const METERED_FPS: f64 = 15.0;
 /// Of the rate, this goes into pictures; the rest is for what is larger than was thought.
 const USE: f64 = 0.85;
 /// What must be to spare for a better rung.
@@ -202,8 +204,7 @@ impl Ladder {
         settle: bool,
         now: Time,
     ) -> Order {
-        let highest = highest(ceiling);
-        let wanted = self.wanted(rate, highest);
+        let wanted = self.wanted(rate, ceiling);
         let mut rung = self.at;
         if wanted > rung {
             rung = wanted;
@@ -225,8 +226,7 @@ impl Ladder {
 
     fn order_of(&self, rung: usize, rate: Option<f64>, ceiling: Quality) -> Order {
         let Rung { scale, least, most, .. } = self.rungs[rung];
-        let fps = self.fps(rung);
-        let fps = if ceiling == Quality::Full { fps } else { fps.min(15.0) };
+        let fps = self.fps(rung, ceiling);
         // A still is the better for being larger.
         let larger = rung == STILLS && self.fits_still(rate);
         let scale = if larger { 1 } else { scale };
@@ -239,25 +239,28 @@ impl Ladder {
     /// What is sent while nobody answers: small, and one.
     pub fn still(&self) -> Order {
         let Rung { scale, least, .. } = self.rungs[STILLS];
-        let (rung, fps) = (STILLS, self.fps(STILLS));
+        let (rung, fps) = (STILLS, self.fps(STILLS, Quality::Stills));
         Order { rung, eighths: self.eighths[scale], quality: least, fps, budget: None }
     }
 
-    fn fps(&self, rung: usize) -> f64 {
-        self.rungs[rung].fps.min(self.top.fps)
+    /// Pictures a second on `rung`; a metered line has half of them.
+    fn fps(&self, rung: usize, ceiling: Quality) -> f64 {
+        let most = if ceiling == Quality::Full { f64::INFINITY } else { METERED_FPS };
+        self.rungs[rung].fps.min(self.top.fps).min(most)
     }
 
     fn fits_still(&self, rate: Option<f64>) -> bool {
-        rate.is_none_or(|rate| self.cost(1, 40) <= USE * rate / self.fps(STILLS))
+        rate.is_none_or(|rate| self.cost(1, 40) <= USE * rate / self.fps(STILLS, Quality::Stills))
     }
 
     /// The best rung that fits, with something to spare if it is better than the one we are on.
-    fn wanted(&self, rate: Option<f64>, highest: usize) -> usize {
+    fn wanted(&self, rate: Option<f64>, ceiling: Quality) -> usize {
+        let highest = highest(ceiling);
         let Some(rate) = rate else { return highest };
         let fits = |index: &usize| {
             let rung = &self.rungs[*index];
             let spare = if *index < self.at { TO_SPARE } else { 1.0 };
-            self.cost(rung.scale, rung.least) * spare <= USE * rate / self.fps(*index)
+            self.cost(rung.scale, rung.least) * spare <= USE * rate / self.fps(*index, ceiling)
         };
         (highest..VOICE_ONLY).find(fits).unwrap_or(VOICE_ONLY)
     }
@@ -409,6 +412,14 @@ mod tests {
                 class(order.rung) == ceiling && (ceiling == Quality::Full || order.fps <= 15.0)
             );
         }
+    }
+
+    #[test]
+    fn under_a_ceiling_the_rung_is_chosen_for_the_pictures_that_are_sent() {
+        let mut ladder = Ladder::new(TOP);
+        let rate = 15.5 * ladder.cost(1, 30) * TO_SPARE / USE;
+        let mut rung = |ceiling| ladder.order(Some(rate), ceiling, true, true, at(0)).rung;
+        assert_eq!((rung(Quality::Full), rung(Quality::Smaller)), (3, 2));
     }
 
     #[test]

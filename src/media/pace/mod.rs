@@ -75,6 +75,7 @@ pub struct Pace {
     /// When the stream's writer will be done with what it has, and its bytes a second.
     free: Time,
     written_at: u32,
+    /// When the last picture was due; the next one is an interval of its own order later.
     due: Time,
     /// Whoever writes the pictures spaces them.
     spaced: bool,
@@ -167,11 +168,20 @@ impl Pace {
         if interval < 1.2 * self.interval {
             return true;
         }
-        let early = Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0));
-        now + early >= self.due
+        // A doubt has to be settled, and only a word on a picture does that.
+        if self.line.is_suspected() && self.unacknowledged.is_empty() {
+            return true;
+        }
+        now + self.early(interval) >= self.due + Duration::from_secs_f64(interval)
     }
 
-    /// The picture `sequence`, made by `order`, has `bytes` and is handed to the stream now.
+    /// The camera's next picture may be further from its time than this one.
+    fn early(&self, interval: f64) -> Duration {
+        Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0))
+    }
+
+    /// The picture `sequence`, made by `order` and with the quality it says there, has `bytes` and is
+    /// handed to the stream now.
     pub fn sent(&mut self, sequence: u32, order: &Order, bytes: usize, now: Time) {
         self.ladder.cost_was(order.eighths, order.quality, bytes);
         let began = now.max(self.free);
@@ -188,7 +198,8 @@ impl Pace {
         };
         self.unacknowledged.push_back(Sent { sequence, bytes, piece, began, left });
         let interval = Duration::from_secs_f64(1.0 / order.fps);
-        self.due = self.due.max(now - interval) + interval;
+        let early = self.early(interval.as_secs_f64());
+        self.due = (self.due + interval).max(now - interval).min(now + early);
     }
 
     /// The receiver's word on `sequence` came: it and all before it are there or given up. It had
@@ -211,6 +222,7 @@ impl Pace {
             return Some(took);
         }
         let Sent { bytes, piece, began, left, .. } = sent;
+        let arrived = arrived.near(now);
         let trip = Trip { bytes, piece, began, left, arrived };
         let full = self.ladder.full_bytes();
         if self.line.arrived(&trip, full, now) == Verdict::Cut {

@@ -110,6 +110,12 @@ impl Story {
         within(&self.pictures, from, to).count() as f64 / (to - from) as f64
     }
 
+    /// The longest time between two pictures' arrivals, in ms.
+    pub(super) fn longest_hole(&self, from: u64, to: u64) -> f64 {
+        let at: Vec<f64> = within(&self.pictures, from, to).map(|picture| picture.at_ms).collect();
+        at.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
+    }
+
     /// A percentile of how old pictures were.
     pub(super) fn age(&self, from: u64, to: u64, percent: usize) -> f64 {
         percentile(within(&self.pictures, from, to), percent)
@@ -288,9 +294,13 @@ pub(super) fn film(
             }
             pace.taken(at);
             rate = pace.respaced(at).unwrap_or(rate);
-            if let Some(order) = pace.order(ceiling, at) {
+            if let Some(mut order) = pace.order(ceiling, at) {
                 let chance = world.random();
-                let bytes = scene.bytes_of(&order, chance);
+                let mut bytes = scene.bytes_of(&order, chance);
+                if let Some(quality) = pace.another_try(&order, bytes) {
+                    order.quality = quality;
+                    bytes = scene.bytes_of(&order, chance);
+                }
                 rate = pace.spacing();
                 pace.sent(sequence, &order, bytes, at);
                 let piece = if rate == 0 { SEGMENT } else { piece_of(bytes, rate) };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::ladder::{STILLS, VOICE_ONLY};
+use super::ladder::{Order, STILLS, VOICE_ONLY};
 use super::simulated::{Conditions, Scene, Story, film};
 use super::{NEVER_OVER, Pace};
 use crate::clock::Time;
@@ -20,7 +20,7 @@ const LARGE: Scene = Scene { size: Size::new(640, 480), fps: 30, bytes: 33_000.0
 fn told(name: &str, story: &Story, from: u64, to: u64) {
     println!(
         "{name}, {from}-{to} s: pictures p50 {:.0} p95 {:.0} ms, {:.1} fps; voice p50 {:.0} p95 {:.0} \
-         p99 {:.0} ms; {} changes of rung",
+         p99 {:.0} ms; {} changes of rung; longest hole {:.0} ms",
         story.age(from, to, 50),
         story.age(from, to, 95),
         story.fps(from, to),
@@ -28,6 +28,7 @@ fn told(name: &str, story: &Story, from: u64, to: u64) {
         story.voice(from, to, 95),
         story.voice(from, to, 99),
         story.changes(from, to),
+        story.longest_hole(from, to),
     );
     for second in from..to {
         let at = |ms: &f64| *ms >= 1e3 * second as f64;
@@ -115,6 +116,28 @@ fn hiccups_of_a_busy_machine_do_not_add_up() {
     let story =
         film(KIOSK, 70, FULL, |ms| Conditions { stalled: hiccup(ms), ..Conditions::of(0.6) });
     told("hiccups on 0.6", &story, 10, 70);
+    assert!(story.fps(10, 70) >= 8.0);
+    assert!(story.longest_hole(10, 70) <= 1500.0);
+}
+
+#[test]
+fn after_a_stall_on_a_thin_line_pictures_go_on_at_once() {
+    let scene = Scene { fps: 30, ..KIOSK };
+    let stalls = |ms: u64| Conditions { stalled: ms % 5000 < 300, ..Conditions::of(0.6) };
+    let story = film(scene, 60, FULL, stalls);
+    told("stalls on 0.6", &story, 10, 60);
+    assert!(story.longest_hole(10, 60) <= 1500.0);
+    assert!(story.fps(10, 60) >= 8.0);
+}
+
+#[test]
+fn the_interval_of_a_slow_rung_ends_with_it() {
+    let mut pace = Pace::new(KIOSK.size, 75);
+    pace.taken(at(0));
+    let order = pace.order(FULL, at(0)).unwrap();
+    pace.sent(0, &Order { fps: 0.1, ..order }, 3000, at(0));
+    pace.acknowledged(0, at(50), at(50));
+    assert!(pace.order(FULL, at(1000)).is_some());
 }
 
 #[test]
@@ -191,6 +214,19 @@ fn before_the_first_word_two_pictures_go_and_the_third_waits() {
 }
 
 #[test]
+fn what_a_picture_made_once_more_has_cost_is_known_at_the_quality_it_had() {
+    let mut pace = Pace::new(KIOSK.size, 75);
+    let first = Order { quality: 60, ..pace.order(FULL, at(0)).unwrap() };
+    let budget = first.budget.unwrap();
+    let quality = pace.another_try(&first, 3 * budget / 2).unwrap();
+    let mut as_it_was = pace.clone();
+    as_it_was.sent(0, &first, 3 * budget / 2, at(0));
+    pace.sent(0, &Order { quality, ..first }, budget, at(0));
+    let (wanted, known) = (as_it_was.ladder.full_bytes(), pace.ladder.full_bytes());
+    assert!(known.abs_diff(wanted) * 10 < wanted, "{known} is no {wanted} bytes");
+}
+
+#[test]
 fn silence_leaves_a_still_every_two_seconds_and_then_says_that_there_is_only_the_voice() {
     let mut pace = Pace::new(KIOSK.size, 75);
     let mut sent = Vec::new();
@@ -232,6 +268,23 @@ proptest! {
             if word == 0 && next > 0 {
                 pace.acknowledged(next - 1, at(now), at(now));
             }
+        }
+    }
+
+    #[test]
+    fn words_of_times_that_cannot_be_never_panic(
+        words in prop::collection::vec((0u64..200, any::<u64>(), any::<u32>()), 0..200),
+    ) {
+        let (mut pace, mut now) = (Pace::new(KIOSK.size, 75), 0);
+        for (sequence, (wait, arrived, wild)) in (0u32..).zip(words) {
+            now += wait;
+            pace.taken(at(now));
+            if let Some(order) = pace.order(FULL, at(now)) {
+                pace.sent(sequence, &order, 3000, at(now));
+            }
+            pace.acknowledged(wild, Time::from_micros(arrived), at(now));
+            pace.acknowledged(sequence, Time::from_micros(arrived), at(now));
+            prop_assert!(pace.rate().is_none_or(f64::is_finite));
         }
     }
 }

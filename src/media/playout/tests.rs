@@ -98,6 +98,34 @@ fn a_backlog_of_quiet_is_caught_up_without_a_hole() {
     assert!(age < Duration::from_millis(250), "it was 320 ms behind, and is {age:?}");
 }
 
+#[test]
+fn in_a_cut_a_steady_tone_is_drawn_out_for_60_ms_and_no_longer() {
+    let mut playout = Playout::new(Stamps::Captured).unwrap();
+    let mut into = [0; PERIOD_SAMPLES];
+    let (mut before, mut loud) = (0, Vec::new());
+    for (n, packet) in TONE.iter().take(200).enumerate() {
+        let now = Time::from_micros(n as u64 * 20_000 + 21_000);
+        if !(100..150).contains(&n) {
+            playout.push(packet.clone(), now);
+        }
+        if n == 100 {
+            before = playout.figures().stretched;
+        }
+        if n == 149 {
+            let put = playout.figures().stretched - before;
+            assert!(put <= 80 * 48, "{} ms", put / 48);
+        }
+        for half in 0..2 {
+            playout.pull(&mut into, now + Duration::from_millis(half * 10), |_| {});
+            if (100..150).contains(&n) {
+                loud.push(into.iter().any(|sample| sample.unsigned_abs() > 4000));
+            }
+        }
+    }
+    assert!(loud[30..].iter().all(|loud| !loud), "{loud:?}");
+    assert!(playout.figures().jitter.concealed > 700 * 48, "{:?}", playout.figures());
+}
+
 proptest! {
     #[test]
     fn packets_that_come_in_any_rhythm_never_panic(
