@@ -175,7 +175,7 @@ impl Control {
             greeted: false,
         };
         let (mut now_mode, mut since) = (mode(&mut ports, &mut metered), opened);
-        let (mut grace, mut flow) = (Grace::new(opened), self.shared.pulse.flow());
+        let (mut grace, mut flow) = (Grace::new(opened), self.shared.roads.flow());
         loop {
             let was = std::mem::replace(&mut now_mode, mode(&mut ports, &mut metered));
             if was != now_mode {
@@ -199,7 +199,7 @@ impl Control {
                     if let Err(end) = conversation.take(&bytes).await {
                         return end;
                     }
-                    flow = self.shared.pulse.flow();
+                    flow = self.shared.roads.flow();
                 }
                 changed = ports.changed() => if changed.is_err() { return End::closed() },
                 changed = metered.changed() => if changed.is_err() { return End::closed() },
