@@ -14,7 +14,7 @@ use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::MediaPorts;
-use super::alive::{Grace, Life, Mode, RoundTrips};
+use super::alive::{self, Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
@@ -89,7 +89,8 @@ impl Control {
 
     /// The runtime doubts that the peer is there: it has as long as in a call to show life.
     pub(super) fn doubt(&self) {
-        self.doubted.send_replace(Some(clock::now()));
+        let heard = self.shared.heard();
+        self.doubted.send_modify(|at| *at = Some(alive::doubted(*at, heard, clock::now())));
         self.ping_now.notify_one();
     }
 
