@@ -50,7 +50,7 @@ fn what_makes_no_difference_is_no_other_network() {
         net.cable("cable");
         net.run("ip", &["address", "add", "10.77.0.2/24", "dev", "cable"]);
         net.run("ip", &["route", "add", "default", "via", "10.77.0.1"]);
-        let before = Network::now();
+        let before = Network::now().unwrap();
         let lifetimes = ["valid_lft", "900", "preferred_lft", "800"];
         net.run(
             "ip",
@@ -59,7 +59,7 @@ fn what_makes_no_difference_is_no_other_network() {
         let neighbour = ["neighbour", "add", "10.77.0.9", "lladdr", "02:00:00:00:00:09"];
         net.run("ip", &[&neighbour[..], &["dev", "cable"]].concat());
         net.run("ip", &["route", "add", "10.99.0.0/16", "via", "10.77.0.1"]);
-        assert_eq!(Network::now(), before);
+        assert_eq!(Network::now().unwrap(), before);
         // Each of these does.
         let changes: [&[&str]; 5] = [
             &["address", "add", "10.77.0.3/24", "dev", "cable"],
@@ -71,7 +71,7 @@ fn what_makes_no_difference_is_no_other_network() {
         let mut last = before;
         for change in changes {
             net.run("ip", change);
-            let now = Network::now();
+            let now = Network::now().unwrap();
             assert_ne!(now, last, "{change:?}");
             last = now;
         }

@@ -110,6 +110,10 @@ fn heard(status: &Value) -> u64 {
     status["call"]["figures"]["audio"]["packets"].as_u64().unwrap_or(0)
 }
 
+fn sent(status: &Value) -> u64 {
+    status["call"]["figures"]["audio"]["sent"].as_u64().unwrap_or(0)
+}
+
 fn reconnects(status: &Value) -> u64 {
     status["call"]["reconnects"].as_u64().unwrap_or(0)
 }
@@ -155,6 +159,36 @@ impl Scene {
         }
     }
 
+    /// Nobody has given the line up.
+    fn one_session(&self) {
+        for kiosk in [&self.anna, &self.bert] {
+            assert_eq!(reconnects(&kiosk.status().unwrap()), 0);
+        }
+    }
+
+    /// Of the next voice packets that each sends, so many percent reach the other.
+    fn both_hear(&mut self, percent: u64) {
+        const PACKETS: u64 = 150;
+        self.one_session();
+        // What is on its way counts as not heard before, and likewise after.
+        let look = |kiosk: &Kiosk, other: &Kiosk| {
+            let (from, to) = (kiosk.status().unwrap(), other.status().unwrap());
+            (sent(&from), heard(&to))
+        };
+        let both = |scene: &Self| [look(&scene.anna, &scene.bert), look(&scene.bert, &scene.anna)];
+        let before = both(self);
+        for (kiosk, (sent_before, _)) in [&mut self.anna, &mut self.bert].into_iter().zip(before) {
+            let enough = |status: &Value| sent(status) >= sent_before + PACKETS;
+            kiosk.wait_for("voice to be sent", LIMIT, enough).unwrap();
+        }
+        let who = ["Anna", "Bert"];
+        for ((who, before), after) in who.into_iter().zip(before).zip(both(self)) {
+            let (sent, heard) = (after.0 - before.0, after.1 - before.1);
+            eprintln!("{who} sent {sent} packets of voice and {heard} were heard");
+            assert!(heard * 100 >= sent * percent, "{who}: {heard} of {sent}");
+        }
+    }
+
     /// Each has one record of one call in the end.
     fn ends_as_one_call(mut self) {
         self.anna.ask(&Request::Hangup).unwrap();
@@ -174,8 +208,10 @@ fn a_call_lives_through_a_line_that_gets_thin_and_wide_again() {
     let mut scene = Scene::in_call(wan);
     scene.wan.set(Side::B, Properties::of(0.6));
     scene.both_get("pictures and voice on the thin line", 20, 150);
+    scene.both_hear(90);
     scene.wan.set(Side::B, Properties::of(3.0));
     scene.both_get("pictures and voice on the wide line", 20, 100);
+    scene.one_session();
     scene.ends_as_one_call();
 }
 
@@ -198,8 +234,11 @@ fn voice_flows_on_a_line_that_is_too_thin_for_moving_pictures() {
     let Some(wan) = lines(Properties::of(10.0), Properties::of(3.0)) else { return };
     let mut scene = Scene::in_call(wan);
     scene.wan.set(Side::B, Properties::of(0.15));
-    scene.both_get("voice and a picture", 1, 150);
+    // Until the queue of before has drained.
+    scene.both_get("voice and a picture", 1, 250);
+    scene.both_hear(80);
     scene.wan.set(Side::B, Properties::of(3.0));
     scene.both_get("pictures and voice on the wide line", 10, 50);
+    scene.one_session();
     scene.ends_as_one_call();
 }

@@ -6,7 +6,8 @@
 //! ```
 //! What the messages say does not matter: whoever hears of one looks at the network itself. So the
 //! noise (neighbours, lifetimes that are prolonged, counters) makes no difference, and neither do
-//! messages that were lost because too many came.
+//! messages that were lost because too many came. A look that fails has seen nothing: no address is gone
+//! by it.
 #![allow(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -88,9 +89,12 @@ pub struct Network {
 }
 
 impl Network {
-    /// As it is now, in the network namespace of this thread. What can't be read is not there.
-    pub fn now() -> Self {
-        let addresses = getifaddrs().into_iter().flatten().filter_map(|entry| {
+    /// As it is now, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// The kernel did not tell; that says nothing of what is there.
+    pub fn now() -> io::Result<Self> {
+        let addresses = getifaddrs()?.filter_map(|entry| {
             let address = entry.address?;
             let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
             let v6 = address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip()));
@@ -99,11 +103,21 @@ impl Network {
         });
         // Not /proc/self: that is the namespace of the process's first thread.
         let table = |name: &str| {
-            fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+            match fs::read_to_string(format!("/proc/thread-self/net/{name}")) {
+                // A kernel without this family.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+                read => read,
+            }
         };
-        let mut routes = v4_defaults(&table("route"));
-        routes.extend(v6_defaults(&table("ipv6_route")));
-        Self { addresses: addresses.collect(), routes }
+        let mut routes = v4_defaults(&table("route")?);
+        routes.extend(v6_defaults(&table("ipv6_route")?));
+        Ok(Self { addresses: addresses.collect(), routes })
+    }
+
+    /// Whether it lacks an address that `before` has.
+    pub fn lacks(&self, before: &Self) -> bool {
+        let has = |address: &IpAddr| self.addresses.iter().any(|(_, own, _)| own == address);
+        before.addresses.iter().any(|(_, address, _)| !has(address))
     }
 
     /// Whether `address` is one of this machine's.
@@ -166,8 +180,8 @@ mod tests {
 
     #[test]
     fn this_machine_has_its_loopback_and_not_everybodys_address() {
-        let network = Network::now();
-        assert_eq!(network, Network::now());
+        let network = Network::now().unwrap();
+        assert_eq!(network, Network::now().unwrap());
         for own in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
             assert!(network.has(own.parse().unwrap()), "{own}");
         }

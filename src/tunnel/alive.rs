@@ -119,6 +119,12 @@ impl Life {
     }
 }
 
+/// Since when there is a doubt, when somebody has one at `now` and one stands already: the new one takes
+/// its place only if something was `heard` in between, so that no doubt puts off the end.
+pub(super) fn doubted(standing: Option<Time>, heard: Time, now: Time) -> Time {
+    standing.filter(|at| heard <= *at).unwrap_or(now)
+}
+
 /// More time for what is silent on a line that is full.
 #[derive(Debug)]
 pub(super) struct Grace(Time);
@@ -200,6 +206,13 @@ mod tests {
         assert_eq!(doubted, (at(10_400), "no answer within 1.4 s".to_owned()));
         // Something came after the doubt: it is no more.
         assert_eq!(life(Mode::Idle, Some(at(900))).deadline(), silent(Mode::Idle));
+    }
+
+    #[test]
+    fn a_doubt_upon_a_doubt_does_not_put_off_the_end() {
+        assert_eq!(doubted(None, at(1000), at(9000)), at(9000));
+        assert_eq!(doubted(Some(at(9000)), at(1000), at(9900)), at(9000));
+        assert_eq!(doubted(Some(at(9000)), at(9500), at(9900)), at(9900));
     }
 
     #[test]

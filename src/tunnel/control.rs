@@ -14,7 +14,7 @@ use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::MediaPorts;
-use super::alive::{Grace, Life, Mode, RoundTrips};
+use super::alive::{self, Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
@@ -89,7 +89,8 @@ impl Control {
 
     /// The runtime doubts that the peer is there: it has as long as in a call to show life.
     pub(super) fn doubt(&self) {
-        self.doubted.send_replace(Some(clock::now()));
+        let heard = self.shared.heard();
+        self.doubted.send_modify(|at| *at = Some(alive::doubted(*at, heard, clock::now())));
         self.ping_now.notify_one();
     }
 
@@ -175,7 +176,7 @@ impl Control {
             greeted: false,
         };
         let (mut now_mode, mut since) = (mode(&mut ports, &mut metered), opened);
-        let (mut grace, mut flow) = (Grace::new(opened), self.shared.pulse.flow());
+        let (mut grace, mut flow) = (Grace::new(opened), self.shared.roads.flow());
         loop {
             let was = std::mem::replace(&mut now_mode, mode(&mut ports, &mut metered));
             if was != now_mode {
@@ -199,7 +200,7 @@ impl Control {
                     if let Err(end) = conversation.take(&bytes).await {
                         return end;
                     }
-                    flow = self.shared.pulse.flow();
+                    flow = self.shared.roads.flow();
                 }
                 changed = ports.changed() => if changed.is_err() { return End::closed() },
                 changed = metered.changed() => if changed.is_err() { return End::closed() },

@@ -1,5 +1,5 @@
 //! Dialling a peer: its direct addresses in order, then its socket on the relay, then its ports there;
-//! the first way that shows its pinned key wins.
+//! the first way on which we are logged in at its pinned key wins.
 //!
 //! ```text
 //!  direct 1 ├──────────────── (swallows everything)
@@ -143,15 +143,9 @@ impl Dial {
                     // A task that panicked has found no way; the panic is in the log.
                     let Ok((way, found)) = tried else { continue };
                     let error = match found {
-                        Ok((mut connection, road)) => {
-                            let login = connection.login(&who, USER, &self.key);
-                            match in_time(&who, "logging in", login).await {
-                                Ok(()) => return Ok((connection, road)),
-                                Err(error) if error.kind() == FailureKind::LoginRefused => {
-                                    return Err(error.into());
-                                }
-                                Err(error) => error,
-                            }
+                        Ok(logged_in) => return Ok(logged_in),
+                        Err(error) if error.kind() == FailureKind::LoginRefused => {
+                            return Err(error.into());
                         }
                         Err(error) => error,
                     };
@@ -168,12 +162,14 @@ impl Dial {
                         next = Instant::now();
                     }
                 }
-                () = tokio::time::sleep_until(next), if !waiting.is_empty() => {
+                () = tokio::time::sleep_until(next),
+                    if !waiting.is_empty() && running.len() < AT_ONCE =>
+                {
                     next = Instant::now() + HEAD_START;
-                    if let Some((way, outer)) = waiting.pop_front() && running.len() < AT_ONCE {
+                    if let Some((way, outer)) = waiting.pop_front() {
                         let dial = Arc::clone(self);
                         running.spawn(async move {
-                            let found = dial.greet_at(&way, outer).await;
+                            let found = dial.log_in_at(&way, outer).await;
                             (way, found)
                         });
                     }
@@ -217,6 +213,18 @@ impl Dial {
         } else {
             tracing::debug!("{way:?}: {error}");
         }
+    }
+
+    /// Each way logs in by itself: one that hangs there keeps no other waiting.
+    async fn log_in_at(
+        &self,
+        way: &Way,
+        outer: Option<Arc<Outer>>,
+    ) -> Result<(Connection, Road), TunnelError> {
+        let who = who(self.peer.key);
+        let (mut connection, road) = self.greet_at(way, outer).await?;
+        in_time(&who, "logging in", connection.login(&who, USER, &self.key)).await?;
+        Ok((connection, road))
     }
 
     async fn greet_at(

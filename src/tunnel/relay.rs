@@ -21,6 +21,7 @@ use ssh_key::PrivateKey;
 use tokio::sync::watch;
 
 use super::RelayConfig;
+use super::alive;
 use super::client::{
     self, Connection, Ended, Forward, Greeting, LOOPBACK, Pinned, Place, handshake_error,
 };
@@ -108,7 +109,8 @@ impl Outer {
 
     /// Somebody doubts that the relay is there: it is asked at once, and has as long as in a call.
     pub(super) fn doubt(&self) {
-        self.doubted.send_replace(Some(clock::now()));
+        let heard = self.pulse.last();
+        self.doubted.send_modify(|at| *at = Some(alive::doubted(*at, heard, clock::now())));
     }
 
     /// Hears of doubts.

@@ -19,7 +19,7 @@ use super::clock_offset::PeerClock;
 use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
-use super::road::Pulse;
+use super::road::{Pulse, Roads};
 use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
@@ -112,21 +112,17 @@ pub(super) struct Shared {
     heard: AtomicU64,
     /// Every byte is paid for.
     pub(super) metered: watch::Receiver<bool>,
-    /// Of all our connections.
-    pub(super) pulse: Pulse,
+    /// What it sends.
+    pub(super) roads: Roads,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(
-        metered: watch::Receiver<bool>,
-        pulse: Pulse,
-        counters: Arc<Counters>,
-    ) -> Self {
+    pub(super) fn new(metered: watch::Receiver<bool>, counters: Arc<Counters>) -> Self {
         Self {
-            pulse,
+            roads: Roads::default(),
             metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
@@ -244,6 +240,10 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         return Ok(());
     };
     packet.captured = captured;
+    if lane == Lane::Video {
+        let now = clock::now();
+        shared.roads.came(now.since(captured), now);
+    }
     // A closed queue is a worker that has just gone; the detach follows.
     match packet.kind {
         PacketKind::Voice => drop(ports.voice_in.send(packet)),

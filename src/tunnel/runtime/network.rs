@@ -6,8 +6,10 @@
 //!                                                             │   gone end now
 //!                                                             └─> the others are in doubt: a ping
 //! ```
-//! A storm of changes (an interface that comes up has several) is one change.
+//! A storm of changes (an interface that comes up has several) is one change. An address is gone when a
+//! second look does not find it either; a look that fails changes nothing.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -31,17 +33,33 @@ pub(super) async fn watch(news: mpsc::Sender<News>) {
             return;
         }
     };
-    let mut known = Network::now();
+    let mut known = Network::now().ok();
     while changes.heard().await {
         let storm = Instant::now() + STORM;
         while let Ok(true) = timeout_at(storm.min(Instant::now() + QUIET), changes.heard()).await {}
-        let network = Network::now();
-        if network != known {
-            known = network.clone();
+        if let Some(network) = changed(known.as_ref(), Network::now).await {
+            known = Some(network.clone());
             // The runtime is gone: so are we, soon.
             let _ = news.send(News::Network(network)).await;
         }
     }
+}
+
+/// What `look` finds, if that is surely another network than the one `known`.
+async fn changed(
+    known: Option<&Network>,
+    mut look: impl FnMut() -> io::Result<Network>,
+) -> Option<Network> {
+    let mut network = look_by(&mut look)?;
+    if known.is_some_and(|known| network.lacks(known)) {
+        tokio::time::sleep(QUIET).await;
+        network = look_by(&mut look)?;
+    }
+    (Some(&network) != known).then_some(network)
+}
+
+fn look_by(look: &mut impl FnMut() -> io::Result<Network>) -> Option<Network> {
+    look().inspect_err(|error| tracing::warn!("cannot look at the network: {error}")).ok()
 }
 
 impl Runtime {
@@ -81,5 +99,32 @@ impl Runtime {
             self.knock(key, Lane::Voice);
             self.look_around(key, Some(Duration::ZERO));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of these looks, all of which are needed.
+    async fn after(known: &Network, looks: Vec<io::Result<Network>>) -> Option<Network> {
+        let mut looks = looks.into_iter();
+        let found = changed(Some(known), || looks.next().unwrap()).await;
+        assert!(looks.next().is_none(), "there was no need to look so often");
+        found
+    }
+
+    #[tokio::test]
+    async fn an_address_is_gone_when_two_looks_say_so_and_none_by_a_look_that_fails() {
+        let here = || Network::now().unwrap();
+        let nothing = Network::default;
+        let failed = || Err(io::Error::other("out of memory"));
+        assert_eq!(after(&here(), vec![Ok(here())]).await, None);
+        assert_eq!(after(&here(), vec![failed()]).await, None);
+        assert_eq!(after(&here(), vec![Ok(nothing()), Ok(here())]).await, None);
+        assert_eq!(after(&here(), vec![Ok(nothing()), failed()]).await, None);
+        assert_eq!(after(&here(), vec![Ok(nothing()), Ok(nothing())]).await, Some(nothing()));
+        // What comes is believed at once.
+        assert_eq!(after(&nothing(), vec![Ok(here())]).await, Some(here()));
     }
 }

@@ -7,6 +7,10 @@
 //! Only while there is no call: a call stays where it runs until that dies. Whoever dialled the session
 //! looks; that a session with both its streams could be built is what shows the way to be well. In
 //! another network we look at once.
+//!
+//! The peer knows no look: at its door the newest session takes the place of the older one as soon as its
+//! control stream opens, before its sound stream does. A look that ends between the two leaves both
+//! without a session, until the next dial. There is no call then, so nothing is heard of it.
 
 use std::sync::Arc;
 use std::time::Duration;
