@@ -111,7 +111,7 @@ fn a_plain_login_needs_no_folder_in_the_config() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
     let relay = || RelayConfig { folder: None, ..sshd.relay() };
-    let (a, b) = a_pair(relay(), &anna, &bert);
+    let (_a, _b) = a_pair(relay(), &anna, &bert);
     for key in [anna.public(), bert.public()] {
         for lane in ["voice", "video"] {
             let socket = sshd.home().join(".twocan").join(format!("{}-{lane}.sock", key.id16()));

@@ -196,12 +196,6 @@ impl Line {
         Duration::from_micros((own + base / 10.0 + (1.5 * self.jitter).min(30_000.0)) as u64)
     }
 
-    /// The queue that the last picture met.
-    #[cfg(test)]
-    pub(super) fn excess(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.excess).unwrap_or(0))
-    }
-
     /// A picture has arrived; `full` is what one at the top of the ladder has in bytes.
     pub(super) fn arrived(&mut self, trip: &Trip, full: usize, now: Time) -> Verdict {
         let delay = micros_between(trip.left, trip.arrived);
