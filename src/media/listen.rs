@@ -398,7 +398,8 @@ mod tests {
                 let _ = tell.send((silent, seen.level.load(Ordering::Relaxed)));
             }));
         let (stopper, stop) = stop_pair();
-        let worker = std::thread::spawn(move || listen.run_once(&stop).is_ok());
+        let worker = std::thread::Builder::new().name("listen".to_owned());
+        let worker = worker.spawn(move || listen.run_once(&stop).is_ok()).unwrap();
         loop {
             let (silent, level) = told.recv_timeout(Duration::from_secs(60)).unwrap();
             assert!(silent, "our volume is nothing");
