@@ -116,6 +116,10 @@ fn nobody_is_told_to_talk_where_nothing_is_heard_either() {
     assert_eq!(reads(&core, at(14)), gone);
     heard(&mut core, at(15));
     assert_eq!(reads(&core, at(15)).0, Some(words::frozen("Anna")));
+    // Without a loudspeaker of ours nothing would be heard on the best line.
+    let speaker = Some("it was unplugged".to_owned());
+    core.handle(Event::News(News { speaker, ..core.news().clone() }), at(20));
+    assert_eq!(reads(&core, at(20)).0, Some(words::frozen("Anna")));
 }
 
 #[test]

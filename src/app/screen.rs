@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Local, Timelike};
 
 use super::core::{Core, FROZEN, FROZEN_STILL, SELF_VIEW, TILES, UNHEARD};
-use super::facts::{Meeting, Neighbour};
+use super::facts::{Meeting, Neighbour, News};
 use super::outage::Stage;
 use super::words;
 use crate::call::State;
@@ -174,10 +174,16 @@ impl Theirs {
             Quality::VoiceOnly => Self::TooSlow,
             _ if fresh => Self::Seen,
             _ if now.since(expected) < limit => Self::Awaited { before: picture.is_some() },
-            _ if core.news().voice.is_some_and(|last| now.since(last) < UNHEARD) => Self::Frozen,
+            _ if may_be_heard(core, now) => Self::Frozen,
             _ => Self::Gone,
         }
     }
+}
+
+/// Their voice comes; or there is no loudspeaker that would take it in, and nobody knows.
+fn may_be_heard(core: &Core, now: Time) -> bool {
+    let News { voice, speaker, .. } = core.news();
+    speaker.is_some() || voice.is_some_and(|last| now.since(last) < UNHEARD)
 }
 
 /// Why there is no picture to be seen, if there is none.

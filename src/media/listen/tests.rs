@@ -32,7 +32,8 @@ fn the_meter_shows_how_loud_they_are_where_our_volume_is_nothing() {
             let _ = tell.send((silent, seen.level.load(Ordering::Relaxed)));
         }));
     let (stopper, stop) = stop_pair();
-    let worker = std::thread::spawn(move || listen.run_once(&stop).is_ok());
+    let worker = std::thread::Builder::new().name("listen".to_owned());
+    let worker = worker.spawn(move || listen.run_once(&stop).is_ok()).unwrap();
     for period in 0.. {
         let (silent, level) = told.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(silent, "our volume is nothing");
