@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use ceiling::Ceiling;
-use ladder::{Ladder, Order, STILLS, Top, VOICE_ONLY, class};
+use ladder::{Ladder, Order, STILLS, Top, VOICE_ONLY};
 use line::{Line, Trip, Verdict};
 
 use crate::clock::Time;
@@ -238,16 +238,6 @@ impl Pace {
             1..LOST_FOR_VOICE => self.ladder.rung().max(STILLS),
             _ => VOICE_ONLY,
         }
-    }
-
-    /// The same as a class.
-    pub fn quality(&self) -> Quality {
-        class(self.rung())
-    }
-
-    /// Pictures a second that the camera takes.
-    pub fn fps(&self) -> f64 {
-        1.0 / self.interval
     }
 
     /// Bytes a second that pictures may take; `None`: no limit is known.
