@@ -134,7 +134,8 @@ pub enum PacketKind {
     Picture,
     /// The receiver's word on one picture; see [`Ack`].
     Ack,
-    /// "The picture did not change": an empty packet, once a second, so that still and frozen differ.
+    /// "The picture did not change": an empty packet, every 700 ms, so that still and frozen
+    /// differ.
     Same,
 }
 

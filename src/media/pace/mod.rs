@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use ceiling::Ceiling;
-use ladder::{Ladder, Order, STILLS, Top, VOICE_ONLY, class};
+use ladder::{Ladder, Order, STILLS, Top, VOICE_ONLY};
 use line::{Line, Trip, Verdict};
 
 use crate::clock::Time;
@@ -75,7 +75,6 @@ pub struct Pace {
     /// When the stream's writer will be done with what it has, and its bytes a second.
     free: Time,
     written_at: u32,
-    /// When the last picture was due; the next one is an interval of its own order later.
     due: Time,
     /// Whoever writes the pictures spaces them.
     spaced: bool,
@@ -168,16 +167,8 @@ impl Pace {
         if interval < 1.2 * self.interval {
             return true;
         }
-        // A doubt has to be settled, and only a word on a picture does that.
-        if self.line.is_suspected() && self.unacknowledged.is_empty() {
-            return true;
-        }
-        now + self.early(interval) >= self.due + Duration::from_secs_f64(interval)
-    }
-
-    /// The camera's next picture may be further from its time than this one.
-    fn early(&self, interval: f64) -> Duration {
-        Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0))
+        let early = Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0));
+        now + early >= self.due
     }
 
     /// The picture `sequence`, made by `order` and with the quality it says there, has `bytes` and is
@@ -198,8 +189,7 @@ impl Pace {
         };
         self.unacknowledged.push_back(Sent { sequence, bytes, piece, began, left });
         let interval = Duration::from_secs_f64(1.0 / order.fps);
-        let early = self.early(interval.as_secs_f64());
-        self.due = (self.due + interval).max(now - interval).min(now + early);
+        self.due = self.due.max(now - interval) + interval;
     }
 
     /// The receiver's word on `sequence` came: it and all before it are there or given up. It had
@@ -269,16 +259,6 @@ impl Pace {
             1..LOST_FOR_VOICE => self.ladder.rung().max(STILLS),
             _ => VOICE_ONLY,
         }
-    }
-
-    /// The same as a class.
-    pub fn quality(&self) -> Quality {
-        class(self.rung())
-    }
-
-    /// Pictures a second that the camera takes.
-    pub fn fps(&self) -> f64 {
-        1.0 / self.interval
     }
 
     /// Bytes a second that pictures may take; `None`: no limit is known.

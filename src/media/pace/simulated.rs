@@ -110,12 +110,6 @@ impl Story {
         within(&self.pictures, from, to).count() as f64 / (to - from) as f64
     }
 
-    /// The longest time between two pictures' arrivals, in ms.
-    pub(super) fn longest_hole(&self, from: u64, to: u64) -> f64 {
-        let at: Vec<f64> = within(&self.pictures, from, to).map(|picture| picture.at_ms).collect();
-        at.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max)
-    }
-
     /// A percentile of how old pictures were.
     pub(super) fn age(&self, from: u64, to: u64, percent: usize) -> f64 {
         percentile(within(&self.pictures, from, to), percent)
