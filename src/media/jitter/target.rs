@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::CEILING;
 use crate::clock::Time;
 
-/// The least that is held back: what wake-ups spread on a processor that draws and encodes as well.
-pub const FLOOR: Duration = Duration::from_millis(10);
+/// The least that is held back: wake-ups alone spread that much.
+pub const FLOOR: Duration = Duration::from_millis(4);
 /// The fastest packet of this long says how long the way is.
 const BASE_SLOT: Duration = Duration::from_millis(500);
 const BASE_SLOTS: usize = 6;
