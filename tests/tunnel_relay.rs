@@ -279,8 +279,10 @@ fn half_open_sessions_are_noticed_in_a_call_and_their_sockets_taken_over() {
     let voice = |n| packet(PacketKind::Voice, n, b"opus");
     send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
     assert!(sshd.freeze_sessions() >= 4, "two outer sessions each");
+    // The session with the peer and those with the relay are watched alike: who is first is chance.
     let sentence = a.wait_down(b.key);
-    assert!(sentence.contains("silent for 1.4 s in a call"), "{sentence}");
+    let noticed = ["silent for 1.4 s in a call", "the connection ended"];
+    assert!(noticed.iter().any(|why| sentence.contains(why)), "{sentence}");
     // The frozen sessions still hold their listening sockets; new ones get the names.
     a.wait_up(b.key);
     send_until_one_arrives(&from.voice_out, &to.voice_in, voice);

@@ -33,11 +33,8 @@ pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> +
 pub type Played = Arc<dyn Fn(&[i16; PERIOD_SAMPLES], Time) + Send + Sync>;
 
 const PERIOD: Duration = Duration::from_millis(10);
-/// How much later than it could be written a period is: what is not written yet can still be the
-/// packet that comes meanwhile, and what the device does not hold is not delay.
-const LATE: Duration = Duration::from_millis(5);
 /// What the device must still hold while we wait for a packet that is due.
-const RESERVE: Duration = Duration::from_millis(12);
+const RESERVE: Duration = Duration::from_millis(5);
 /// The longest wait for a packet that is due.
 const PATIENCE: Duration = Duration::from_millis(40);
 /// The longest single wait, after which the device is asked again.
@@ -272,7 +269,7 @@ impl Listen {
     }
 
     /// Take packets in as they come, since when they came is what the play-out lives on, until the
-    /// device has had room for [`LATE`]. `full` is the most it has held. False: it is time to stop.
+    /// device has room for a period. `full` is the most it has held. False: it is time to stop.
     fn take_while_full(
         &mut self,
         sink: &mut dyn AudioSink,
@@ -281,7 +278,7 @@ impl Listen {
     ) -> bool {
         let queued = sink.queued();
         *full = queued.max(*full);
-        let until = clock::now() + (queued + PERIOD + LATE).saturating_sub(*full);
+        let until = clock::now() + (queued + PERIOD).saturating_sub(*full);
         loop {
             let left = until.since(clock::now());
             match self.packets.receive(stop, Some(left)) {

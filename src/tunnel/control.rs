@@ -208,7 +208,7 @@ impl Control {
                 () = tokio::time::sleep(left) => {
                     let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
                     let (now, heard) = (clock::now(), self.shared.heard().max(opened));
-                    if deadline <= now && !grace.grant(heard, flow.is_full(now), now) {
+                    if deadline <= now && !grace.grant(heard, flow.is_full(heard, now), now) {
                         return End::silent(why);
                     }
                 }

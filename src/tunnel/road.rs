@@ -148,14 +148,15 @@ impl Flow {
         self.marks.iter_mut().map(since).sum::<u64>() >= MOVING
     }
 
-    /// The same, it goes on, and nothing came quickly of late.
-    pub(super) fn is_full(&mut self, now: Time) -> bool {
+    /// The same, some of it well after something was last `heard` of what is silent, and nothing came
+    /// quickly of late.
+    pub(super) fn is_full(&mut self, heard: Time, now: Time) -> bool {
         let last = self.marks.iter().map(|(beats, _)| beats.last.load(Ordering::Relaxed)).max();
         let last = Time::from_micros(last.unwrap_or_default());
         let quick = Time::from_micros(self.answers.quick.load(Ordering::Relaxed));
         // What came before the silence began says nothing of it, nor what came quickly as it began.
-        let goes_on = now.since(last) < SILENCE_IN_CALL / 2;
-        self.has_moved() && goes_on && now.since(quick) >= SILENCE_IN_CALL * 3 / 4
+        let went_on = last >= heard + SILENCE_IN_CALL / 4;
+        self.has_moved() && went_on && now.since(quick) >= SILENCE_IN_CALL / 2
     }
 }
 
@@ -170,23 +171,24 @@ mod tests {
         let (mut flow, mut own) = (all.flow(), one.flow());
         // Of the real clock, which the bytes are noted by.
         let now = clock::now();
-        assert!(!flow.is_full(now), "nothing came");
+        let heard = now - SILENCE_IN_CALL;
+        assert!(!flow.is_full(heard, now), "nothing came");
         other.beat(100);
-        assert!(!flow.is_full(now), "the answers to pings");
+        assert!(!flow.is_full(heard, now), "the answers to pings");
         other.beat(20_000);
         assert!(!own.has_moved());
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(heard, now));
         other.beat(20_000);
         all.answered(Duration::from_secs(2), now);
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(heard, now));
         other.beat(20_000);
-        assert!(!flow.is_full(now + SILENCE_IN_CALL), "all of it came before the silence");
+        assert!(!flow.is_full(now, now + SILENCE_IN_CALL), "all of it came as the silence began");
         other.beat(20_000);
         all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL);
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(heard, now));
         other.beat(20_000);
-        all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL / 2);
-        assert!(!flow.is_full(now));
+        all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL / 4);
+        assert!(!flow.is_full(heard, now));
     }
 
     #[test]
@@ -197,20 +199,21 @@ mod tests {
         roads.take(Lane::Video, video.clone());
         let mut flow = roads.flow();
         let now = clock::now();
+        let heard = now - SILENCE_IN_CALL;
         other.beat(20_000);
-        assert!(!flow.is_full(now), "another peer's bytes");
+        assert!(!flow.is_full(heard, now), "another peer's bytes");
         // The peer's line became thin: our relay answers at once, its pictures trickle in.
         all.answered(Duration::from_millis(40), now);
         roads.came(Duration::from_millis(100), now - SILENCE_IN_CALL);
         video.beat(20_000);
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(heard, now));
         roads.came(Duration::from_secs(2), now);
         video.beat(20_000);
-        assert!(flow.is_full(now), "what came late");
+        assert!(flow.is_full(heard, now), "what came late");
         // Its voice connection died and its pictures do not suffer, whether there is a relay or none.
         roads.came(Duration::from_millis(100), now);
         video.beat(20_000);
-        assert!(!flow.is_full(now));
+        assert!(!flow.is_full(heard, now));
     }
 }
 
