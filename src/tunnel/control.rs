@@ -176,7 +176,7 @@ impl Control {
             greeted: false,
         };
         let (mut now_mode, mut since) = (mode(&mut ports, &mut metered), opened);
-        let (mut grace, mut flow) = (Grace::new(opened), self.shared.roads.flow());
+        let (mut grace, mut flow) = (Grace::new(opened), self.shared.pulse.flow());
         loop {
             let was = std::mem::replace(&mut now_mode, mode(&mut ports, &mut metered));
             if was != now_mode {
@@ -200,7 +200,7 @@ impl Control {
                     if let Err(end) = conversation.take(&bytes).await {
                         return end;
                     }
-                    flow = self.shared.roads.flow();
+                    flow = self.shared.pulse.flow();
                 }
                 changed = ports.changed() => if changed.is_err() { return End::closed() },
                 changed = metered.changed() => if changed.is_err() { return End::closed() },
@@ -208,7 +208,7 @@ impl Control {
                 () = tokio::time::sleep(left) => {
                     let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
                     let (now, heard) = (clock::now(), self.shared.heard().max(opened));
-                    if deadline <= now && !grace.grant(heard, flow.is_full(heard, now), now) {
+                    if deadline <= now && !grace.grant(heard, flow.is_full(now), now) {
                         return End::silent(why);
                     }
                 }

@@ -3,13 +3,13 @@
 //!
 //! An SSH packet shows itself only when all of it is there. On a thin line a still takes longer than a
 //! lane may be silent, and holds up the lane beside it. So whoever suspects a silence looks at the bytes
-//! that came instead: on its own connection, on any of ours for the relay, on its own for a peer.
+//! that came instead: on its own connection, or on any of ours.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ impl Pulse {
 
     /// Look at it from now on.
     pub(super) fn flow(&self) -> Flow {
-        Flow::of(std::slice::from_ref(self), self)
+        let mark = self.own.bytes.load(Ordering::Relaxed);
+        Flow { pulse: self.clone(), mark }
     }
 
     /// When the last ones did; the clock's start before any.
@@ -85,78 +86,30 @@ impl Pulse {
     }
 }
 
-/// What one peer sends, on whatever roads its lanes run.
-///
-/// Our line to the relay may be well while the peer's is full, so nothing but what the peer itself sends
-/// speaks for or against it. Its pongs cannot: in a silence there are none.
-#[derive(Debug, Default)]
-pub(super) struct Roads {
-    lanes: Mutex<[Pulse; 2]>,
-    /// For the answers alone.
-    answers: Pulse,
-}
-
-impl Roads {
-    fn lanes(&self) -> MutexGuard<'_, [Pulse; 2]> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The peer's session on `lane` runs on this from now on.
-    pub(super) fn take(&self, lane: Lane, pulse: Pulse) {
-        self.lanes()[lane as usize] = pulse;
-    }
-
-    /// What came at `now` was on its way for so long.
-    pub(super) fn came(&self, trip: Duration, now: Time) {
-        self.answers.answered(trip, now);
-    }
-
-    /// Look at them from now on.
-    pub(super) fn flow(&self) -> Flow {
-        Flow::of(&*self.lanes(), &self.answers)
-    }
-}
-
 /// Tells a line that is full from one that is dead.
 ///
 /// ```text
-///  bytes come   quickly    so the line is
-///  no           no         dead
-///  yes          no         full: what is silent may wait in a queue
-///  yes          yes        well: what is silent has itself to blame
+///  bytes come   quick answers    so the line is
+///  no           no               dead
+///  yes          no               full: what is silent may wait in a queue
+///  yes          yes              well: what is silent has itself to blame
 /// ```
-/// What is quick is the answer of a relay, or a picture of a peer.
 pub(super) struct Flow {
-    /// Each with its bytes at the last look.
-    marks: Vec<(Arc<Beats>, u64)>,
-    answers: Arc<Beats>,
+    pulse: Pulse,
+    mark: u64,
 }
 
 impl Flow {
-    fn of(pulses: &[Pulse], answers: &Pulse) -> Self {
-        let mark =
-            |pulse: &Pulse| (Arc::clone(&pulse.own), pulse.own.bytes.load(Ordering::Relaxed));
-        Self { marks: pulses.iter().map(mark).collect(), answers: Arc::clone(&answers.own) }
-    }
-
     /// Whether more came since the last look than the answers to pings.
     pub(super) fn has_moved(&mut self) -> bool {
-        let since = |(beats, mark): &mut (Arc<Beats>, u64)| {
-            let bytes = beats.bytes.load(Ordering::Relaxed);
-            bytes - std::mem::replace(mark, bytes)
-        };
-        self.marks.iter_mut().map(since).sum::<u64>() >= MOVING
+        let bytes = self.pulse.own.bytes.load(Ordering::Relaxed);
+        bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
     }
 
-    /// The same, some of it well after something was last `heard` of what is silent, and nothing came
-    /// quickly of late.
-    pub(super) fn is_full(&mut self, heard: Time, now: Time) -> bool {
-        let last = self.marks.iter().map(|(beats, _)| beats.last.load(Ordering::Relaxed)).max();
-        let last = Time::from_micros(last.unwrap_or_default());
-        let quick = Time::from_micros(self.answers.quick.load(Ordering::Relaxed));
-        // What came before the silence began says nothing of it, nor what came quickly as it began.
-        let went_on = last >= heard + SILENCE_IN_CALL / 4;
-        self.has_moved() && went_on && now.since(quick) >= SILENCE_IN_CALL / 2
+    /// The same, and no answer came quickly of late.
+    pub(super) fn is_full(&mut self, now: Time) -> bool {
+        let quick = Time::from_micros(self.pulse.own.quick.load(Ordering::Relaxed));
+        self.has_moved() && now.since(quick) >= SILENCE_IN_CALL
     }
 }
 
@@ -171,49 +124,21 @@ mod tests {
         let (mut flow, mut own) = (all.flow(), one.flow());
         // Of the real clock, which the bytes are noted by.
         let now = clock::now();
-        let heard = now - SILENCE_IN_CALL;
-        assert!(!flow.is_full(heard, now), "nothing came");
+        assert!(!flow.is_full(now), "nothing came");
         other.beat(100);
-        assert!(!flow.is_full(heard, now), "the answers to pings");
+        assert!(!flow.is_full(now), "the answers to pings");
         other.beat(20_000);
         assert!(!own.has_moved());
-        assert!(flow.is_full(heard, now));
+        assert!(flow.is_full(now));
         other.beat(20_000);
         all.answered(Duration::from_secs(2), now);
-        assert!(flow.is_full(heard, now));
-        other.beat(20_000);
-        assert!(!flow.is_full(now, now + SILENCE_IN_CALL), "all of it came as the silence began");
+        assert!(flow.is_full(now));
         other.beat(20_000);
         all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL);
-        assert!(flow.is_full(heard, now));
+        assert!(flow.is_full(now));
         other.beat(20_000);
         all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL / 4);
-        assert!(!flow.is_full(heard, now));
-    }
-
-    #[test]
-    fn a_peer_is_judged_by_what_it_sends_and_not_by_our_line_or_by_others() {
-        let (all, roads) = (Pulse::default(), Roads::default());
-        let [voice, video, other] = [(); 3].map(|()| all.branch());
-        roads.take(Lane::Voice, voice.clone());
-        roads.take(Lane::Video, video.clone());
-        let mut flow = roads.flow();
-        let now = clock::now();
-        let heard = now - SILENCE_IN_CALL;
-        other.beat(20_000);
-        assert!(!flow.is_full(heard, now), "another peer's bytes");
-        // The peer's line became thin: our relay answers at once, its pictures trickle in.
-        all.answered(Duration::from_millis(40), now);
-        roads.came(Duration::from_millis(100), now - SILENCE_IN_CALL);
-        video.beat(20_000);
-        assert!(flow.is_full(heard, now));
-        roads.came(Duration::from_secs(2), now);
-        video.beat(20_000);
-        assert!(flow.is_full(heard, now), "what came late");
-        // Its voice connection died and its pictures do not suffer, whether there is a relay or none.
-        roads.came(Duration::from_millis(100), now);
-        video.beat(20_000);
-        assert!(!flow.is_full(heard, now));
+        assert!(!flow.is_full(now));
     }
 }
 

@@ -19,7 +19,7 @@ use super::clock_offset::PeerClock;
 use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
-use super::road::{Pulse, Roads};
+use super::road::Pulse;
 use super::{Counters, MediaPorts, count};
 use crate::clock;
 use crate::clock::Time;
@@ -112,17 +112,21 @@ pub(super) struct Shared {
     heard: AtomicU64,
     /// Every byte is paid for.
     pub(super) metered: watch::Receiver<bool>,
-    /// What it sends.
-    pub(super) roads: Roads,
+    /// Of all our connections.
+    pub(super) pulse: Pulse,
     /// For what nobody wants.
     pub(super) counters: Arc<Counters>,
 }
 
 impl Shared {
     /// Nothing attached, nothing heard.
-    pub(super) fn new(metered: watch::Receiver<bool>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        metered: watch::Receiver<bool>,
+        pulse: Pulse,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
-            roads: Roads::default(),
+            pulse,
             metered,
             ports: watch::Sender::new(None),
             clock: PeerClock::new(),
@@ -240,10 +244,6 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         return Ok(());
     };
     packet.captured = captured;
-    if lane == Lane::Video {
-        let now = clock::now();
-        shared.roads.came(now.since(captured), now);
-    }
     // A closed queue is a worker that has just gone; the detach follows.
     match packet.kind {
         PacketKind::Voice => drop(ports.voice_in.send(packet)),

@@ -55,7 +55,7 @@ pub(super) async fn keep(outer: Arc<Outer>, ended: Ended, mut times: Times) -> S
         let life = Life { mode, since, heard: grace.heard(heard), doubted, patience };
         let (deadline, why) = life.deadline();
         if deadline <= now {
-            if grace.grant(heard, flow.is_full(heard, now), now) {
+            if grace.grant(heard, flow.is_full(now), now) {
                 continue;
             }
             outer.end();

@@ -212,7 +212,6 @@ impl Runtime {
             return;
         }
         let beneath = road.pulse.clone();
-        shared.roads.take(lane, beneath.clone());
         let mut session =
             Session { id, cut, road, control: None, up: false, tasks: Vec::new(), keep };
         let Stream { read, write } = stream;
@@ -376,7 +375,11 @@ impl Runtime {
                 config: config.clone(),
                 dials,
                 stands_in: [false; 2],
-                shared: Arc::new(Shared::new(self.metered.subscribe(), Arc::clone(counters))),
+                shared: Arc::new(Shared::new(
+                    self.metered.subscribe(),
+                    self.door.pulse.clone(),
+                    Arc::clone(counters),
+                )),
                 slots: Lane::ALL.map(slot),
                 knocks: [None, None],
                 look: None,
