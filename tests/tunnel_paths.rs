@@ -30,6 +30,17 @@ fn two_ways(net: &Network, sshd: &Sshd, anna: &Identity, bert: &Identity) -> (Ki
     (a, b)
 }
 
+/// Both talk by the direct way, and have the relay besides.
+fn a_direct_call(net: &Network) -> (Sshd, [Kiosk; 2], [MediaPorts; 2]) {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = two_ways(net, &sshd, &anna, &bert);
+    a.wait_relay(|status| *status == twocan::tunnel::RelayStatus::Connected);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    talk(&from, &to);
+    (sshd, [a, b], [from, to])
+}
+
 fn is_direct(path: &Path) -> bool {
     matches!(path, Path::Direct(address) if address.starts_with("10.77.0.2:"))
 }
@@ -51,12 +62,7 @@ fn talk(from: &MediaPorts, to: &MediaPorts) {
 #[test]
 fn a_call_whose_direct_way_goes_dead_goes_on_through_the_relay_and_moves_back_after_it() {
     in_a_network(|net| {
-        let (anna, bert) = two_identities();
-        let sshd = Sshd::start(&[anna.public(), bert.public()]);
-        let (a, b) = two_ways(net, &sshd, &anna, &bert);
-        a.wait_relay(|status| *status == twocan::tunnel::RelayStatus::Connected);
-        let (from, to) = (a.attach(b.key), b.attach(a.key));
-        talk(&from, &to);
+        let (_sshd, [a, b], [from, to]) = a_direct_call(net);
         net.drop_packets("ip daddr 10.77.0.2");
         let sentence = a.wait_down(b.key);
         assert!(sentence.contains("silent for 1.4 s in a call"), "{sentence}");
@@ -83,12 +89,7 @@ fn a_call_whose_direct_way_goes_dead_goes_on_through_the_relay_and_moves_back_af
 #[test]
 fn a_call_whose_address_vanishes_goes_on_through_the_relay() {
     in_a_network(|net| {
-        let (anna, bert) = two_identities();
-        let sshd = Sshd::start(&[anna.public(), bert.public()]);
-        let (a, b) = two_ways(net, &sshd, &anna, &bert);
-        a.wait_relay(|status| *status == twocan::tunnel::RelayStatus::Connected);
-        let (from, to) = (a.attach(b.key), b.attach(a.key));
-        talk(&from, &to);
+        let (_sshd, [a, b], [from, to]) = a_direct_call(net);
         net.run("ip", &["address", "del", "10.77.0.2/24", "dev", "house"]);
         let sentence = a.wait_down(b.key);
         assert!(sentence.contains("our address 10.77.0.2 is gone"), "{sentence}");

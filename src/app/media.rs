@@ -34,7 +34,7 @@ use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
 use crate::media::level;
 use crate::media::listen::{Lateness, Listen, ListenStats};
-use crate::media::pace::{Ceiling, ladder};
+use crate::media::pace::Ceiling;
 use crate::media::playout::{Playout, Stamps};
 use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
@@ -270,7 +270,7 @@ impl CallMedia {
         self.sending.start("talk", |health| {
             Talk::new(open, format, voice, stats, health)
                 .cleaned(cleaning, Some(far_end))
-                .sparing(Box::new(move || ladder::class(count(&camera.rung) as usize)))
+                .sparing(Box::new(move || camera.class()))
                 .woken_by(watch)
         });
     }
@@ -285,7 +285,8 @@ impl CallMedia {
         if hidden {
             self.own_view.stop();
             self.sending.stop();
-            // What was taken before the touch must not leave the house after it.
+            // What was taken before the touch must not leave the house after it, but for the rest of a
+            // picture that is half on the line.
             self.ports.pictures_out.clear();
             self.ports.voice_out.clear();
             self.own_pictures.clear();
@@ -338,7 +339,7 @@ impl CallMedia {
             // What a panel that is away would not tell.
             picture: self.viewer.last().map(|(shown, _)| shown),
             voice: self.listen.arrived(),
-            quality: ladder::class(count(&self.camera.rung) as usize),
+            quality: self.camera.class(),
             levels: self.levels(),
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
@@ -406,7 +407,7 @@ impl CallMedia {
                 skipped: count(&camera.skipped),
                 unchanged: count(&camera.unchanged),
                 rung: count(&camera.rung),
-                quality: ladder::class(count(&camera.rung) as usize).word().to_owned(),
+                quality: camera.class().word().to_owned(),
                 shown,
                 // Replaced on the way to the decoder, or between it and the eye.
                 dropped: self.ports.pictures_in.displaced()

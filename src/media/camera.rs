@@ -19,12 +19,13 @@ use bytes::Bytes;
 use crate::clock::{self, Time};
 use crate::device::{DeviceError, VideoSource};
 use crate::frame::{Ack, Packet, PacketKind, Picture, Size};
+use crate::quality::Quality;
 use crate::queue::Queue;
 use crate::stop::Stop;
 use crate::supervisor::{Health, Worker, WorkerError};
 
 use super::darkroom::{Darkroom, Payload};
-use super::pace::ladder::Order;
+use super::pace::ladder::{self, Order};
 use super::pace::{Ceiling, Pace};
 
 /// Opens the camera; called again after each failure.
@@ -263,6 +264,11 @@ impl Camera {
 }
 
 impl Counters {
+    /// The class of the rung that pictures are on.
+    pub fn class(&self) -> Quality {
+        ladder::class(self.rung.load(Ordering::Relaxed) as usize)
+    }
+
     fn show(&self, pace: &Pace) {
         self.rung.store(pace.rung() as u64, Ordering::Relaxed);
         self.rate.store(pace.rate().map_or(0, |rate| rate as u64), Ordering::Relaxed);

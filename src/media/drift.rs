@@ -26,7 +26,7 @@ const BELIEVED: usize = 15;
 /// Samples (in time) in which one mean is taken: a second.
 const SPAN: u64 = SAMPLE_RATE as u64;
 /// Drift under which nothing is resampled, in parts per million: 1.2 ms a minute, which a cut in ten
-/// minutes makes good for less. Once resampling runs it stays down to half of that.
+/// minutes makes good for less. Once resampling runs it goes on.
 const LEFT_ALONE: f64 = 20.0;
 /// More than any card is off; what asks for more is no drift.
 const MOST: f64 = 5000.0;

@@ -5,7 +5,8 @@
 //!                        └─> Tape (the recording)            └─> who cancels echo
 //! ```
 //! The sink's clock drives: whenever it has room for 10 ms the newest state of the queue decides
-//! what they are. Until then packets are taken in as they come, since when they came counts. When nothing is there for them, what the device still holds is time to wait in.
+//! what they are. Until then packets are taken in as they come, since when they came counts. When
+//! nothing is there for them, what the device still holds is time to wait in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering};

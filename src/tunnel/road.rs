@@ -94,6 +94,8 @@ impl Pulse {
 ///  yes          no               full: what is silent may wait in a queue
 ///  yes          yes              well: what is silent has itself to blame
 /// ```
+/// Bytes count from the last look on, which was up to a ping's pause before the silence began: a line
+/// that dies in the middle of pictures is given one silence more.
 pub(super) struct Flow {
     pulse: Pulse,
     mark: u64,

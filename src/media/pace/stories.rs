@@ -115,6 +115,9 @@ fn hiccups_of_a_busy_machine_do_not_add_up() {
     let story =
         film(KIOSK, 70, FULL, |ms| Conditions { stalled: hiccup(ms), ..Conditions::of(0.6) });
     told("hiccups on 0.6", &story, 10, 70);
+    // Half of what the line would carry: how far this is from good, and no worse.
+    assert!(story.fps(10, 70) >= 6.5);
+    assert!(story.age(10, 70, 95) <= 300.0);
 }
 
 #[test]
