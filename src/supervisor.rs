@@ -130,6 +130,8 @@ struct Running {
 #[derive(Default)]
 pub struct Supervisor {
     running: Vec<Running>,
+    /// Told to stop, and not there yet when that was waited for.
+    left: Vec<(Running, Instant)>,
 }
 
 impl Supervisor {
@@ -180,25 +182,30 @@ impl Supervisor {
         self.stop_within(STOP_LIMIT)
     }
 
-    /// The same with another limit. A thread that hangs is left behind; it finds its stop when it
-    /// comes back.
+    /// The same with another limit. A thread that takes longer is left behind; it finds its stop when
+    /// it comes back, and is called hung when it has not within 5 s.
     pub fn stop_within(&mut self, limit: Duration) -> Vec<&'static str> {
-        let deadline = Instant::now() + limit;
-        let mut hung = Vec::new();
+        let began = Instant::now();
+        let mut late = Vec::new();
         while let Some(worker) = self.running.pop() {
-            drop(worker.stopper);
-            let left = deadline.saturating_duration_since(Instant::now());
-            match worker.finished.recv_timeout(left) {
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    tracing::error!("worker {} did not stop in time", worker.name);
-                    hung.push(worker.name);
-                }
-                Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    let _ = worker.thread.join();
-                }
+            worker.stopper.stop();
+            let left = limit.saturating_sub(began.elapsed());
+            if worker.finished.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Timeout) {
+                tracing::warn!("worker {} takes long to stop", worker.name);
+                late.push(worker.name);
+                self.left.push((worker, began));
+            } else {
+                let _ = worker.thread.join();
             }
         }
-        hung
+        self.left.retain(|(worker, told)| {
+            let hangs = !worker.thread.is_finished();
+            if hangs && told.elapsed() >= STOP_LIMIT {
+                tracing::error!("worker {} hangs", worker.name);
+            }
+            hangs && told.elapsed() < STOP_LIMIT
+        });
+        late
     }
 }
 

@@ -34,6 +34,7 @@ pub mod sound_cards;
 pub mod sound_server;
 pub mod sound_watch;
 pub mod stamp;
+pub mod tcp_flow;
 pub mod test_pattern;
 mod ticker;
 pub mod tone;

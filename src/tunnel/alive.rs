@@ -11,7 +11,8 @@
 //! full makes it fuller. So the patience in a call follows the round trips of late (a queue that made
 //! answers take a second may well grow as long again), and is longest while none is known. And where a
 //! queue has grown all at once, something else still comes through it, late (road.rs tells): as long as
-//! that goes on, what is silent has the longest time as well ([`Grace`]).
+//! that goes on, what is silent has the longest time as well ([`Grace`]), and its silence is counted from
+//! the last of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -140,13 +141,12 @@ impl Grace {
         heard.max(self.0)
     }
 
-    /// The deadline has come at `now`; `full`: other things come, late. Whether that is time enough.
-    pub(super) fn grant(&mut self, heard: Time, full: bool, now: Time) -> bool {
-        let granted = full && now < heard + SILENCE_LONGEST;
-        if granted {
-            self.0 = now;
-        }
-        granted
+    /// The deadline has come at `now`; `full`: other things come, late, the last of them then. Whether
+    /// the silence is to be counted from that.
+    pub(super) fn grant(&mut self, heard: Time, full: Option<Time>, now: Time) -> bool {
+        let last = full.filter(|_| now < heard + SILENCE_LONGEST);
+        self.0 = last.unwrap_or(self.0);
+        last.is_some()
     }
 }
 
@@ -231,11 +231,11 @@ mod tests {
     fn while_pictures_come_a_silence_may_last_longer_but_not_for_ever() {
         let mut grace = Grace::new(at(0));
         let heard = at(1000);
-        assert!(!grace.grant(heard, false, at(2500)));
-        assert!(grace.grant(heard, true, at(2500)));
-        assert_eq!(grace.heard(heard), at(2500));
-        assert!(grace.grant(heard, true, at(4000)));
-        assert!(!grace.grant(heard, true, at(6000)));
+        assert!(!grace.grant(heard, None, at(2500)));
+        assert!(grace.grant(heard, Some(at(2300)), at(2500)));
+        assert_eq!(grace.heard(heard), at(2300));
+        assert!(grace.grant(heard, Some(at(3900)), at(4000)));
+        assert!(!grace.grant(heard, Some(at(5900)), at(6000)));
         assert_eq!(grace.heard(at(9000)), at(9000));
     }
 

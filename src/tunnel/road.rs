@@ -3,23 +3,26 @@
 //!
 //! An SSH packet shows itself only when all of it is there. On a thin line a still takes longer than a
 //! lane may be silent, and holds up the lane beside it. So whoever suspects a silence looks at the bytes
-//! that came instead: on its own connection, or on any of ours.
+//! that moved instead: on its own connection, or on any of ours.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::Path;
 use super::alive::SILENCE_IN_CALL;
 use super::options::Lane;
 use crate::clock;
 use crate::clock::Time;
+use crate::device::tcp_flow::acknowledged;
 
 /// Bytes in the time of a silence which say that something large is on its way; the answers to pings
 /// alone are fewer.
@@ -45,24 +48,52 @@ struct Beats {
     last: AtomicU64,
     /// When a quick answer last came, likewise.
     quick: AtomicU64,
+    /// The connection, for as long as it is one.
+    socket: Mutex<Option<OwnedFd>>,
+    /// Those that this one is the sum of.
+    branches: Mutex<Vec<Weak<Beats>>>,
+}
+
+impl Beats {
+    /// Bytes that the other ends acknowledged, and when one of them last said so.
+    fn acknowledged(&self) -> (u64, Time) {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = socket.as_ref().and_then(|socket| acknowledged(socket).ok());
+        let own = known.map(|known| (known.bytes, clock::now() - known.ago));
+        drop(socket);
+        let branches = self.branches.lock().unwrap_or_else(PoisonError::into_inner);
+        let branches = branches.iter().filter_map(Weak::upgrade).map(|one| one.acknowledged());
+        let sum =
+            |(bytes, at): (u64, Time), (more, then): (u64, Time)| (bytes + more, at.max(then));
+        branches.chain(own).fold((0, Time::default()), sum)
+    }
 }
 
 impl Pulse {
     /// That of a connection, one of those that this one is the sum of.
     pub(super) fn branch(&self) -> Self {
-        Self { own: Arc::default(), all: Some(Arc::clone(&self.own)) }
+        let own = Arc::<Beats>::default();
+        let mut branches = self.own.branches.lock().unwrap_or_else(PoisonError::into_inner);
+        branches.retain(|branch| branch.strong_count() > 0);
+        branches.push(Arc::downgrade(&own));
+        Self { own, all: Some(Arc::clone(&self.own)) }
     }
 
     /// Count what comes over `stream`.
-    pub(super) fn of<S: AsyncRead>(&self, stream: S) -> Felt<S> {
-        let stream = BufReader::with_capacity(READ_AHEAD, stream);
-        Felt { stream, pulse: self.clone() }
+    pub(super) fn of(&self, stream: TcpStream) -> Felt {
+        // Without a second handle, what is acknowledged is not known, and the bytes that come are all.
+        self.connected(stream.as_fd().try_clone_to_owned().ok());
+        Felt { stream: BufReader::with_capacity(READ_AHEAD, stream), pulse: self.clone() }
+    }
+
+    fn connected(&self, socket: Option<OwnedFd>) {
+        *self.own.socket.lock().unwrap_or_else(PoisonError::into_inner) = socket;
     }
 
     /// Look at it from now on.
     pub(super) fn flow(&self) -> Flow {
         let mark = self.own.bytes.load(Ordering::Relaxed);
-        Flow { pulse: self.clone(), mark }
+        Flow { pulse: self.clone(), mark, acknowledged: self.own.acknowledged().0 }
     }
 
     /// When the last ones did; the clock's start before any.
@@ -89,16 +120,19 @@ impl Pulse {
 /// Tells a line that is full from one that is dead.
 ///
 /// ```text
-///  bytes come   quick answers    so the line is
+///  bytes move   quick answers    so the line is
 ///  no           no               dead
 ///  yes          no               full: what is silent may wait in a queue
 ///  yes          yes              well: what is silent has itself to blame
 /// ```
-/// Bytes count from the last look on, which was up to a ping's pause before the silence began: a line
-/// that dies in the middle of pictures is given one silence more.
+/// They move when they come, or when the other end's kernel acknowledges ours: where our own pictures
+/// fill the line, nothing else does. Those from the last look on count, which was up to a ping's pause
+/// before the silence began. So a line that dies in the middle of pictures is taken for full once, and
+/// has until a silence after the last that moved.
 pub(super) struct Flow {
     pulse: Pulse,
     mark: u64,
+    acknowledged: u64,
 }
 
 impl Flow {
@@ -108,16 +142,22 @@ impl Flow {
         bytes - std::mem::replace(&mut self.mark, bytes) >= MOVING
     }
 
-    /// The same, and no answer came quickly of late.
-    pub(super) fn is_full(&mut self, now: Time) -> bool {
+    /// More moves, either way, and no answer came quickly of late: when it last did.
+    pub(super) fn is_full(&mut self, now: Time) -> Option<Time> {
         let quick = Time::from_micros(self.pulse.own.quick.load(Ordering::Relaxed));
-        self.has_moved() && now.since(quick) >= SILENCE_IN_CALL
+        let came = self.has_moved().then(|| self.pulse.last());
+        let (bytes, at) = self.pulse.own.acknowledged();
+        let before = std::mem::replace(&mut self.acknowledged, bytes);
+        let went = (bytes.saturating_sub(before) >= MOVING).then_some(at);
+        came.max(went).filter(|_| now.since(quick) >= SILENCE_IN_CALL)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     #[test]
     fn a_line_is_full_when_things_come_and_no_answer_is_quick() {
@@ -126,32 +166,59 @@ mod tests {
         let (mut flow, mut own) = (all.flow(), one.flow());
         // Of the real clock, which the bytes are noted by.
         let now = clock::now();
-        assert!(!flow.is_full(now), "nothing came");
+        assert_eq!(flow.is_full(now), None, "nothing came");
         other.beat(100);
-        assert!(!flow.is_full(now), "the answers to pings");
+        assert_eq!(flow.is_full(now), None, "the answers to pings");
         other.beat(20_000);
         assert!(!own.has_moved());
-        assert!(flow.is_full(now));
+        assert_eq!(flow.is_full(now), Some(other.last()));
         other.beat(20_000);
         all.answered(Duration::from_secs(2), now);
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(now).is_some());
         other.beat(20_000);
         all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL);
-        assert!(flow.is_full(now));
+        assert!(flow.is_full(now).is_some());
         other.beat(20_000);
         all.answered(Duration::from_millis(40), now - SILENCE_IN_CALL / 4);
-        assert!(!flow.is_full(now));
+        assert_eq!(flow.is_full(now), None);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_full_when_only_what_we_write_is_acknowledged() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let all = Pulse::default();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut ours = all.branch().of(stream);
+        let (mut theirs, _) = listener.accept().await.unwrap();
+        let (mut flow, began) = (all.flow(), clock::now());
+        ours.write_all(&[0; 5000]).await.unwrap();
+        theirs.read_exact(&mut [0; 5000]).await.unwrap();
+        theirs.write_all(b"!").await.unwrap();
+        ours.read_exact(&mut [0]).await.unwrap();
+        let since = flow.is_full(clock::now()).unwrap();
+        // The kernel counts in ticks of up to ten milliseconds.
+        assert!(since + Duration::from_millis(20) >= began);
+        assert_eq!(flow.is_full(clock::now()), None, "and then nothing moved");
+        drop(ours);
+        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "a second handle holds nothing open");
     }
 }
 
 /// A connection whose bytes are counted. SSH asks for a packet's length and then for the packet: what
 /// there is is read at once.
-pub(super) struct Felt<S> {
-    stream: BufReader<S>,
+pub(super) struct Felt {
+    stream: BufReader<TcpStream>,
     pulse: Pulse,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
+impl Drop for Felt {
+    fn drop(&mut self) {
+        // The stream is closed with it, and only then the other end hears of that.
+        self.pulse.connected(None);
+    }
+}
+
+impl AsyncRead for Felt {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -167,7 +234,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Felt<S> {
+impl AsyncWrite for Felt {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -69,6 +69,8 @@ class Stage:
     def panel_kiosk(self, guest: Guest, name: str = "Anna", **config: dict) -> Kiosk:
         """A kiosk on a guest's panel; `config` are sections over the usual ones."""
         usual = {"kiosk": {"name": name}, "camera": SMALL_CAMERA, **NO_SOUND}
+        # An emulated processor would do little else, and before everything else.
+        usual["call"] = {"cleaning": "off"}
         usual["door"] = {"listen": "0.0.0.0:5022"}
         found_at = getattr(guest, "door", "127.0.0.1:5022")
         return self._kiosk(guest, name, self.screen, found_at, usual, config)
