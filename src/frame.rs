@@ -164,4 +164,6 @@ pub struct Ack {
     pub arrived: Time,
     /// Shown, or dropped because a newer one was there.
     pub shown: bool,
+    /// When this word was said; where the picture came from, when it came back there.
+    pub came: Time,
 }

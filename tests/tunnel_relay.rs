@@ -51,7 +51,7 @@ fn packets_of_each_kind_arrive_intact_and_on_our_clock() {
         assert_eq!(came.kind, PacketKind::Same);
 
         let arrived = || twocan::clock::now();
-        let ack = |n| Ack { sequence: n, arrived: arrived(), shown: true };
+        let ack = |n| Ack { sequence: n, arrived: arrived(), shown: true, came: arrived() };
         let (sent, came) = send_until_one_arrives(&from.acks_out, &to.acks_in, ack);
         assert!(came.shown);
         assert!(close(sent.arrived, came.arrived));

@@ -120,7 +120,8 @@ fn a_receiver_that_says_nothing_gets_two_pictures_and_then_none_are_encoded() {
     assert!(packets.len() as u64 <= 2 + 2 * seconds, "{} sent", packets.len());
     let before = count(&camera.counters.sent);
     let newest = std::iter::from_fn(|| packets.try_receive()).last().unwrap();
-    let ack = Ack { sequence: newest.sequence, arrived: clock::now(), shown: true };
+    let ack =
+        Ack { sequence: newest.sequence, arrived: clock::now(), shown: true, came: clock::now() };
     acks.send(ack).unwrap();
     until("the word opens the gate", || count(&camera.counters.sent) > before);
 }

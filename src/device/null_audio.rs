@@ -78,41 +78,56 @@ impl AudioSource for SilentSource {
     }
 }
 
-/// The clock of a loudspeaker without a card: a buffer that empties at 48 kHz.
+/// The clock of a loudspeaker without a card: a buffer that empties at 48 kHz, from when it is full for
+/// the first time or after it ran out, as a card's does.
 pub(super) struct Void {
     buffer: Duration,
-    /// When the last sample written will have been played.
-    empty_at: Option<Time>,
+    playing: Playing,
     underruns: u64,
+}
+
+enum Playing {
+    /// Not yet: so much waits.
+    NotYet(Duration),
+    /// The last sample written will have been played then.
+    Until(Time),
 }
 
 impl Void {
     pub(super) fn new(buffer: Duration) -> Self {
-        Self { buffer: buffer.max(2 * PERIOD), empty_at: None, underruns: 0 }
+        let playing = Playing::NotYet(Duration::ZERO);
+        Self { buffer: buffer.max(2 * PERIOD), playing, underruns: 0 }
     }
 
     pub(super) fn wait(&mut self, stop: &Stop) -> bool {
-        let room_at = self.empty_at.map(|empty| empty + PERIOD - self.buffer);
-        sleep_until(room_at.unwrap_or_default(), stop)
+        match self.playing {
+            Playing::NotYet(_) => !stop.is_stopped(),
+            Playing::Until(empty) => sleep_until(empty + PERIOD - self.buffer, stop),
+        }
     }
 
     /// Count `samples` in; they fit if [`Void::wait`] came before each period.
     pub(super) fn take(&mut self, samples: usize) {
         let now = clock::now();
-        let from = match self.empty_at {
-            Some(empty) if empty >= now => empty,
-            Some(_) => {
+        let more = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
+        self.playing = match self.playing {
+            Playing::Until(empty) if empty >= now => Playing::Until(empty + more),
+            Playing::Until(_) => {
                 self.underruns += 1;
-                now
+                Playing::NotYet(more)
             }
-            None => now,
+            Playing::NotYet(waiting) if waiting + more >= self.buffer => {
+                Playing::Until(now + waiting + more)
+            }
+            Playing::NotYet(waiting) => Playing::NotYet(waiting + more),
         };
-        let micros = samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
-        self.empty_at = Some(from + Duration::from_micros(micros));
     }
 
     pub(super) fn queued(&self) -> Duration {
-        self.empty_at.map_or(Duration::ZERO, |empty| empty.since(clock::now()))
+        match self.playing {
+            Playing::NotYet(waiting) => waiting,
+            Playing::Until(empty) => empty.since(clock::now()),
+        }
     }
 
     pub(super) fn underruns(&self) -> u64 {
@@ -181,6 +196,23 @@ mod tests {
         let second = source.read(&mut into, &stop).unwrap().unwrap();
         assert_eq!(second.since(first), PERIOD);
         assert_eq!(into, [0; PERIOD_SAMPLES]);
+    }
+
+    #[test]
+    fn a_loudspeaker_plays_from_when_it_is_full_and_again_after_it_ran_out() {
+        let (_stopper, stop) = stop_pair();
+        let mut void = Void::new(3 * PERIOD);
+        for held in 0..3 {
+            assert_eq!(void.queued(), held * PERIOD);
+            assert!(void.wait(&stop));
+            void.take(PERIOD_SAMPLES);
+        }
+        assert!(matches!(void.playing, Playing::Until(_)));
+        while !void.queued().is_zero() {
+            stop.sleep(PERIOD);
+        }
+        void.take(PERIOD_SAMPLES);
+        assert_eq!((void.underruns(), void.queued()), (1, PERIOD));
     }
 
     #[test]

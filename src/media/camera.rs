@@ -211,7 +211,7 @@ impl Camera {
         }
         let lost = pace.lost();
         while let Some(ack) = acks.try_receive() {
-            pace.acknowledged(ack.sequence, ack.arrived, clock::now());
+            pace.acknowledged(ack.sequence, ack.arrived, ack.came);
             if !ack.shown && ack.sequence.wrapping_add(1) == self.sequence {
                 darkroom.forget();
             }

@@ -106,7 +106,7 @@ impl Darkroom {
             let eighths = order.map_or(8, |order| order.eighths);
             let small = if eighths < 8 { self.shrinker.raw(picture, eighths)? } else { picture };
             let turned = if self.turn == Turn::NONE { small } else { self.turner.raw(small)? };
-            encoded(&mut self.encoder, turned, self.quality, again)?
+            encoded(&mut self.encoder, turned, self.quality, eighths, again)?
         };
         Ok(if jpeg.len() <= PICTURE_LIMIT {
             Payload::Jpeg(jpeg, quality)
@@ -132,7 +132,7 @@ impl Darkroom {
             let turn = self.turn;
             self.shrinker.jpeg(whole, order.eighths).and_then(|small| {
                 let turned = if turn == Turn::NONE { small } else { self.turner.raw(small)? };
-                encoded(&mut self.encoder, turned, order.quality, again)
+                encoded(&mut self.encoder, turned, order.quality, order.eighths, again)
             })
         } else {
             let jpeg = if self.turn == Turn::NONE {
@@ -155,8 +155,11 @@ fn encoded(
     encoder: &mut Encoder,
     picture: &Picture,
     quality: u8,
+    eighths: u32,
     again: impl FnOnce(usize) -> Option<u8>,
 ) -> Result<(Bytes, u8), JpegError> {
+    // Smaller pictures are for a line on which bytes are what there is too little of.
+    encoder.set_thorough(eighths < 8)?;
     encoder.set_quality(quality)?;
     let jpeg = encoder.encode(picture)?;
     let Some(less) = again(jpeg.len()) else {

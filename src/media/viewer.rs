@@ -132,7 +132,7 @@ impl Viewer {
     fn acknowledge(&self, sequence: u32, arrived: Time, shown: bool) {
         if let Some(acks) = &self.acks {
             // Closed: the call is over, and nobody waits for it.
-            let _ = acks.send(Ack { sequence, arrived, shown });
+            let _ = acks.send(Ack { sequence, arrived, shown, came: clock::now() });
         }
     }
 

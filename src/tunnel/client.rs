@@ -173,6 +173,7 @@ where
     let (end, gone) = oneshot::channel();
     let seen = Arc::new(Mutex::new(None));
     let reason = Arc::new(Mutex::new(None));
+    let config = options::client(lane, host_key.algorithm(), forward.is_some());
     let handler = Pinned {
         host_key: host_key.clone(),
         seen: Arc::clone(&seen),
@@ -180,7 +181,6 @@ where
         forward,
         _end: end,
     };
-    let config = options::client(lane, host_key.algorithm());
     let (cut, stream) = severable(stream);
     let changed = |seen: String| TunnelError::KeyChanged {
         who: who.to_owned(),

@@ -77,7 +77,8 @@ impl Subsystem {
 
 /// The door, shared by everything that leads to it.
 pub(super) struct Door {
-    config: Arc<Config>,
+    /// For the voice, and for pictures and whatever may turn out to be some.
+    configs: [Arc<Config>; 2],
     contacts: Mutex<HashSet<PeerKey>>,
     sessions: Mutex<HashMap<PeerKey, VecDeque<(SessionId, Cut)>>>,
     /// Those from the relay and those that come directly do not take each other's places.
@@ -97,7 +98,7 @@ impl Door {
     /// A door with `key` as its host key.
     pub(super) fn new(key: PrivateKey, news: mpsc::Sender<News>, counters: Arc<Counters>) -> Self {
         Self {
-            config: options::server(key),
+            configs: Lane::ALL.map(|lane| options::server(lane, key.clone())),
             contacts: Mutex::default(),
             sessions: Mutex::default(),
             unauthenticated: [UNAUTHENTICATED; 2].map(Semaphore::new),
@@ -133,8 +134,8 @@ impl Door {
         let (cut, stream) = severable(stream);
         let (progress, mut seen) = watch::channel(Progress::default());
         let session = SessionId::next();
+        let config = Arc::clone(&self.configs[road.via.unwrap_or(Lane::Video) as usize]);
         let visitor = Visitor::new(Arc::clone(&self), session, road, cut.clone(), progress);
-        let config = Arc::clone(&self.config);
         let admitted = tokio::time::timeout(PATIENCE, async {
             let running = server::run_stream(config, stream, visitor).await.ok()?;
             seen.wait_for(|progress| progress.peer.is_some()).await.ok()?;

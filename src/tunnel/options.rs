@@ -35,9 +35,18 @@ impl Lane {
         }
     }
 
-    /// Bytes that may be under way to us on a channel: two seconds of sound and signals, or the few
-    /// pictures that the sender's credits allow. More would only be delay.
+    /// Bytes that may be under way from a peer to us on a channel: a second or two of sound, or the few
+    /// pictures that the sender's credits allow. More would only be delay: what a relay holds of a
+    /// voice when the line gets thin has to be heard out, or thrown away, before anything newer.
     fn window(self) -> u32 {
+        match self {
+            Lane::Voice => 8 * 1024,
+            Lane::Video => 256 * 1024,
+        }
+    }
+
+    /// The same from the relay, whose channels carry all of a session with a peer.
+    fn relay_window(self) -> u32 {
         match self {
             Lane::Voice => 64 * 1024,
             Lane::Video => 256 * 1024,
@@ -91,10 +100,10 @@ fn preferred(host_key: Algorithm) -> Preferred {
 /// For our session with the relay, or with a peer's door: only a host key of `host_key`'s kind is
 /// asked for, since russh takes one of another kind for an unknown key and not for a changed one.
 /// Whether the other end is there is asked by alive.rs, which knows what the session is for.
-pub(super) fn client(lane: Lane, host_key: Algorithm) -> Arc<client::Config> {
+pub(super) fn client(lane: Lane, host_key: Algorithm, to_relay: bool) -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: id(),
-        window_size: lane.window(),
+        window_size: if to_relay { lane.relay_window() } else { lane.window() },
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_BUFFER,
         preferred: preferred(host_key),
@@ -106,14 +115,14 @@ pub(super) fn client(lane: Lane, host_key: Algorithm) -> Arc<client::Config> {
     })
 }
 
-/// For the door. Its sessions do not say beforehand what they carry, so all get the larger window.
-pub(super) fn server(key: PrivateKey) -> Arc<server::Config> {
+/// For the door, where a session carries `lane`.
+pub(super) fn server(lane: Lane, key: PrivateKey) -> Arc<server::Config> {
     Arc::new(server::Config {
         server_id: id(),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![key],
-        window_size: Lane::Video.window(),
+        window_size: lane.window(),
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_BUFFER,
         preferred: preferred(Algorithm::Ed25519),

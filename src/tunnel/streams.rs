@@ -251,6 +251,7 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         PacketKind::Ack => {
             let mut ack = decode_ack(&packet.payload).map_err(End::bad)?;
             ack.arrived = shared.clock.to_ours(ack.arrived).unwrap_or(ack.arrived);
+            ack.came = clock::now();
             drop(ports.acks_in.send(ack));
         }
     }

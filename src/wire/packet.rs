@@ -180,6 +180,7 @@ pub fn decode_ack(payload: &[u8]) -> Result<Ack, PacketError> {
             1 => true,
             _ => return Err(PacketError::Ack),
         },
+        came: Time::default(),
     })
 }
 

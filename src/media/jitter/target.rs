@@ -4,7 +4,8 @@
 //! arrival − capture ─> over the fastest of the last 3 s = lateness ─> forgetting histogram ─> 99 %
 //! ```
 //! A packet that is late raises it at once, since one in a hundred is more than may be late; what it
-//! was raised by is forgotten within seconds. The fastest is of so short a time that a queue which
+//! was raised by is forgotten within seconds. A cut that no ceiling would have covered teaches nothing,
+//! nor does what waited behind it. The fastest is of so short a time that a queue which
 //! stands on the way is soon taken for the way itself: nothing is held back for what is always there.
 //! Share and memory are those that came out best in [`trial`](crate::media::trial); a detector of
 //! stalls that come again, as others have, came out worse than this histogram alone.
@@ -39,6 +40,8 @@ pub struct Target {
     last: Option<Time>,
     /// What the lateness in `bins` is measured against.
     base: Option<i64>,
+    /// Since something was later than is ever held back, nothing was in time.
+    beyond: bool,
     wanted: Duration,
 }
 
@@ -51,6 +54,7 @@ impl Default for Target {
             total: 0.0,
             last: None,
             base: None,
+            beyond: false,
             wanted: FLOOR,
         }
     }
@@ -64,7 +68,10 @@ impl Target {
         self.forgive_longer_way();
         let late = u64::try_from(transit - self.fastest()).unwrap_or(0);
         let late = Duration::from_micros(late);
-        self.note(late, now);
+        self.beyond = late > CEILING || self.beyond && late > self.wanted;
+        if !self.beyond {
+            self.note(late, now);
+        }
         late
     }
 
@@ -168,6 +175,15 @@ mod tests {
         assert!(target.wanted() >= MS(150), "{:?}", target.wanted());
         come(&mut target, 3060, 3200, stall);
         come(&mut target, 3200, 11_000, |_| 0);
+        assert!(target.wanted() <= MS(10), "{:?}", target.wanted());
+    }
+
+    #[test]
+    fn a_cut_that_nothing_could_bridge_does_not_hold_back_what_comes_after_it() {
+        let mut target = Target::default();
+        come(&mut target, 0, 3000, |_| 0);
+        come(&mut target, 3000, 4200, |ms| 4200 - ms);
+        come(&mut target, 4200, 5000, |_| 0);
         assert!(target.wanted() <= MS(10), "{:?}", target.wanted());
     }
 

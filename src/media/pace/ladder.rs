@@ -12,11 +12,13 @@
 //!   7    the same    every 2 s    30-60             Stills      │ waits 3, 6 .. 24 s, or for a
 //!   8    none                                       VoiceOnly   │ rate a quarter higher
 //! ```
+//! Down is where the least quality no longer passes, not where there is nothing to spare any more.
 //! The sizes are eighths of the configured one, the largest with no more pixels than those: that keeps
 //! the shape, and is what a JPEG is decoded to for less work. Within a rung the quality follows the
 //! rate from picture to picture, by what the last pictures of that size have cost; so few changes of
 //! size are seen. On a line without a known limit there is nothing to choose.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use crate::clock::Time;
@@ -84,6 +86,8 @@ const METERED_FPS: f64 = 15.0;
 const USE: f64 = 0.85;
 /// What must be to spare for a better rung.
 const TO_SPARE: f64 = 1.2;
+/// And what may be lacking before one that pictures are on is left: they pass, a little slower.
+const TO_STAY: f64 = 0.9;
 /// After trouble, nothing gets better for so long.
 const UP_AFTER: Duration = Duration::from_secs(3);
 /// A rung left again within this has failed.
@@ -259,7 +263,11 @@ impl Ladder {
         let Some(rate) = rate else { return highest };
         let fits = |index: &usize| {
             let rung = &self.rungs[*index];
-            let spare = if *index < self.at { TO_SPARE } else { 1.0 };
+            let spare = match index.cmp(&self.at) {
+                Ordering::Less => TO_SPARE,
+                Ordering::Equal => TO_STAY,
+                Ordering::Greater => 1.0,
+            };
             self.cost(rung.scale, rung.least) * spare <= USE * rate / self.fps(*index, ceiling)
         };
         (highest..VOICE_ONLY).find(fits).unwrap_or(VOICE_ONLY)

@@ -16,9 +16,17 @@
 //! A stall and a thin line look alike at the first late picture and differ at the second: behind a
 //! stall it comes at once. The cubic is that of RFC 9438, its time in seconds and not in round trips:
 //! close to what was too much it is slow, and far from it fast.
+//!
+//! A machine or a radio with hiccups looks like that too, now and then, and pictures that are spaced
+//! can't arrive faster than they leave. So late runs that ended by themselves are remembered for some
+//! seconds: with them it takes more to cut, and a cut is no more than a half until what was under way
+//! has borne it out. And where the rate is large enough for it to do no harm, one picture goes whole
+//! now and then: if it passes in 10 ms, the line is open again.
 
 use std::time::Duration;
 
+use super::late::{Carried, LateRun};
+use super::probe::Probe;
 use crate::clock::Time;
 
 /// Bytes a second that are tried first; the opening of a call must not be a burst.
@@ -45,6 +53,8 @@ const STRIDE: f64 = 1.4;
 const LASTING: Duration = Duration::from_millis(400);
 /// On a line without a known limit, one picture so many µs late casts a doubt on that.
 const FAR_OVER: i64 = 100_000;
+/// A picture so many µs late has met no hiccup.
+const NO_STALL: i64 = 150_000;
 /// So many words in a row that met a queue, too short to be late, are one that stands.
 const WARM_WORDS: u32 = 4;
 /// Of what passed then, this is taken.
@@ -61,6 +71,14 @@ const BEYOND: f64 = 1.1;
 const STUBBORN: Duration = Duration::from_millis(1500);
 /// How many they must be.
 const STUBBORN_WORDS: u32 = 4;
+/// Late runs that ended by themselves are forgotten in about so many seconds.
+const HICCUP_MEMORY: f64 = 5.0;
+/// So many more words at most are waited for because of them.
+const MOST_PATIENCE: u32 = 3;
+/// Where a late run may be a hiccup, no more is cut at a time than leaves this.
+const HALF: f64 = 0.5;
+/// A run of this length is no hiccup.
+const NO_HICCUP: Duration = Duration::from_millis(250);
 
 /// One picture's way to the other end.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +91,8 @@ pub(super) struct Trip {
     pub(super) began: Time,
     /// When its last piece left.
     pub(super) left: Time,
+    /// It left whole, to see whether it passes ([`Line::probes`]).
+    pub(super) probe: bool,
     /// When it had arrived, on our clock.
     pub(super) arrived: Time,
 }
@@ -90,23 +110,18 @@ pub(super) enum Verdict {
 
 #[derive(Clone, Copy, Debug)]
 enum Mode {
-    Start { first_word: Option<Time>, doubled: Time, clean: u32 },
-    Known { top: f64, grown: f64 },
+    Start {
+        first_word: Option<Time>,
+        doubled: Time,
+        clean: u32,
+    },
+    /// `drop`: by what part of `top` the rate was cut.
+    Known {
+        top: f64,
+        grown: f64,
+        drop: f64,
+    },
     Open,
-}
-
-/// A run of pictures that were all late.
-#[derive(Clone, Copy, Debug)]
-struct LateRun {
-    since: Time,
-    words: u32,
-    bytes: f64,
-    seconds: f64,
-    /// Bytes a second of the fastest.
-    best: f64,
-    least: i64,
-    /// Delay of the one before, and when that began.
-    before: (i64, Time),
 }
 
 /// The estimate. Pure: `now` is an argument.
@@ -128,9 +143,14 @@ pub(super) struct Line {
     passed: f64,
     /// Words in a row that met half a queue, and the fastest of them.
     warm: (u32, f64),
+    /// What was under way at the last cut.
+    behind: Carried,
     /// The rate before the last cut, until that is beyond doubt.
     uncut: Option<f64>,
     cut: Time,
+    /// Late runs of late that ended by themselves.
+    hiccups: f64,
+    probe: Probe,
 }
 
 impl Line {
@@ -150,8 +170,11 @@ impl Line {
             run: None,
             passed: 0.0,
             warm: (0, 0.0),
+            behind: Carried::default(),
             uncut: None,
             cut: Time::default(),
+            hiccups: 0.0,
+            probe: Probe::new(),
         }
     }
 
@@ -177,7 +200,20 @@ impl Line {
             // The first picture goes as it is; the next ones ask whether more would pass.
             Mode::Start { first_word: None, .. } => 0.0,
             Mode::Start { .. } => 4.0 * self.rate,
+            Mode::Known { .. } if self.probes() => 0.0,
             Mode::Known { .. } => self.rate().unwrap_or(0.0),
+        }
+    }
+
+    /// The next picture is to go whole, to see whether it passes.
+    pub(super) fn probes(&self) -> bool {
+        self.probe.is_asked() && self.suspected.is_none()
+    }
+
+    /// A picture has been handed over; one that was to go whole has.
+    pub(super) fn handed_over(&mut self, now: Time) {
+        if self.probes() {
+            self.probe.rest(now);
         }
     }
 
@@ -208,19 +244,29 @@ impl Line {
         }
         (self.base, self.measured) = (Some(base), now);
         let excess = delay - base;
+        if trip.probe && self.judge_probe(trip, excess, now) {
+            self.arrived = Some(trip.arrived);
+            self.word = Some(now);
+            return Verdict::Clean;
+        }
         let change = (excess - self.excess).abs().min(MOST_JITTER);
         self.jitter += (change as f64 - self.jitter) / 16.0;
         self.excess = excess;
         let (bytes, seconds) = self.train(trip, base);
         let since_word = self.word.replace(now).map_or(Duration::ZERO, |word| now.since(word));
+        self.hiccups *= (-since_word.as_secs_f64() / HICCUP_MEMORY).exp();
         let late = u128::try_from(excess).unwrap_or(0) > self.tolerance().as_micros();
         if !late {
-            self.run = None;
+            if self.run.take().is_some_and(|run| !run.cut) {
+                self.hiccups += 1.0;
+            }
             self.suspected = None;
             let sample = (bytes > 0.0).then(|| bytes / seconds);
             if let Some(sample) = sample {
                 // Half a picture's pieces may have waited behind a word of voice: a fast one counts more.
                 let weight = if sample > self.passed { 0.5 } else { 0.125 };
+                // What waited behind something lost comes at once, which says nothing of the line.
+                let sample = if self.is_starting() { sample } else { sample.min(2.0 * self.rate) };
                 let weight = if since_word > OLD { 1.0 } else { weight };
                 self.passed += (sample - self.passed) * weight;
             }
@@ -235,12 +281,25 @@ impl Line {
             return Verdict::Clean;
         }
         if trip.began < self.cut {
-            // It left before less was sent, and still tells whether that was needed.
+            // It left before less was sent, and still tells whether that was needed, and enough.
             self.doubt_the_cut(excess, bytes / seconds);
+            self.deepen_the_cut(bytes, seconds);
             return Verdict::Late;
         }
         self.uncut = None;
         self.late(trip, delay, (bytes, seconds), now)
+    }
+
+    /// Whether a picture that left whole was no later than that makes it. If it passed as on a line
+    /// that needs no care, this is one.
+    fn judge_probe(&mut self, trip: &Trip, excess: i64, now: Time) -> bool {
+        let over = excess as f64 / 1e6;
+        let passed = over <= OPEN_WITHIN;
+        if passed {
+            self.mode = Mode::Open;
+        }
+        self.probe.judged(passed, now);
+        over <= trip.bytes as f64 / self.rate + self.tolerance().as_secs_f64()
     }
 
     /// The bytes that came one after the other, and how long that took.
@@ -261,34 +320,35 @@ impl Line {
         let Some(rate) = self.uncut else { return };
         if excess < LONGEST_STALL && sample >= AFTER_CUT * rate {
             self.rate = self.rate.max(AFTER_CUT * rate);
-            self.mode = Mode::Known { top: self.rate / AFTER_CUT, grown: 0.0 };
+            self.hiccups += 1.0;
+            self.known_to_carry(self.rate);
             self.uncut = None;
+        }
+    }
+
+    /// `rate` is what is left of a little more.
+    fn known_to_carry(&mut self, rate: f64) {
+        self.rate = rate.max(LEAST_RATE);
+        let top = self.rate / AFTER_CUT;
+        self.mode = Mode::Known { top, grown: 0.0, drop: 1.0 - AFTER_CUT };
+    }
+
+    /// What was under way at a cut came more slowly still: the first ones had passed the old line in
+    /// part. Carried something lost they would come at once.
+    fn deepen_the_cut(&mut self, bytes: f64, seconds: f64) {
+        self.behind.add(bytes, seconds);
+        let mean = AFTER_CUT * self.behind.mean();
+        if self.behind.tells() && self.behind.best < self.rate && mean < AFTER_CUT * self.rate {
+            self.known_to_carry(mean);
         }
     }
 
     fn late(&mut self, trip: &Trip, delay: i64, train: (f64, f64), now: Time) -> Verdict {
         let (bytes, seconds) = train;
-        let run = self.run.get_or_insert(LateRun {
-            since: now,
-            words: 0,
-            bytes: 0.0,
-            seconds: 0.0,
-            best: 0.0,
-            least: i64::MAX,
-            before: (delay, trip.began),
-        });
-        run.words += 1;
-        run.bytes += bytes;
-        run.seconds += seconds;
-        run.best = run.best.max(bytes / seconds);
-        run.least = run.least.min(delay);
-        // A stall's end is the same for all that waited: who left later waited less.
-        let (before, began) = std::mem::replace(&mut run.before, (delay, trip.began));
-        let falls = before.saturating_sub(delay).saturating_mul(2)
-            > micros_between(began, trip.began)
-            && run.words > 1;
+        let run = self.run.get_or_insert_with(|| LateRun::new(delay, trip.began, now));
+        let falls = run.add(train, delay, trip.began);
         let run = *run;
-        if run.words >= STUBBORN_WORDS && now.since(run.since) >= STUBBORN {
+        if run.all.words >= STUBBORN_WORDS && now.since(run.since) >= STUBBORN {
             self.base = Some(run.least);
             self.run = None;
             self.suspected = None;
@@ -299,27 +359,41 @@ impl Line {
             Mode::Open => (3, LARGEST as f64 / OPEN_WITHIN),
             Mode::Start { .. } | Mode::Known { .. } => (2, self.rate),
         };
-        let mean = run.bytes / run.seconds;
+        let open = matches!(self.mode, Mode::Open);
+        let over = delay - self.base.unwrap_or(0);
+        let far = over > NO_STALL;
+        let patience = if far { 0 } else { (self.hiccups as u32).min(MOST_PATIENCE) };
+        let enough = enough + patience;
+        let lasts = far || now.since(run.since) >= NO_HICCUP;
+        let least = if (open || patience > 0) && !lasts { HALF * known } else { LEAST_RATE };
+        let mean = run.all.mean();
         let lasting = now.since(run.since) >= LASTING && mean < known;
         if bytes == 0.0 || (sample >= known || falls) && !lasting {
             // A stall: what waited behind it came at once.
             self.suspected = None;
             return Verdict::Late;
         }
-        if run.words < enough {
-            if !matches!(self.mode, Mode::Open) || delay - self.base.unwrap_or(0) > FAR_OVER {
-                self.suspected = Some((AFTER_CUT * sample).max(LEAST_RATE));
+        if run.all.words < enough {
+            if !open || over > FAR_OVER {
+                self.suspected = Some((AFTER_CUT * sample).max(least));
             }
             return Verdict::Late;
         }
         // The first one behind a stall has waited for that.
-        let measured = if run.best < known { run.best } else { mean };
-        self.uncut = Some(self.rate).filter(|_| !matches!(self.mode, Mode::Open));
-        let most = if matches!(self.mode, Mode::Open) { known } else { 0.95 * known };
-        self.rate = (AFTER_CUT * measured).min(most).max(LEAST_RATE);
-        self.mode = Mode::Known { top: (self.rate / AFTER_CUT).max(LEAST_RATE), grown: 0.0 };
+        let measured = if run.all.best < known { run.all.best } else { mean };
+        self.uncut = Some(self.rate).filter(|_| !open);
+        let most = if open { known } else { 0.95 * known };
+        self.known_to_carry((AFTER_CUT * measured).min(most).max(least));
+        if AFTER_CUT * measured < least {
+            self.mode = Mode::Known { top: known, grown: 0.0, drop: 1.0 - HALF };
+        }
+        if let Some(run) = &mut self.run {
+            run.cut = true;
+        }
+        self.probe.rest(now);
         self.suspected = None;
         self.cut = now;
+        self.behind = Carried::default();
         Verdict::Cut
     }
 
@@ -337,9 +411,8 @@ impl Line {
         *words += 1;
         *best = best.max(sample.unwrap_or(f64::INFINITY));
         if *words >= WARM_WORDS && *best < self.rate && !matches!(self.mode, Mode::Open) {
-            self.rate = (AFTER_WARM * *best).max(LEAST_RATE);
-            self.mode = Mode::Known { top: self.rate / AFTER_CUT, grown: 0.0 };
-            self.warm = (0, 0.0);
+            let best = std::mem::take(&mut self.warm).1;
+            self.known_to_carry(AFTER_WARM * best);
             self.cut = now;
         }
     }
@@ -362,19 +435,19 @@ impl Line {
                     let known = most < 1.2 * self.rate;
                     self.rate = (2.0 * self.rate).min(most).max(self.rate);
                     if known {
-                        self.mode = Mode::Known { top: self.rate, grown: PLATEAU };
+                        self.mode = Mode::Known { top: self.rate, grown: PLATEAU, drop: 0.0 };
                     }
                 } else if held && *clean >= 10 {
                     // No more passes: from here on by small steps.
-                    self.mode = Mode::Known { top: self.rate, grown: PLATEAU };
+                    self.mode = Mode::Known { top: self.rate, grown: PLATEAU, drop: 0.0 };
                 }
             }
-            Mode::Known { top, grown } => {
+            Mode::Known { top, grown, drop } => {
                 let passes = BEYOND * self.passed >= self.rate;
                 if passes {
                     *grown += since_word.as_secs_f64().min(2.0);
                     let cubed = match *grown - PLATEAU {
-                        below if below < 0.0 => (1.0 - AFTER_CUT) * (below / PLATEAU).powi(3),
+                        below if below < 0.0 => *drop * (below / PLATEAU).powi(3),
                         above => 0.1 * (above / STRIDE).powi(3),
                     };
                     self.rate = self.rate.max(*top * (1.0 + cubed));
@@ -383,6 +456,9 @@ impl Line {
         }
         if self.rate * OPEN_WITHIN >= full.max(LARGEST) as f64 {
             self.mode = Mode::Open;
+        }
+        if matches!(self.mode, Mode::Known { .. }) {
+            self.probe.known(self.rate, now);
         }
     }
 
@@ -397,7 +473,7 @@ impl Line {
     }
 }
 
-fn micros_between(from: Time, to: Time) -> i64 {
+pub(super) fn micros_between(from: Time, to: Time) -> i64 {
     let micros = i128::from(to.micros()) - i128::from(from.micros());
     i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }

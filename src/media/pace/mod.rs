@@ -16,7 +16,9 @@
 
 mod ceiling;
 pub mod ladder;
+mod late;
 mod line;
+mod probe;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
@@ -61,6 +63,7 @@ struct Sent {
     piece: usize,
     began: Time,
     left: Time,
+    probe: bool,
 }
 
 /// The gate and what is behind it. Pure: `now` is an argument.
@@ -76,6 +79,8 @@ pub struct Pace {
     free: Time,
     written_at: u32,
     due: Time,
+    /// When the last picture was handed over.
+    last: Option<Time>,
     /// Whoever writes the pictures spaces them.
     spaced: bool,
     taken: Option<Time>,
@@ -96,6 +101,7 @@ impl Pace {
             free: Time::default(),
             written_at: 0,
             due: Time::default(),
+            last: None,
             spaced: true,
             taken: None,
             interval: 1.0 / USUAL_FPS,
@@ -168,7 +174,10 @@ impl Pace {
             return true;
         }
         let early = Duration::from_secs_f64((self.interval / 2.0).min(interval / 4.0));
-        now + early >= self.due
+        // The rung of the one before may have been a slower one.
+        let since_last =
+            self.last.map_or(Time::default(), |last| last + Duration::from_secs_f64(interval));
+        now + early >= self.due.min(since_last)
     }
 
     /// The picture `sequence`, made by `order` and with the quality it says there, has `bytes` and is
@@ -176,7 +185,8 @@ impl Pace {
     pub fn sent(&mut self, sequence: u32, order: &Order, bytes: usize, now: Time) {
         self.ladder.cost_was(order.eighths, order.quality, bytes);
         let began = now.max(self.free);
-        let spacing = self.spacing();
+        let (spacing, probe) = (self.spacing(), self.line.probes());
+        self.line.handed_over(now);
         self.written_at = spacing;
         let (piece, left) = if spacing == 0 {
             (segment_of(bytes), began)
@@ -187,13 +197,14 @@ impl Pace {
             self.free = began + took(bytes);
             (piece, began + took(before_last))
         };
-        self.unacknowledged.push_back(Sent { sequence, bytes, piece, began, left });
+        self.unacknowledged.push_back(Sent { sequence, bytes, piece, began, left, probe });
         let interval = Duration::from_secs_f64(1.0 / order.fps);
-        self.due = self.due.max(now - interval) + interval;
+        self.due = self.due.min(now + interval).max(now - interval) + interval;
+        self.last = Some(now);
     }
 
-    /// The receiver's word on `sequence` came: it and all before it are there or given up. It had
-    /// `arrived` at that moment of our clock. How long the way took, as far as is known; `None` when
+    /// The receiver's word on `sequence` came at `now`, which may be a moment ago: it and all before it
+    /// are there or given up. It had `arrived` at that moment of our clock. How long the way took, as far as is known; `None` when
     /// it was not waited for.
     pub fn acknowledged(&mut self, sequence: u32, arrived: Time, now: Time) -> Option<Duration> {
         let at = self.unacknowledged.iter().position(|sent| sent.sequence == sequence)?;
@@ -211,11 +222,12 @@ impl Pace {
             self.ladder.forget_failures();
             return Some(took);
         }
-        let Sent { bytes, piece, began, left, .. } = sent;
+        let Sent { bytes, piece, began, left, probe, .. } = sent;
         let arrived = arrived.near(now);
-        let trip = Trip { bytes, piece, began, left, arrived };
+        let trip = Trip { bytes, piece, began, left, probe, arrived };
         let full = self.ladder.full_bytes();
-        if self.line.arrived(&trip, full, now) == Verdict::Cut {
+        let verdict = self.line.arrived(&trip, full, now);
+        if verdict == Verdict::Cut {
             self.ladder.troubled(now);
         }
         Some(took)

@@ -284,7 +284,7 @@ pub(super) fn film(
             let at = Time::from_micros(now);
             while let Some(word) = world.words.front().copied().filter(|word| word.0 <= now) {
                 world.words.pop_front();
-                pace.acknowledged(word.1, Time::from_micros(word.2), at);
+                pace.acknowledged(word.1, Time::from_micros(word.2), Time::from_micros(word.0));
             }
             pace.taken(at);
             rate = pace.respaced(at).unwrap_or(rate);
