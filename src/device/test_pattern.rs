@@ -8,9 +8,9 @@
 //!      A    ```                  letter
 //!   ▒▒▓▓░░██▒▒▓▓░░██            bars
 //! ```
-//! What doesn't move is drawn once; a tick copies it and draws the rest. With grain the whole of it
-//! trembles from picture to picture as what a camera's sensor makes: codecs that send differences have
-//! something to do.
+//! What doesn't move is drawn once and kept as runs of equal bytes, a hundredth of a picture; a tick
+//! unrolls them and draws the rest. With grain the whole of it trembles from picture to picture as
+//! what a camera's sensor makes: codecs that send differences have something to do.
 
 use crate::clock::Time;
 use crate::frame::{Picture, PixelFormat, Size};
@@ -45,7 +45,8 @@ const GRAIN_PLACES: usize = 8192;
 /// The generator.
 pub struct TestPattern {
     size: Size,
-    still: Vec<u8>,
+    /// What doesn't move: how often each byte comes, one after the other.
+    still: Vec<(u32, u8)>,
     /// Grain of more pixels than a picture has, 0 to twice [`GRAIN`]; empty: none.
     grain: Vec<u8>,
     ticker: Ticker,
@@ -68,6 +69,7 @@ impl TestPattern {
         }
         let ticker = Ticker::new(fps).map_err(|error| failed(error.to_string()))?;
         let still = draw_still(size, letter);
+        let still = still.chunk_by(|a, b| a == b).map(|run| (run.len() as u32, run[0])).collect();
         Ok(Self { size, still, grain: Vec::new(), ticker, counter: 0 })
     }
 
@@ -99,7 +101,10 @@ impl TestPattern {
         into.size = self.size;
         into.format = PixelFormat::I420;
         into.data.clear();
-        into.data.extend_from_slice(&self.still);
+        into.data.reserve(PixelFormat::I420.bytes(self.size));
+        for (times, byte) in &self.still {
+            into.data.resize(into.data.len() + *times as usize, *byte);
+        }
         self.add_grain(&mut into.data[..self.size.pixels()]);
         let mut canvas = Canvas { size: self.size, data: &mut into.data };
         let phase = (tick.micros() as f64 / 1e6 / SWING).fract();
