@@ -350,6 +350,16 @@ impl AudioSource for AlsaSource {
         }
     }
 
+    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
+        let wanted = (periods * PERIOD_SAMPLES).min(self.card.buffer / 2);
+        let missing = wanted.saturating_sub(self.card.available(true, || stop.is_stopped())?);
+        if missing > PERIOD_SAMPLES {
+            // It would call at every period.
+            stop.sleep(time_of(missing - PERIOD_SAMPLES));
+        }
+        self.card.wait(wanted, true, stop)
+    }
+
     fn overruns(&self) -> u64 {
         self.card.xruns
     }

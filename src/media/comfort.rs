@@ -29,6 +29,8 @@ pub struct Comfort {
     /// The second half of the last piece.
     tail: Vec<f32>,
     made: VecDeque<i16>,
+    /// Sine and cosine along a slope.
+    slope: Vec<(f32, f32)>,
     seed: u32,
 }
 
@@ -40,6 +42,9 @@ impl Default for Comfort {
             heard: Vec::with_capacity(BED),
             tail: vec![0.0; SLOPE],
             made: VecDeque::new(),
+            slope: (0..SLOPE)
+                .map(|index| ((index as f32 + 0.5) / SLOPE as f32 * FRAC_PI_2).sin_cos())
+                .collect(),
             seed: 1,
         }
     }
@@ -84,11 +89,13 @@ impl Comfort {
         let chance = self.chance();
         let from = chance as usize % (BED - 2 * SLOPE);
         let sign = if chance & 0x8000 == 0 { 1.0 } else { -1.0 };
-        for index in 0..SLOPE {
-            let angle = (index as f32 + 0.5) / SLOPE as f32 * FRAC_PI_2;
-            let rising = self.bed[from + index] * sign * angle.sin();
-            self.made.push_back((self.tail[index] + rising) as i16);
-            self.tail[index] = self.bed[from + SLOPE + index] * sign * angle.cos();
+        let (rise, fall) = (&self.bed[from..], &self.bed[from + SLOPE..]);
+        let tail = self.tail.iter_mut();
+        for (((sin, cos), tail), (rise, fall)) in
+            self.slope.iter().zip(tail).zip(rise.iter().zip(fall))
+        {
+            self.made.push_back((*tail + rise * sign * sin) as i16);
+            *tail = fall * sign * cos;
         }
     }
 
