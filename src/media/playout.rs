@@ -326,7 +326,7 @@ impl Playout {
     fn hush(&mut self, samples: usize) {
         if self.noisy || self.pulls <= 1 {
             self.scratch.clear();
-            self.scratch.extend((0..samples).map(|_| self.comfort.sample()));
+            self.comfort.samples(samples, &mut self.scratch);
         } else {
             self.conceal(samples);
             let comfort = &mut self.comfort;
