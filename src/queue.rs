@@ -21,6 +21,8 @@ enum Policy {
 struct Items<T> {
     queued: VecDeque<T>,
     closed: bool,
+    /// Threads that wait: without one nobody is woken, which would be a system call.
+    waiting: usize,
 }
 
 struct Shared<T> {
@@ -86,7 +88,11 @@ impl<T: Send + 'static> Queue<T> {
         Self(Arc::new(Shared {
             policy,
             capacity,
-            items: Mutex::new(Items { queued: VecDeque::with_capacity(capacity), closed: false }),
+            items: Mutex::new(Items {
+                queued: VecDeque::with_capacity(capacity),
+                closed: false,
+                waiting: 0,
+            }),
             ready: Condvar::new(),
             ready_async: tokio::sync::Notify::new(),
             displaced: AtomicU64::new(0),
@@ -99,7 +105,7 @@ impl<T: Send + 'static> Queue<T> {
     /// [`Full`] hands the item back when the queue refuses it.
     pub fn send(&self, item: T) -> Result<(), Full<T>> {
         let shared = &self.0;
-        {
+        let waiting = {
             let mut items = shared.lock();
             if items.closed {
                 return Err(Full(item));
@@ -112,8 +118,11 @@ impl<T: Send + 'static> Queue<T> {
                 shared.displaced.fetch_add(1, Ordering::Relaxed);
             }
             items.queued.push_back(item);
+            items.waiting
+        };
+        if waiting > 0 {
+            shared.ready.notify_one();
         }
-        shared.ready.notify_one();
         shared.ready_async.notify_one();
         Ok(())
     }
@@ -134,17 +143,19 @@ impl<T: Send + 'static> Queue<T> {
             if items.closed {
                 return Received::Stopped;
             }
-            items = match deadline {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Received::Timeout;
+            }
+            items.waiting += 1;
+            items = match left {
                 None => self.0.ready.wait(items).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Received::Timeout;
-                    }
+                Some(left) => {
                     let waited = self.0.ready.wait_timeout(items, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            items.waiting -= 1;
         }
     }
 

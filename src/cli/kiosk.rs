@@ -105,7 +105,7 @@ pub fn call(args: &CallArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
         app.ask(Request::Dial { name: name.clone() }).map_err(anyhow::Error::msg)?;
     }
     let mut talking = Talk::default();
-    while !stop.sleep(LOOK) {
+    while !stop.sleep(if talking.state == "established" { GLANCE } else { LOOK }) {
         let Ok(answer) = app.ask(Request::Status) else { break };
         let status = answer.status.unwrap_or_default();
         if talking.look(&status["call"], args.name.as_deref())? {
@@ -121,6 +121,8 @@ pub fn call(args: &CallArgs, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 /// How often the call without a screen looks at itself.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same while there is a call: a status is no small thing.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// What the call without a screen has told so far.
 #[derive(Default)]

@@ -59,11 +59,11 @@ impl Card {
         direction: Direction,
         buffer: Duration,
     ) -> Result<Self, DeviceError> {
-        let deed = match direction {
-            Direction::Capture => "open microphone",
-            Direction::Playback => "open loudspeaker",
+        let (opening, deed) = match direction {
+            Direction::Capture => ("open microphone", "read from microphone"),
+            Direction::Playback => ("open loudspeaker", "write to loudspeaker"),
         };
-        let failed = |cause: String| DeviceError { deed, device: name.to_owned(), cause };
+        let failed = |cause: String| DeviceError { deed: opening, device: name.to_owned(), cause };
         if name.contains('\0') {
             return Err(failed("a name has no zero byte".to_owned()));
         }
@@ -80,10 +80,6 @@ impl Card {
             let detail = detail.lines().last().unwrap_or_default();
             failed(format!("{cause} {detail}").trim_end().to_owned())
         })?;
-        let deed = match direction {
-            Direction::Capture => "read from microphone",
-            Direction::Playback => "write to loudspeaker",
-        };
         Ok(Self { pcm, name: name.to_owned(), direction, deed, channels, buffer, xruns: 0 })
     }
 
@@ -143,8 +139,7 @@ impl Card {
                 return Ok(true);
             }
             if std::mem::take(&mut called) {
-                // It called and has too little: sound servers do, again and again and at once. A
-                // thread that goes before others must not spin.
+                // It called and has too little: sound servers do, at once and again. No spinning.
                 stop.sleep(time_of(frames - available).max(Duration::from_millis(1)));
                 continue;
             }
@@ -348,6 +343,13 @@ impl AudioSource for AlsaSource {
                 }
             }
         }
+    }
+
+    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
+        let wanted = (periods * PERIOD_SAMPLES).min(self.card.buffer / 2);
+        let missing = wanted.saturating_sub(self.card.available(true, || stop.is_stopped())?);
+        stop.sleep(time_of(missing.saturating_sub(PERIOD_SAMPLES)));
+        self.card.wait(wanted, true, stop)
     }
 
     fn overruns(&self) -> u64 {

@@ -19,8 +19,8 @@ pub const BURST_SAMPLES: u64 = 40 * 48;
 /// A sine, steady or in bursts.
 pub struct ToneSource {
     metronome: Metronome,
-    hertz: u32,
-    level: f32,
+    /// After so many samples the sine begins anew.
+    cycle: Vec<i16>,
     bursts: bool,
     played: u64,
 }
@@ -29,7 +29,14 @@ impl ToneSource {
     /// A steady sine of `hertz`, its peak at `level` of full scale (0 to 1).
     pub fn steady(hertz: u32, level: f32) -> Self {
         let level = level.clamp(0.0, 1.0);
-        Self { metronome: Metronome::default(), hertz, level, bursts: false, played: 0 }
+        let samples = SAMPLE_RATE / common_divisor(hertz, SAMPLE_RATE);
+        let sample = |at: u32| {
+            // The phase is kept small, or f32 would lose it.
+            let phase = (u64::from(at) * u64::from(hertz) % u64::from(SAMPLE_RATE)) as f32;
+            ((phase / SAMPLE_RATE as f32 * TAU).sin() * level * 32767.0) as i16
+        };
+        let cycle = (0..samples).map(sample).collect();
+        Self { metronome: Metronome::default(), cycle, bursts: false, played: 0 }
     }
 
     /// Bursts of 1 kHz at half of full scale.
@@ -41,10 +48,12 @@ impl ToneSource {
         if self.bursts && at % BURST_INTERVAL >= BURST_SAMPLES {
             return 0;
         }
-        // The phase is kept small, or f32 would lose it within minutes.
-        let phase = (at * u64::from(self.hertz) % u64::from(SAMPLE_RATE)) as f32;
-        ((phase / SAMPLE_RATE as f32 * TAU).sin() * self.level * 32767.0) as i16
+        self.cycle[at as usize % self.cycle.len()]
     }
+}
+
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 impl AudioSource for ToneSource {
@@ -58,6 +67,10 @@ impl AudioSource for ToneSource {
         }
         self.played += PERIOD_SAMPLES as u64;
         Ok(self.metronome.tick(stop))
+    }
+
+    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
+        Ok(self.metronome.gather(periods, stop))
     }
 
     fn overruns(&self) -> u64 {

@@ -29,6 +29,8 @@ pub struct Comfort {
     /// The second half of the last piece.
     tail: Vec<f32>,
     made: VecDeque<i16>,
+    /// Sine and cosine along a slope.
+    slope: Vec<(f32, f32)>,
     seed: u32,
 }
 
@@ -40,6 +42,9 @@ impl Default for Comfort {
             heard: Vec::with_capacity(BED),
             tail: vec![0.0; SLOPE],
             made: VecDeque::new(),
+            slope: (0..SLOPE)
+                .map(|index| ((index as f32 + 0.5) / SLOPE as f32 * FRAC_PI_2).sin_cos())
+                .collect(),
             seed: 1,
         }
     }
@@ -69,6 +74,18 @@ impl Comfort {
         self.made.pop_front().unwrap_or(0)
     }
 
+    /// The next `count` samples of noise, behind what is in `into`.
+    pub fn samples(&mut self, mut count: usize, into: &mut Vec<i16>) {
+        while count > 0 {
+            if self.made.is_empty() {
+                self.make();
+            }
+            let there = count.min(self.made.len());
+            into.extend(self.made.drain(..there));
+            count -= there;
+        }
+    }
+
     fn judge(&mut self) {
         let energy: f32 = self.heard.iter().map(|sample| sample * sample).sum();
         let level = (energy / BED as f32).sqrt();
@@ -84,11 +101,13 @@ impl Comfort {
         let chance = self.chance();
         let from = chance as usize % (BED - 2 * SLOPE);
         let sign = if chance & 0x8000 == 0 { 1.0 } else { -1.0 };
-        for index in 0..SLOPE {
-            let angle = (index as f32 + 0.5) / SLOPE as f32 * FRAC_PI_2;
-            let rising = self.bed[from + index] * sign * angle.sin();
-            self.made.push_back((self.tail[index] + rising) as i16);
-            self.tail[index] = self.bed[from + SLOPE + index] * sign * angle.cos();
+        let (rise, fall) = (&self.bed[from..], &self.bed[from + SLOPE..]);
+        let tail = self.tail.iter_mut();
+        for (((sin, cos), tail), (rise, fall)) in
+            self.slope.iter().zip(tail).zip(rise.iter().zip(fall))
+        {
+            self.made.push_back((*tail + rise * sign * sin) as i16);
+            *tail = fall * sign * cos;
         }
     }
 
@@ -133,7 +152,10 @@ mod tests {
             comfort.learn(&noise(60.0, 9600));
             comfort.learn(&noise(5000.0, 9600));
         }
-        let made: Vec<i16> = (0..48_000).map(|_| comfort.sample()).collect();
+        let mut made = Vec::new();
+        comfort.samples(47_950, &mut made);
+        made.extend((0..50).map(|_| comfort.sample()));
+        assert_eq!(made.len(), 48_000);
         assert!((45.0..75.0).contains(&level(&made)), "{}", level(&made));
     }
 

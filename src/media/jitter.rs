@@ -240,6 +240,11 @@ impl Jitter {
         now.since(due) > OVERDUE
     }
 
+    /// Whether nothing is played and nothing waits to be.
+    pub fn is_quiet(&self) -> bool {
+        self.phase == Phase::Quiet && self.held.is_empty()
+    }
+
     /// Whether sound is being played and fewer samples than `needed` are there for it.
     pub fn is_starving(&self, decoded: usize, needed: usize) -> bool {
         self.phase == Phase::Playing && self.held_samples + decoded < needed

@@ -6,7 +6,9 @@
 //! ```
 //! The sink's clock drives: whenever it has room for 10 ms the newest state of the queue decides
 //! what they are. Until then packets are taken in as they come, since when they came counts. When
-//! nothing is there for them, what the device still holds is time to wait in.
+//! nothing is there for them, what the device still holds is time to wait in. Where the device holds
+//! enough, two times 10 ms are decided at once, as if each had been in its turn: half the wake-ups,
+//! and nothing is heard later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering};
@@ -34,6 +36,10 @@ pub type OpenSink = Box<dyn FnMut() -> Result<Box<dyn AudioSink>, DeviceError> +
 pub type Played = Arc<dyn Fn(&[i16; PERIOD_SAMPLES], Time) + Send + Sync>;
 
 const PERIOD: Duration = Duration::from_millis(10);
+/// What a device must be able to hold so that two periods are written at once while nobody speaks ...
+const PAIRED_IN_SILENCE: Duration = Duration::from_millis(28);
+/// ... and while somebody does: a thread that is woken late is heard then.
+const PAIRED: Duration = Duration::from_millis(38);
 /// What the device must still hold while we wait for a packet that is due.
 const RESERVE: Duration = Duration::from_millis(5);
 /// The longest wait for a packet that is due.
@@ -234,31 +240,40 @@ impl Listen {
         self.playout.new_speaker();
         // What waited for it is old, and would be taken for the fastest the line is.
         self.packets.clear();
-        while self.take_while_full(sink, &mut full, stop) && sink.wait(stop)? {
+        loop {
+            let Some(periods) = self.take_while_full(sink, full, stop) else { return Ok(()) };
+            if !sink.wait(stop)? {
+                return Ok(());
+            }
             let room = clock::now();
-            if !self.take_in(sink, stop) {
-                return Ok(());
-            }
-            let tape = &self.tape;
-            self.playout.pull(&mut period, room, |heard| {
-                if let Some(tape) = tape {
-                    tape.put(heard);
+            for later in (0..periods).rev() {
+                if !self.take_in(sink, stop) {
+                    return Ok(());
                 }
-            });
-            // Theirs alone: neither what we say over it nor how loud we have it.
-            level::follow(&self.stats.level, &period);
-            let heard = clock::now() + sink.delay();
-            self.playout.heard(heard);
-            self.note_latency(heard);
-            self.voice_over.mix(&mut period);
-            self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
-            if !sink.write(&period, stop)? {
-                return Ok(());
+                let tape = &self.tape;
+                self.playout.pull(&mut period, room - PERIOD * later, |heard| {
+                    if let Some(tape) = tape {
+                        tape.put(heard);
+                    }
+                });
+                // Theirs alone: neither what we say over it nor how loud we have it.
+                level::follow(&self.stats.level, &period);
+                let heard = clock::now() + sink.delay();
+                self.playout.heard(heard);
+                self.note_latency(heard);
+                self.voice_over.mix(&mut period);
+                self.gain.apply(&mut period, self.stats.volume.load(Ordering::Relaxed));
+                if !sink.write(&period, stop)? {
+                    return Ok(());
+                }
+                if let Some(played) = &self.played {
+                    // What was just written is the end of what the device holds.
+                    let last = clock::now() + sink.delay();
+                    played(&period, last - PERIOD);
+                }
             }
-            if let Some(played) = &self.played {
-                // What was just written is the end of what the device holds.
-                let last = clock::now() + sink.delay();
-                played(&period, last - PERIOD);
+            if periods == 1 {
+                full = full.max(sink.queued());
             }
             self.health.works();
             let ran_out = sink.underruns();
@@ -266,26 +281,37 @@ impl Listen {
             underruns = ran_out;
             self.publish();
         }
-        Ok(())
     }
 
     /// Take packets in as they come, since when they came is what the play-out lives on, until the
-    /// device has room for a period. `full` is the most it has held. False: it is time to stop.
+    /// device has room for one period, or for two; how many. `full` is the most it has held. `None`: it
+    /// is time to stop.
     fn take_while_full(
         &mut self,
         sink: &mut dyn AudioSink,
-        full: &mut Duration,
+        full: Duration,
         stop: &Stop,
-    ) -> bool {
-        let queued = sink.queued();
-        *full = queued.max(*full);
-        let until = clock::now() + (queued + PERIOD).saturating_sub(*full);
+    ) -> Option<u32> {
+        let (queued, now) = (sink.queued(), clock::now());
+        let room_for = |periods| {
+            let room = PERIOD * periods;
+            now + (queued + room).saturating_sub(full.max(room))
+        };
+        let quiet = self.playout.is_quiet();
+        let paired = full >= PAIRED_IN_SILENCE || sink.may_run_dry();
+        let mut periods = if full >= PAIRED || quiet && paired { 2 } else { 1 };
         loop {
-            let left = until.since(clock::now());
+            let left = room_for(periods).since(clock::now());
             match self.packets.receive(stop, Some(left)) {
-                Received::Item(packet) => self.push(packet),
-                Received::Timeout => return true,
-                Received::Stopped => return !stop.is_stopped(),
+                Received::Item(packet) => {
+                    self.push(packet);
+                    if full < PAIRED {
+                        // Somebody speaks.
+                        periods = 1;
+                    }
+                }
+                Received::Timeout => return Some(periods),
+                Received::Stopped => return (!stop.is_stopped()).then_some(periods),
             }
         }
     }

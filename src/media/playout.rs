@@ -186,6 +186,11 @@ impl Playout {
         self.speaker = Rate::default();
     }
 
+    /// Whether nobody speaks: only the noise of the room is played, and nothing waits.
+    pub fn is_quiet(&self) -> bool {
+        self.noisy && self.jitter.is_quiet()
+    }
+
     /// Whether there is sound going on and no packet for its next 10 ms: worth waiting for, as long
     /// as the loudspeaker has something left.
     pub fn is_starving(&self) -> bool {
@@ -321,7 +326,7 @@ impl Playout {
     fn hush(&mut self, samples: usize) {
         if self.noisy || self.pulls <= 1 {
             self.scratch.clear();
-            self.scratch.extend((0..samples).map(|_| self.comfort.sample()));
+            self.comfort.samples(samples, &mut self.scratch);
         } else {
             self.conceal(samples);
             let comfort = &mut self.comfort;

@@ -7,7 +7,9 @@
 //! ```
 //! A camera's noise is no change: a value counts when it differs by more than noise does. What is sent
 //! is what is compared with, so that a slow change adds up and is seen. A picture goes every few
-//! seconds all the same: one that was lost or torn is mended by the next.
+//! seconds all the same: one that was lost or torn is mended by the next. To look into a JPEG costs
+//! half as much as to decode it, so while things move it is done in two pictures running and then in
+//! none for a while: a scene that comes to rest is noticed that much later.
 
 use std::time::Duration;
 
@@ -27,6 +29,10 @@ const STRAY_IN: usize = 2000;
 const MEAN_NOISE: u64 = 3;
 /// A JPEG whose length differs by more than one in so many is of something else.
 const LENGTH_NOISE: usize = 50;
+/// After so many changes running a scene moves ...
+const MOVES: u32 = 3;
+/// ... and its JPEGs are not looked into for so long.
+const UNSEEN: Duration = Duration::from_millis(400);
 /// What did not change is sent again after this.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -37,6 +43,9 @@ pub(super) struct Scene {
     now: Vec<u8>,
     length: usize,
     sent: Option<Time>,
+    /// Looks running that found a change.
+    changes: u32,
+    unseen_until: Option<Time>,
     /// Eighths and quality of what was sent.
     made: (u32, u8),
 }
@@ -56,14 +65,20 @@ impl Scene {
         let better = made.0 > self.made.0 || made.0 == self.made.0 && made.1 >= self.made.1 + 10;
         let length = picture.data.len();
         let other = length.abs_diff(self.length) * LENGTH_NOISE > self.length;
-        if picture.format == PixelFormat::Jpeg && other {
+        let raw = picture.format != PixelFormat::Jpeg;
+        let unseen = self.unseen_until.is_some_and(|until| picture.captured < until);
+        if !raw && (other || unseen) {
             self.now.clear();
             return false;
         }
         self.look(picture, shrinker);
-        let raw = picture.format != PixelFormat::Jpeg;
         let noise = if raw { PIXEL_NOISE } else { BLOCK_NOISE };
         let same = is_same(&self.last, &self.now, noise);
+        if !self.last.is_empty() {
+            self.changes = if same { 0 } else { self.changes + 1 };
+            let moves = self.changes >= MOVES;
+            self.unseen_until = moves.then(|| picture.captured + UNSEEN);
+        }
         same && !better && picture.captured.since(sent) < AGAIN
     }
 
@@ -165,6 +180,29 @@ mod tests {
             assert!(!watcher.unchanged(&camera(picture(66, 5, 60))));
             assert!(watcher.unchanged(&camera(picture(99, 5, 40))));
         }
+    }
+
+    #[test]
+    fn jpegs_of_a_scene_that_moves_are_seldom_looked_into_and_its_rest_is_noticed() {
+        let mut watcher = Watcher::after(&jpeg(&picture(0, 0, 40)));
+        let mut looks = 0;
+        for n in 1..=30 {
+            let moved = jpeg(&picture(n * 33, 0, 40 + 8 * n as usize));
+            assert!(!watcher.unchanged(&moved));
+            looks += u32::from(!watcher.0.now.is_empty());
+            watcher.0.sent(&moved, MADE);
+        }
+        assert!((5..15).contains(&looks), "{looks} of 30");
+        let rests = |n: &u64| {
+            let still = jpeg(&picture(n * 33, 0, 280));
+            let unchanged = watcher.unchanged(&still);
+            if !unchanged {
+                watcher.0.sent(&still, MADE);
+            }
+            unchanged
+        };
+        let noticed = (31..60).find(rests).expect("noticed within a second");
+        assert!(noticed < 31 + 16, "{noticed}");
     }
 
     #[test]

@@ -112,7 +112,13 @@ impl Talk {
         let mut started = None;
         let mut overruns = 0;
         let (mut after_gap, mut in_silence) = (false, false);
-        while let Some(captured) = source.read(&mut period, stop)? {
+        loop {
+            if frame.is_empty()
+                && !source.gather((format.samples() / PERIOD_SAMPLES).min(2), stop)?
+            {
+                return Ok(());
+            }
+            let Some(captured) = source.read(&mut period, stop)? else { return Ok(()) };
             if let Some(far_end) = &far_end {
                 far_end.heard_during(captured, &mut heard);
             }
@@ -161,7 +167,6 @@ impl Talk {
             }
             self.health.works();
         }
-        Ok(())
     }
 }
 

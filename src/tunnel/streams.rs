@@ -195,7 +195,8 @@ pub(super) async fn read_packets(
                 return end;
             }
         };
-        flow = beneath.flow();
+        // Counted from here on.
+        let _ = flow.has_moved();
         let Some(bytes) = bytes else {
             return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
         };
