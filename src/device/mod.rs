@@ -151,11 +151,6 @@ pub trait AudioSink: Send {
     /// How long the next sample written would wait until it is heard.
     fn delay(&mut self) -> Duration;
 
-    /// Whether nobody would hear it run dry for a moment.
-    fn may_run_dry(&self) -> bool {
-        false
-    }
-
     /// Times the device ran out of sound.
     fn underruns(&self) -> u64 {
         0

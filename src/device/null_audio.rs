@@ -187,10 +187,6 @@ impl AudioSink for NullSink {
         self.void.queued()
     }
 
-    fn may_run_dry(&self) -> bool {
-        true
-    }
-
     fn underruns(&self) -> u64 {
         self.void.underruns()
     }

@@ -298,8 +298,8 @@ impl Listen {
             now + (queued + room).saturating_sub(full.max(room))
         };
         let quiet = self.playout.is_quiet();
-        let paired = full >= PAIRED_IN_SILENCE || sink.may_run_dry();
-        let mut periods = if full >= PAIRED || quiet && paired { 2 } else { 1 };
+        let enough = if quiet { PAIRED_IN_SILENCE } else { PAIRED };
+        let mut periods = if full >= enough { 2 } else { 1 };
         loop {
             let left = room_for(periods).since(clock::now());
             match self.packets.receive(stop, Some(left)) {
