@@ -345,13 +345,6 @@ impl AudioSource for AlsaSource {
         }
     }
 
-    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
-        let wanted = (periods * PERIOD_SAMPLES).min(self.card.buffer / 2);
-        let missing = wanted.saturating_sub(self.card.available(true, || stop.is_stopped())?);
-        stop.sleep(time_of(missing.saturating_sub(PERIOD_SAMPLES)));
-        self.card.wait(wanted, true, stop)
-    }
-
     fn overruns(&self) -> u64 {
         self.card.xruns
     }
