@@ -23,8 +23,10 @@ use crate::wire::control::Request;
 
 /// Seconds, in which seven bursts are heard each way.
 const BURSTS: u64 = 8;
-/// Seconds of steady sound, of ours and of the peers': what is promised is a minute without a gap.
+/// Seconds of a call: what is promised is a minute without a gap.
 const STEADY: u64 = 60;
+/// Seconds of a tone, through ours and through the peers.
+const TONE: u64 = 20;
 /// Until a peer has started and its sound flows.
 const WARM: Duration = Duration::from_secs(3);
 
@@ -38,7 +40,7 @@ const ALONE: &str = "voice alone, 20 ms packets";
 struct Heard {
     delays: Vec<f64>,
     longest: Vec<f64>,
-    /// Holes in a minute of steady sound.
+    /// Holes in a tone.
     holes: Vec<f64>,
     gaps: Vec<f64>,
     /// % of a core, both ends.
@@ -94,7 +96,7 @@ fn rows(heard: &[Heard; 2], alone: &Heard, theirs: &[(Peer, Heard)]) -> Vec<Row>
     type Column = (&'static str, &'static str, fn(&Heard) -> &Vec<f64>);
     let columns: [Column; 3] = [
         ("mouth to ear", "ms", |heard| &heard.delays),
-        ("holes in a minute of a tone", "", |heard| &heard.holes),
+        ("holes in 20 s of a tone", "", |heard| &heard.holes),
         ("CPU, both ends", "% of a core", |heard| &heard.cpu),
     ];
     for (metric, unit, take) in columns {
@@ -172,7 +174,7 @@ fn compare(
     drop(mouths);
     let _mouths = ears(&["--feed", "tone"], env)?;
     lab.wait(Duration::from_secs(1))?;
-    let measured = ears(&["--record", &STEADY.to_string(), "--holes"], env)?.measured()?;
+    let measured = ears(&["--record", &TONE.to_string(), "--holes"], env)?.measured()?;
     for way in ["a_to_b", "b_to_a"] {
         let holes = measured[way].as_f64().with_context(|| format!("no tone was heard {way}"))?;
         heard.holes.push(holes);

@@ -254,7 +254,9 @@ impl Line {
         self.excess = excess;
         let (bytes, seconds) = self.train(trip, base);
         let since_word = self.word.replace(now).map_or(Duration::ZERO, |word| now.since(word));
-        self.hiccups *= (-since_word.as_secs_f64() / HICCUP_MEMORY).exp();
+        if self.hiccups > 0.0 {
+            self.hiccups *= (-since_word.as_secs_f64() / HICCUP_MEMORY).exp();
+        }
         let late = u128::try_from(excess).unwrap_or(0) > self.tolerance().as_micros();
         if !late {
             if self.run.take().is_some_and(|run| !run.cut) {
