@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::bail;
 use serde_json::Value;
 
+use super::keeper;
 use super::lab::{self, LIMIT, Lab};
 use super::pair::{Pair, figure};
 use super::rows::Row;
@@ -39,6 +40,10 @@ const NEAR: Duration = Duration::from_millis(10);
 const FAR: Duration = Duration::from_millis(100);
 const MBIT: f64 = 10.0;
 
+const KILLED: &str = "faults, sessions killed";
+const RELAY_AWAY: &str = "faults, relay back after 5 s";
+const PICTURE: &str = "picture back";
+
 /// Milliseconds of all runs, by fault; [`LIMIT`] where nothing came back.
 #[derive(Default)]
 struct Found {
@@ -49,6 +54,15 @@ struct Found {
     away: Back,
     sound_server: Vec<f64>,
     peer: Vec<f64>,
+    /// Of a string kept by autossh.
+    kept: Kept,
+}
+
+/// Milliseconds to the picture.
+#[derive(Default)]
+struct Kept {
+    killed: Vec<f64>,
+    away: Vec<f64>,
 }
 
 /// When both were back, in ms.
@@ -74,6 +88,11 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
             found.noticed.resize(run + 1, f64::NAN);
             found.silence.left_out(run);
         }
+        if keeper::is_installed() {
+            lab.say("faults, autossh", run);
+            // What failed is left out.
+            lab.or_left_out(kept(lab, &mut found.kept))?;
+        }
         lab.say("faults, the sound server", run);
         if lab.or_left_out(sound_server(lab, &mut found))?.is_none() {
             found.sound_server.resize(run + 1, f64::NAN);
@@ -81,7 +100,7 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     }
     let rows = |scenario, back: &Back, target| {
         [
-            Row::ours(scenario, "picture back", "ms", &back.picture, target),
+            Row::ours(scenario, PICTURE, "ms", &back.picture, target),
             Row::ours(scenario, "sound back", "ms", &back.sound, None),
         ]
     };
@@ -89,15 +108,38 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
         [Row::ours(scenario, metric, "ms", values, target), None]
     };
     let rows = [
-        rows("faults, sessions killed", &found.killed, Some(250.0)),
+        rows(KILLED, &found.killed, Some(250.0)),
         rows("faults, TCP reset", &found.reset, None),
         one("faults, silence", "noticed", &found.noticed, Some(1500.0)),
         rows("faults, line back after 5 s", &found.silence, None),
-        rows("faults, relay back after 5 s", &found.away, None),
+        rows(RELAY_AWAY, &found.away, None),
         one("faults, sound server back", "sound back", &found.sound_server, None),
         one("faults, peer killed", "picture of a new call", &found.peer, None),
     ];
-    Ok(rows.into_iter().flatten().flatten().collect())
+    let mut rows: Vec<Row> = rows.into_iter().flatten().flatten().collect();
+    for (scenario, theirs) in [(KILLED, &found.kept.killed), (RELAY_AWAY, &found.kept.away)] {
+        let ours = rows.iter_mut().find(|row| row.scenario == scenario && row.metric == PICTURE);
+        if let Some(row) = ours.filter(|_| !theirs.is_empty()) {
+            *row = row.clone().beside(keeper::NAME, theirs);
+        }
+    }
+    Ok(rows)
+}
+
+/// The same faults of the relay, and a string that autossh keeps.
+fn kept(lab: &Lab, found: &mut Kept) -> anyhow::Result<()> {
+    let mut kept = keeper::Kept::start(lab)?;
+    lab.wait(CALM)?;
+    let fault = clock::now();
+    kept.string.relay.kill_sessions();
+    found.killed.push(millis(fault, kept.back(lab, fault)?));
+    lab.wait(CALM)?;
+    kept.string.relay.kill();
+    lab.wait(AWAY)?;
+    kept.string.relay.listen()?;
+    let fault = clock::now();
+    found.away.push(millis(fault, kept.back(lab, fault)?));
+    Ok(())
 }
 
 fn habits() -> Habits {

@@ -13,6 +13,7 @@ mod call;
 mod faults;
 mod growth;
 mod instructions;
+mod keeper;
 mod lab;
 mod naive;
 mod pair;

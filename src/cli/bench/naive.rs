@@ -24,7 +24,7 @@ use super::wan::{Properties, Side};
 use crate::cli::demo::kiosk::{Home, program};
 use crate::cli::demo::place::Place;
 use crate::cli::demo::sshd::Relay;
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::codec::jpeg::{Decoder, Limits};
 use crate::device::test_pattern::TestPattern;
 use crate::device::{VideoSource, stamp};
@@ -45,7 +45,7 @@ const WIDE: Duration = Duration::from_secs(5);
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sender {
+pub(super) enum Sender {
     /// Our own camera alone on plain TCP: drops what the socket does not take.
     Ours,
     /// `jpegenc ! tcpserversink`, which queues.
@@ -116,7 +116,7 @@ fn measure(lab: &Lab, sender: Sender) -> anyhow::Result<Seen> {
     let places = wan.places();
     let (stopper, stop) = stop_pair();
     let log = folder.join("sender.log");
-    let _sender = send(sender, &places.bert, &folder, &log, &stop)?;
+    let _sender = send(sender, SENDER, &places.bert, &folder, &log, &stop)?;
     lab::wait_for_listener_at(&places.bert, SENDER)?;
     let string = Chain::tie(&folder, &places.anna, &places.relay, &places.bert)?;
     let reader = SocketAddr::from(([127, 0, 0, 1], READER));
@@ -125,7 +125,11 @@ fn measure(lab: &Lab, sender: Sender) -> anyhow::Result<Seen> {
     let shared = Arc::clone(&ages);
     // It ends with the string, or with the sender.
     let eye = std::thread::Builder::new().name("eye".to_owned()).spawn(move || {
-        if let Err(error) = watch(line, &shared) {
+        let seen = |made| {
+            let age = clock::now().since(made);
+            shared.lock().unwrap_or_else(PoisonError::into_inner).record(age);
+        };
+        if let Err(error) = watch(line, seen) {
             tracing::debug!("the reader ended: {error:#}");
         }
     })?;
@@ -153,9 +157,10 @@ fn measure(lab: &Lab, sender: Sender) -> anyhow::Result<Seen> {
     seen
 }
 
-/// Start a sender in home B.
-fn send(
+/// Start a sender in `home` that whoever wants pictures connects to at `port`.
+pub(super) fn send(
     sender: Sender,
+    port: u16,
     home: &Place,
     folder: &Path,
     log: &Path,
@@ -167,7 +172,7 @@ fn send(
         Sender::Ours => (
             program()?,
             format!(
-                "camera --device pattern --size {SIZE} --fps {FPS} --quality 90 --listen {SENDER} \
+                "camera --device pattern --size {SIZE} --fps {FPS} --quality 90 --listen {port} \
                  --stats {}",
                 folder.display()
             ),
@@ -177,7 +182,7 @@ fn send(
             format!(
                 "-q fdsrc fd=0 blocksize={bytes} ! rawvideoparse format=i420 width={width} \
                  height={height} framerate={FPS}/1 ! jpegenc quality=90 ! tcpserversink \
-                 host=127.0.0.1 port={SENDER} sync=false"
+                 host=127.0.0.1 port={port} sync=false"
             ),
         ),
         Sender::Ffmpeg => (
@@ -186,7 +191,7 @@ fn send(
                 "-v error -fflags nobuffer -probesize 32 -analyzeduration 0 -f rawvideo -pix_fmt \
                  yuvj420p -video_size {width}x{height} -framerate {FPS} -i pipe:0 -c:v mjpeg -q:v \
                  2 -huffman default -threads 1 -flush_packets 1 -f mjpeg \
-                 tcp://127.0.0.1:{SENDER}?listen=1"
+                 tcp://127.0.0.1:{port}?listen=1"
             ),
         ),
     };
@@ -216,8 +221,8 @@ fn feed(mut pattern: TestPattern, mut into: impl Write, stop: &Stop) {
     }
 }
 
-/// Read pictures to the end of the line and record how old they are.
-fn watch(mut line: TcpStream, ages: &Mutex<Ages>) -> anyhow::Result<()> {
+/// Read pictures to the end of the line; `seen` is told when each was made.
+pub(super) fn watch(mut line: TcpStream, seen: impl Fn(Time)) -> anyhow::Result<()> {
     let limits = Limits::of(SIZE);
     let mut splitter = Splitter::new(limits.bytes);
     let mut decoder = Decoder::new(limits)?;
@@ -234,10 +239,8 @@ fn watch(mut line: TcpStream, ages: &Mutex<Ages>) -> anyhow::Result<()> {
             std::mem::swap(&mut out, &mut picture);
             let size = decoder.decode(&jpeg, PixelFormat::I420, |_, _| &mut out);
             picture = out;
-            let now = clock::now();
             if let Some(stamp) = size.ok().and_then(|size| stamp::read(&picture, size)) {
-                let age = now.since(stamp.time);
-                ages.lock().unwrap_or_else(PoisonError::into_inner).record(age);
+                seen(stamp.time);
             }
         }
     }

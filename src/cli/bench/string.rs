@@ -23,12 +23,14 @@ pub(super) enum Login {
     Session,
     /// With `ssh -N`.
     NoSession,
+    /// With a command, and started again by autossh whenever it ends.
+    Kept,
 }
 
 /// The way from [`SshString::port`] to the sender's port, through both hops.
 pub(super) struct SshString {
     clients: [Part; 2],
-    _relay: Relay,
+    pub(super) relay: Relay,
     /// Where the receiver connects to, on 127.0.0.1.
     pub(super) port: u16,
 }
@@ -57,7 +59,7 @@ impl SshString {
         let open = ssh(&folder, &relay, login, "-L", &format!("{port}:127.0.0.1:{middle}"));
         let open = Part::start(open, &folder.join("open.log"))?;
         lab::wait_for_listener(port)?;
-        Ok(Self { clients: [hidden, open], _relay: relay, port })
+        Ok(Self { clients: [hidden, open], relay, port })
     }
 
     /// Both clients' processes.
@@ -67,7 +69,12 @@ impl SshString {
 }
 
 fn ssh(folder: &Path, relay: &Relay, login: Login, way: &str, forward: &str) -> Command {
-    let mut ssh = Command::new("ssh");
+    let mut ssh = Command::new(if login == Login::Kept { "autossh" } else { "ssh" });
+    if login == Login::Kept {
+        // No port of its own to watch by, and no pause before the first attempts.
+        ssh.args(["-M", "0"]).env("AUTOSSH_GATETIME", "0");
+        ssh.args(["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"]);
+    }
     ssh.args(["-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]);
     ssh.args(["-o", "ExitOnForwardFailure=yes", "-o"]);
     ssh.arg(format!("UserKnownHostsFile={}", folder.join("known_hosts").display()));
@@ -76,7 +83,7 @@ fn ssh(folder: &Path, relay: &Relay, login: Login, way: &str, forward: &str) -> 
         ssh.arg("-N");
     }
     ssh.arg(format!("{}@127.0.0.1", relay.user));
-    if login == Login::Session {
+    if login != Login::NoSession {
         ssh.arg("sleep 86400");
     }
     ssh.stdin(Stdio::null()).stdout(Stdio::null());

@@ -42,8 +42,8 @@ const ALWAYS: usize = 2;
 const NEVER_OVER: usize = 6;
 /// What a picture may be over the way there and back on a thin line, besides the line's tolerance.
 const GRACE: Duration = Duration::from_millis(20);
-/// What the oldest may be over twice the base on a line without a known limit.
-const OPEN_GRACE: Duration = Duration::from_millis(60);
+/// The same on a line without a known limit, where a machine's own hiccups are most of it.
+const OPEN_GRACE: Duration = Duration::from_millis(40);
 /// How fast the base of the round trip rises: 5 ms in a second.
 const RISE_PER_SECOND: f64 = 0.005;
 /// A picture without word for this long is taken for lost: acknowledgements may be, and a gate
@@ -163,7 +163,8 @@ impl Pace {
             return false;
         }
         if self.line.rate().is_none() {
-            return waiting < ALWAYS || now.since(oldest.left) < round * 2 + OPEN_GRACE;
+            let patience = round + self.line.tolerance() + OPEN_GRACE;
+            return waiting < ALWAYS || now.since(oldest.left) < patience;
         }
         now.since(oldest.left) < round + self.line.tolerance() + GRACE
     }

@@ -302,3 +302,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_that_was_wide_and_gets_half_of_what_is_offered_leaves_voice_alone_within_a_second() {
+    let story = film(LARGE, 70, FULL, |ms| Conditions::of(if ms < 10_000 { 100.0 } else { 4.0 }));
+    told("100 -> 4", &story, 10, 70);
+    assert!(story.voice(10, 70, 99) <= 60.0 && story.voice(11, 70, 100) <= 80.0);
+    assert!(story.fps(10, 70) >= 25.0);
+}
