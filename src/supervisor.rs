@@ -130,8 +130,6 @@ struct Running {
 #[derive(Default)]
 pub struct Supervisor {
     running: Vec<Running>,
-    /// Told to stop, and not there yet when that was waited for.
-    left: Vec<(Running, Instant)>,
 }
 
 impl Supervisor {
@@ -177,7 +175,7 @@ impl Supervisor {
         Ok(health)
     }
 
-    /// Stop every worker, newest first, within 5 s altogether; the names of those that hung.
+    /// Stop every worker, newest first, within 5 s altogether; the names of those that hang.
     pub fn stop(&mut self) -> Vec<&'static str> {
         self.stop_within(STOP_LIMIT)
     }
@@ -193,18 +191,11 @@ impl Supervisor {
             if worker.finished.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Timeout) {
                 tracing::warn!("worker {} takes long to stop", worker.name);
                 late.push(worker.name);
-                self.left.push((worker, began));
+                watch_for_hang(worker, STOP_LIMIT.saturating_sub(began.elapsed()));
             } else {
                 let _ = worker.thread.join();
             }
         }
-        self.left.retain(|(worker, told)| {
-            let hangs = !worker.thread.is_finished();
-            if hangs && told.elapsed() >= STOP_LIMIT {
-                tracing::error!("worker {} hangs", worker.name);
-            }
-            hangs && told.elapsed() < STOP_LIMIT
-        });
         late
     }
 }
@@ -212,6 +203,23 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Say so if `late`, which was told to stop, has not within `left`; nobody waits for that.
+fn watch_for_hang(late: Running, left: Duration) {
+    let (name, finished) = (late.name, late.finished);
+    let hangs = move || tracing::error!("worker {name} hangs");
+    if left.is_zero() {
+        return hangs();
+    }
+    let watch = move || {
+        if finished.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Timeout) {
+            hangs();
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("late".to_owned()).spawn(watch) {
+        tracing::error!("watch over the worker {name}, which takes long to stop: {error}");
     }
 }
 
