@@ -187,15 +187,6 @@ impl AudioSource for AutoSource {
         }
     }
 
-    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
-        let pick = &mut self.0;
-        match pick.device.gather(periods, stop) {
-            // What has fallen is replaced at the next read.
-            Err(error) => pick.fell(error, pick.device.overruns()).map(|()| true),
-            gathered => gathered,
-        }
-    }
-
     fn overruns(&self) -> u64 {
         self.0.lost + self.0.device.overruns()
     }

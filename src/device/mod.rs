@@ -115,15 +115,6 @@ pub trait AudioSource: Send {
         stop: &Stop,
     ) -> Result<Option<Time>, DeviceError>;
 
-    /// Sleep until so many times 10 ms can be read at once: whoever wants them together is woken once.
-    /// A device that can't tell returns at once. False: it is time to stop.
-    ///
-    /// # Errors
-    /// As [`AudioSource::read`].
-    fn gather(&mut self, _periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
-        Ok(!stop.is_stopped())
-    }
-
     /// Times the device had sound that nobody took, and it was lost.
     fn overruns(&self) -> u64 {
         0

@@ -54,12 +54,6 @@ impl Metronome {
         sleep_until(complete, stop).then_some(first)
     }
 
-    /// Wait until `periods` are complete, of which each then ticks at once. False: the stop.
-    pub(super) fn gather(&mut self, periods: usize, stop: &Stop) -> bool {
-        let first = *self.next.get_or_insert_with(clock::now);
-        sleep_until(first + PERIOD * u32::try_from(periods).unwrap_or(u32::MAX), stop)
-    }
-
     pub(super) fn overruns(&self) -> u64 {
         self.overruns
     }
@@ -77,10 +71,6 @@ impl AudioSource for SilentSource {
     ) -> Result<Option<Time>, DeviceError> {
         into.fill(0);
         Ok(self.0.tick(stop))
-    }
-
-    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
-        Ok(self.0.gather(periods, stop))
     }
 
     fn overruns(&self) -> u64 {
@@ -206,12 +196,6 @@ mod tests {
         let second = source.read(&mut into, &stop).unwrap().unwrap();
         assert_eq!(second.since(first), PERIOD);
         assert_eq!(into, [0; PERIOD_SAMPLES]);
-        assert!(source.gather(2, &stop).unwrap());
-        let gathered = clock::now();
-        let third = source.read(&mut into, &stop).unwrap().unwrap();
-        let fourth = source.read(&mut into, &stop).unwrap().unwrap();
-        assert_eq!((third.since(second), fourth.since(third)), (PERIOD, PERIOD));
-        assert!(gathered >= fourth + PERIOD, "both were complete");
     }
 
     #[test]

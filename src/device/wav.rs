@@ -151,10 +151,6 @@ impl AudioSource for WavSource {
         Ok(self.metronome.tick(stop))
     }
 
-    fn gather(&mut self, periods: usize, stop: &Stop) -> Result<bool, DeviceError> {
-        Ok(self.metronome.gather(periods, stop))
-    }
-
     fn overruns(&self) -> u64 {
         self.metronome.overruns()
     }

@@ -113,11 +113,6 @@ impl Talk {
         let mut overruns = 0;
         let (mut after_gap, mut in_silence) = (false, false);
         loop {
-            if frame.is_empty()
-                && !source.gather((format.samples() / PERIOD_SAMPLES).min(2), stop)?
-            {
-                return Ok(());
-            }
             let Some(captured) = source.read(&mut period, stop)? else { return Ok(()) };
             if let Some(far_end) = &far_end {
                 far_end.heard_during(captured, &mut heard);
