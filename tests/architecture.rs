@@ -19,8 +19,24 @@ const LAYERS: &[&[&str]] = &[
     GROUND,
 ];
 const GROUND: &[&str] = &[
-    "address", "clock", "config", "contacts", "figures", "frame", "geometry", "identity", "name",
-    "photo", "quality", "queue", "records", "settings", "stop", "store", "usage",
+    "address",
+    "clock",
+    "config",
+    "contacts",
+    "figures",
+    "frame",
+    "geometry",
+    "identity",
+    "known_hosts",
+    "name",
+    "photo",
+    "quality",
+    "queue",
+    "records",
+    "settings",
+    "stop",
+    "store",
+    "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];
