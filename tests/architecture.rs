@@ -15,11 +15,12 @@ const LAYERS: &[&[&str]] = &[
     &["app"],
     &["station", "fleet"],
     &["call", "media", "tunnel", "ui"],
-    &["device", "codec", "wire", "supervisor", "watchdog"],
+    &["device", "codec", "pairing", "wire", "supervisor", "watchdog"],
     GROUND,
 ];
 const GROUND: &[&str] = &[
     "address",
+    "card",
     "clock",
     "config",
     "contacts",
@@ -28,6 +29,7 @@ const GROUND: &[&str] = &[
     "geometry",
     "identity",
     "known_hosts",
+    "meeting",
     "name",
     "photo",
     "quality",

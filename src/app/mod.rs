@@ -346,6 +346,7 @@ pub fn tunnel_config(
             user: relay.user.as_str().to_owned(),
             pins: HostPins::new(pinned(relay), state),
             folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
+            place: relay.place.clone(),
         }),
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts),

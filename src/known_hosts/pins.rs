@@ -118,6 +118,13 @@ impl Trusted {
         pins.map(|pin| pin.key.algorithm()).collect()
     }
 
+    /// The key to tell others of, as on a card: the first that is pinned and not revoked, where all that
+    /// the file says makes sense.
+    pub fn key(&self) -> Option<&PublicKey> {
+        let pins = self.about.pinned.iter().chain(&self.about.without_port);
+        pins.map(|pin| &pin.key).find(|key| self.judge(key) == Outcome::Match)
+    }
+
     fn unknown(&self, shown: String) -> Refusal {
         Refusal::Unknown { shown, file: self.file.clone(), host: self.host.clone() }
     }
@@ -226,11 +233,13 @@ mod tests {
         let pins = HostPins::new(Some(one.clone()), folder.path());
         let judge = |key: &PublicKey| pins.look_up("h", 22).judge(key);
         assert_eq!((judge(&one), judge(&other)), (Outcome::Match, Outcome::Changed));
+        assert_eq!(pins.look_up("h", 22).key(), Some(&one));
         let file = folder.path().join("known_hosts");
         std::fs::write(&file, format!("h {OTHER}\n")).unwrap();
         assert_eq!((judge(&one), judge(&other)), (Outcome::Match, Outcome::Changed));
         std::fs::write(&file, format!("@revoked * {ONE}\n")).unwrap();
         assert_eq!((judge(&one), judge(&other)), (Outcome::Revoked, Outcome::Changed));
+        assert_eq!(pins.look_up("h", 22).key(), None, "it is not passed on");
         std::fs::write(&file, "@revoked h ssh-ed25519 AAAAC3Nza").unwrap();
         assert_eq!((judge(&one), judge(&other)), (Outcome::Unreadable, Outcome::Unreadable));
     }

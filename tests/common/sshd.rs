@@ -45,6 +45,7 @@ impl Sshd {
             user: self.relay.user.clone(),
             pins: HostPins::only(self.host_key()),
             folder: Some(self.sockets().display().to_string()),
+            place: None,
         }
     }
 
