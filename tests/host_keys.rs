@@ -317,7 +317,7 @@ fn a_file_that_cannot_be_read_is_refused_by_both() {
     fs::remove_dir(&file).unwrap();
     if !nix::unistd::Uid::effective().is_root() {
         fs::write(&file, scene.fill("relay.example <ED>\n")).unwrap();
-        let nobody = std::os::unix::fs::PermissionsExt::from_mode(0);
+        let nobody = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         fs::set_permissions(&file, nobody).unwrap();
         refused("a file that nobody may read");
         fs::remove_file(&file).unwrap();
