@@ -100,6 +100,19 @@ pub fn lock(state: &Path) -> Result<Lock, StoreError> {
 /// # Errors
 /// It cannot be read, or is over [`SIZE_LIMIT`].
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let bytes = read_start(path, SIZE_LIMIT + 1)?;
+    if bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > SIZE_LIMIT) {
+        let over = io::Error::other("the file is over 16 MiB");
+        return Err(StoreError::new("read", path, over));
+    }
+    Ok(bytes)
+}
+
+/// The first `limit` bytes of `path`; None when there is no such file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_start(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     let wrong = |source| StoreError::new("read", path, source);
     let file = match File::open(path) {
         Ok(file) => file,
@@ -107,10 +120,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Err(source) => return Err(wrong(source)),
     };
     let mut bytes = Vec::new();
-    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(wrong)?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(wrong(io::Error::other("the file is over 16 MiB")));
-    }
+    file.take(limit).read_to_end(&mut bytes).map_err(wrong)?;
     Ok(Some(bytes))
 }
 

@@ -19,8 +19,25 @@ const LAYERS: &[&[&str]] = &[
     GROUND,
 ];
 const GROUND: &[&str] = &[
-    "address", "card", "clock", "config", "contacts", "figures", "frame", "geometry", "identity",
-    "meeting", "name", "photo", "quality", "queue", "records", "settings", "stop", "store",
+    "address",
+    "card",
+    "clock",
+    "config",
+    "contacts",
+    "figures",
+    "frame",
+    "geometry",
+    "identity",
+    "known_hosts",
+    "meeting",
+    "name",
+    "photo",
+    "quality",
+    "queue",
+    "records",
+    "settings",
+    "stop",
+    "store",
     "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.

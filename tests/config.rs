@@ -61,7 +61,7 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(config.camera.fps.get(), 15);
     let relay = config.relay.unwrap();
     assert_eq!((relay.host.as_str(), relay.port.get()), ("::1", 22));
-    assert!(relay.host_key.0.to_openssh().unwrap().ends_with("M24n"));
+    assert!(relay.host_key.unwrap().0.to_openssh().unwrap().ends_with("M24n"));
     assert!(config.door.unwrap().listen.0.is_ipv6());
 }
 
@@ -173,11 +173,14 @@ fn a_camera_is_turned_and_set_by_hand_or_left_to_itself() {
 }
 
 #[test]
-fn a_relay_needs_its_key() {
+fn a_relay_needs_its_login_and_no_key_but_a_real_one() {
     refused(
-        "[kiosk]\n[relay]\nhost = 'localhost'\nuser = 'a'\n",
-        "twocan.toml:2: `host_key` is missing in [relay], which has no default for it",
+        "[kiosk]\n[relay]\nhost = 'localhost'\n",
+        "twocan.toml:2: `user` is missing in [relay], which has no default for it",
     );
+    let pinned =
+        parse("[relay]\nhost = 'localhost'\nuser = 'a'\n").unwrap().relay.unwrap().host_key;
+    assert_eq!(pinned, None, "the state folder knows");
     let error = parse("[relay]\nhost_key = 'trust me'\nhost = 'h'\nuser = 'u'").unwrap_err();
     let error = error.to_string();
     assert!(

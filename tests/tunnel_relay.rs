@@ -13,6 +13,7 @@ use common::rogue::Rogue;
 use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
+use twocan::known_hosts::HostPins;
 use twocan::tunnel::{Command, Event, RelayConfig, RelayStatus, TunnelConfig};
 use twocan::wire::signal::Signal;
 
@@ -215,11 +216,11 @@ fn another_host_key_blocks_with_a_sentence_that_names_host_and_keys() {
     let (anna, bert) = two_identities();
     let sshd = Sshd::start(&[anna.public()]);
     let impostor = Identity::generate().public();
-    let relay = RelayConfig { host_key: impostor.public_key(), ..sshd.relay() };
+    let relay = RelayConfig { pins: HostPins::only(impostor.public_key()), ..sshd.relay() };
     let a = Kiosk::at_relay(&anna, "Anna", relay, bert.public());
     let status = a.wait_relay(|status| matches!(status, RelayStatus::Blocked { .. }));
     let RelayStatus::Blocked { sentence } = status else { unreachable!() };
-    let real = sshd.relay().host_key.fingerprint(ssh_key::HashAlg::Sha256).to_string();
+    let real = sshd.host_key().fingerprint(ssh_key::HashAlg::Sha256).to_string();
     for part in ["127.0.0.1", &impostor.fingerprint(), &real] {
         assert!(sentence.contains(part), "{sentence}");
     }

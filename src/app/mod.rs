@@ -37,7 +37,7 @@ pub mod words;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
 use crate::device::metered::Watch;
 use crate::identity::{Identity, IdentityError};
+use crate::known_hosts::HostPins;
 use crate::queue::Queue;
 use crate::settings;
 use crate::stop::Stop;
@@ -155,10 +156,11 @@ pub fn start(
     supervisor.start("control", Restart::DEVICE, server).map_err(thread("control"))?;
 
     let events = inbox.clone();
-    let tunnel = Tunnel::start(tunnel_config(config, &identity, &contacts), move |event| {
-        events.put(Input::Tunnel(event));
-    })
-    .map_err(thread("tunnel"))?;
+    let tunnel =
+        Tunnel::start(tunnel_config(config, &paths.state, &identity, &contacts), move |event| {
+            events.put(Input::Tunnel(event));
+        })
+        .map_err(thread("tunnel"))?;
 
     let settings = Settings {
         us: identity.public(),
@@ -321,13 +323,19 @@ fn relay_place(relay: &Relay) -> RelayStatus {
         host: Some(relay.host.to_string()),
         port: Some(relay.port.get()),
         user: Some(relay.user.as_str().to_owned()),
-        host_key: Some(relay.host_key.to_string()),
+        host_key: relay.host_key.as_ref().map(ToString::to_string),
         ..RelayStatus::default()
     }
 }
 
-/// What the configuration and the contacts mean for the tunnel.
-pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+/// What the configuration, the pins in the state folder `state` and the contacts mean for the tunnel.
+pub fn tunnel_config(
+    config: &Config,
+    state: &Path,
+    identity: &Identity,
+    contacts: &[Contact],
+) -> TunnelConfig {
+    let pinned = |relay: &Relay| relay.host_key.as_ref().map(|key| key.0.clone());
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),
@@ -336,7 +344,7 @@ pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact])
             host: relay.host.to_string(),
             port: relay.port.get(),
             user: relay.user.as_str().to_owned(),
-            host_key: relay.host_key.0.clone(),
+            pins: HostPins::new(pinned(relay), state),
             folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
             place: relay.place.clone(),
         }),

@@ -218,6 +218,10 @@ impl Loop {
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
+            Request::Retry => {
+                self.tunnel.send(tunnel::Command::Retry);
+                return (Answer::default(), true);
+            }
             Request::Tap { .. } | Request::Screenshot => {
                 return (Answer::refused("the screen answers that, not the app"), true);
             }

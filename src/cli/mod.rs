@@ -22,6 +22,7 @@ pub mod contact;
 pub mod demo;
 pub mod doctor;
 pub mod generate;
+pub mod hosts;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
@@ -116,6 +117,8 @@ pub enum Command {
     Identity(identity::Args),
     /// Add, list and remove the people this kiosk knows
     Contact(contact::Args),
+    /// Pin, list and forget the host keys of relays
+    Hosts(hosts::Args),
     /// List the calls there were
     Calls(calls::Args),
     /// Say what is right and what is wrong with this kiosk
@@ -162,6 +165,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Hosts(args)) => hosts::run(args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),

@@ -145,8 +145,10 @@ pub struct Relay {
     pub port: Port,
     /// The login name. No default.
     pub user: User,
-    /// The key the relay must prove. No default: nothing is trusted at first sight.
-    pub host_key: HostKey,
+    /// The key the relay must prove. Default: one that was pinned by `twocan hosts pin`; nothing is
+    /// trusted at first sight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<HostKey>,
     /// The folder there for the sockets of all kiosks. Default: the relay is asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<RelayFolder>,

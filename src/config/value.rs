@@ -9,10 +9,11 @@ use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
-use ssh_key::{Algorithm, PublicKey};
+use ssh_key::PublicKey;
 
 use crate::address::Host;
 use crate::frame::Size;
+use crate::known_hosts;
 use crate::meeting::Place;
 use crate::name::clean_name;
 
@@ -399,14 +400,7 @@ text!(
     HostKey,
     "a public key of the kind ssh-ed25519 or ecdsa-sha2-nistp256, 384 or 521 (not ssh-rsa), such as \
      \"ssh-ed25519 AAAA…\", as ssh-keyscan prints it behind the host",
-    |text| {
-        let mut key = PublicKey::from_openssh(text.trim()).ok()?;
-        if !matches!(key.algorithm(), Algorithm::Ed25519 | Algorithm::Ecdsa { .. }) {
-            return None;
-        }
-        key.set_comment("");
-        Some(HostKey(key))
-    }
+    |text| known_hosts::pinnable(text).map(HostKey)
 );
 
 /// Where the door listens. Port 0: the system chooses.

@@ -1,6 +1,6 @@
 //! Our end of an SSH session that we dialled, to the relay or to a peer's door.
 //!
-//! One host key is accepted and nothing is learnt. The server may open no channel to us, but the
+//! A host key is accepted where it is pinned (known_hosts.rs), and nothing is learnt. The server may open no channel to us, but the
 //! relay one: connections to our own socket there, which lead to our door.
 
 use std::io;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Handle, Handler, Msg, Session};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{AlgorithmKind, Channel, ChannelMsg};
-use ssh_key::{HashAlg, PrivateKey, PublicKey};
+use ssh_key::PrivateKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -25,6 +25,7 @@ use super::options::{self, Lane};
 use super::pipe::pipe;
 use super::road::Road;
 use super::streams::{Stream, Writer};
+use crate::known_hosts::{Refusal, Trusted};
 
 /// A SYN into a dead network is repeated ever less often; a new attempt is the quicker way back.
 const CONNECT_LIMIT: Duration = Duration::from_secs(4);
@@ -71,8 +72,8 @@ impl std::fmt::Display for Place {
 pub(super) struct Greeting<'a> {
     /// For sentences.
     pub(super) who: &'a str,
-    /// The only host key accepted.
-    pub(super) host_key: &'a PublicKey,
+    /// The host keys accepted.
+    pub(super) trusted: Trusted,
     /// What the session carries.
     pub(super) lane: Lane,
     /// What it may open to us.
@@ -81,8 +82,8 @@ pub(super) struct Greeting<'a> {
 
 /// The handler that russh calls.
 pub(super) struct Pinned {
-    host_key: PublicKey,
-    seen: Arc<Mutex<Option<PublicKey>>>,
+    trusted: Trusted,
+    refused: Arc<Mutex<Option<Refusal>>>,
     reason: Arc<Mutex<Option<String>>>,
     forward: Option<Forward>,
     /// Dropped with the session: that is how its end is noticed.
@@ -169,38 +170,31 @@ pub(super) async fn greet<S>(stream: S, greeting: Greeting<'_>) -> Result<Connec
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Greeting { who, host_key, lane, forward } = greeting;
+    let Greeting { who, trusted, lane, forward } = greeting;
     let (end, gone) = oneshot::channel();
-    let seen = Arc::new(Mutex::new(None));
+    let refused = Arc::new(Mutex::new(None));
     let reason = Arc::new(Mutex::new(None));
-    let config = options::client(lane, host_key.algorithm(), forward.is_some());
+    let config = options::client(lane, &trusted.kinds(), forward.is_some());
     let handler = Pinned {
-        host_key: host_key.clone(),
-        seen: Arc::clone(&seen),
+        trusted: trusted.clone(),
+        refused: Arc::clone(&refused),
         reason: Arc::clone(&reason),
         forward,
         _end: end,
     };
     let (cut, stream) = severable(stream);
-    let changed = |seen: String| TunnelError::KeyChanged {
-        who: who.to_owned(),
-        pinned: host_key.fingerprint(HashAlg::Sha256).to_string(),
-        seen,
-    };
+    let wrong_key = |refusal| TunnelError::HostKey { who: who.to_owned(), refusal };
     match client::connect_stream(config, stream, handler).await {
         Ok(handle) => {
             let ended = Ended { gone, cut: Box::pin(cut.done()), reason };
             Ok(Connection { handle, cut, ended })
         }
         Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }) => {
-            Err(changed(format!("of other kinds only ({})", said(&theirs.join(", ")))))
+            Err(wrong_key(trusted.unheard_of(&said(&theirs.join(", ")))))
         }
         Err(error) => {
-            let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-            Err(match seen {
-                Some(seen) => changed(seen.fingerprint(HashAlg::Sha256).to_string()),
-                None => handshake_error(who, &error),
-            })
+            let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(refused.map_or_else(|| handshake_error(who, &error), wrong_key))
         }
     }
 }
@@ -267,11 +261,10 @@ impl Handler for Pinned {
         shown: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
-        if key.key_data() == self.host_key.key_data() {
-            return Ok(true);
-        }
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.clone());
-        Ok(false)
+        let refusal = self.trusted.admit(key).err();
+        let admitted = refusal.is_none();
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+        Ok(admitted)
     }
 
     async fn server_channel_open_forwarded_streamlocal(

@@ -1,6 +1,7 @@
 //! What can go wrong between us and the relay or a peer, each with one sentence that names who.
 
 use super::state::FailureKind;
+use crate::known_hosts::Refusal;
 
 /// The longest foreign text in a sentence, in characters.
 const SAID: usize = 120;
@@ -24,9 +25,9 @@ pub(super) enum TunnelError {
     /// The SSH handshake failed.
     #[error("no SSH session with {who}: {reason}")]
     Handshake { who: String, reason: String },
-    /// Another key than the pinned one.
-    #[error("{who} shows the host key {seen}, but {pinned} was expected: refused")]
-    KeyChanged { who: String, pinned: String, seen: String },
+    /// Its host key is not one that we believe.
+    #[error("{who} {refusal}")]
+    HostKey { who: String, refusal: Refusal },
     /// Our key is not welcome.
     #[error("{who} refused the login of {user} with our key")]
     LoginRefused { who: String, user: String },
@@ -60,7 +61,7 @@ impl TunnelError {
     /// How the link's machine takes it.
     pub(super) fn kind(&self) -> FailureKind {
         match self {
-            Self::KeyChanged { .. } => FailureKind::KeyChanged,
+            Self::HostKey { .. } => FailureKind::KeyRefused,
             Self::LoginRefused { .. } => FailureKind::LoginRefused,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }

@@ -50,11 +50,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ssh_key::PublicKey;
 use tokio::sync::watch;
 
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
+use crate::known_hosts::HostPins;
 use crate::meeting::{MeetingPoint, Place, Ticket};
 use crate::pairing;
 use crate::queue::Queue;
@@ -86,8 +86,8 @@ pub struct RelayConfig {
     pub port: u16,
     /// The login's name.
     pub user: String,
-    /// The only host key we accept.
-    pub host_key: PublicKey,
+    /// Where the host keys stand that it may show.
+    pub pins: HostPins,
     /// The folder on the relay for the sockets of all kiosks that meet there, from the root.
     /// `None`: `.twocan` in the login's home folder, which the relay tells us. Where it does not, or
     /// forwards no sockets, ports of its loopback address are used.

@@ -14,6 +14,8 @@ use socket2::SockRef;
 use ssh_key::{Algorithm, PrivateKey};
 use tokio::net::TcpStream;
 
+use crate::known_hosts::KINDS;
+
 /// What a session carries decides its windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Lane {
@@ -86,27 +88,34 @@ fn has_aes() -> bool {
     false
 }
 
-fn preferred(host_key: Algorithm) -> Preferred {
+fn preferred(host_keys: Vec<Algorithm>) -> Preferred {
     let (first, second) = (cipher::AES_256_GCM, cipher::CHACHA20_POLY1305);
     let ciphers = if has_aes() { vec![first, second] } else { vec![second, first] };
     Preferred {
-        key: Cow::Owned(vec![host_key]),
+        key: Cow::Owned(host_keys),
         cipher: Cow::Owned(ciphers),
         compression: Cow::Owned(vec![compression::NONE]),
         ..Preferred::DEFAULT
     }
 }
 
-/// For our session with the relay, or with a peer's door: only a host key of `host_key`'s kind is
-/// asked for, since russh takes one of another kind for an unknown key and not for a changed one.
-/// Whether the other end is there is asked by alive.rs, which knows what the session is for.
-pub(super) fn client(lane: Lane, host_key: Algorithm, to_relay: bool) -> Arc<client::Config> {
+/// What a server is asked for: a host key of the `pinned` kinds first, since of several it shows one;
+/// then of the others, so that a sentence can name what it has instead.
+fn host_keys(pinned: &[Algorithm]) -> Vec<Algorithm> {
+    let mut kinds = KINDS.to_vec();
+    kinds.sort_by_key(|kind| !pinned.contains(kind));
+    kinds
+}
+
+/// For our session with the relay, or with a peer's door, of whom host keys of the kinds `pinned` are
+/// known. Whether the other end is there is asked by alive.rs, which knows what the session is for.
+pub(super) fn client(lane: Lane, pinned: &[Algorithm], to_relay: bool) -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: id(),
         window_size: if to_relay { lane.relay_window() } else { lane.window() },
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_BUFFER,
-        preferred: preferred(host_key),
+        preferred: preferred(host_keys(pinned)),
         inactivity_timeout: None,
         keepalive_interval: Some(LAST_RESORT),
         keepalive_max: 3,
@@ -125,7 +134,7 @@ pub(super) fn server(lane: Lane, key: PrivateKey) -> Arc<server::Config> {
         window_size: lane.window(),
         maximum_packet_size: PACKET,
         channel_buffer_size: CHANNEL_BUFFER,
-        preferred: preferred(Algorithm::Ed25519),
+        preferred: preferred(vec![Algorithm::Ed25519]),
         max_auth_attempts: 3,
         inactivity_timeout: None,
         keepalive_interval: Some(LAST_RESORT),

@@ -34,6 +34,7 @@ use super::streams::Stream;
 use super::ways::{Aside, Findings, Way};
 use crate::clock;
 use crate::identity::PeerKey;
+use crate::known_hosts::Trusted;
 
 /// For one way to show its key, for the login, and for the streams. Nothing waits for a way that
 /// leads nowhere, so this is for the slowest line on which it makes sense to talk.
@@ -206,7 +207,7 @@ impl Dial {
 
     /// Another key at a direct address is said loudly, once, and the address left alone.
     fn take_note(&self, way: &Way, error: &TunnelError) {
-        if let (Way::Direct(address), FailureKind::KeyChanged) = (way, error.kind()) {
+        if let (Way::Direct(address), FailureKind::KeyRefused) = (way, error.kind()) {
             if self.aside.put(address, error, clock::now()) {
                 tracing::warn!("{error}; this address is left alone for a while");
             }
@@ -271,8 +272,8 @@ impl Dial {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
-        let host_key = self.peer.key.public_key();
-        let greeting = Greeting { who, host_key: &host_key, lane: self.lane, forward: None };
+        let trusted = Trusted::only(self.peer.key.public_key(), "the contact");
+        let greeting = Greeting { who, trusted, lane: self.lane, forward: None };
         client::greet(stream, greeting).await
     }
 }

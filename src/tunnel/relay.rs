@@ -35,6 +35,7 @@ use super::ways::{PORTS, Way};
 use crate::clock;
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::known_hosts::Trusted;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -171,6 +172,7 @@ async fn connect_patiently(
     lane: Lane,
     us: &Us,
 ) -> Result<(Outer, Ended), TunnelError> {
+    let trusted = trusted(relay, who).await?;
     let stream = client::tcp(who, &address(&relay.host, relay.port)).await?;
     let local = stream.local_addr().ok().map(|local| local.ip());
     let pulse = us.door.pulse.branch();
@@ -178,7 +180,7 @@ async fn connect_patiently(
     let place = Arc::new(OnceLock::new());
     let greeting = Greeting {
         who,
-        host_key: &relay.host_key,
+        trusted,
         lane,
         forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), road }),
     };
@@ -219,6 +221,16 @@ async fn listen_somewhere(
     Err(match outer.folder {
         Some(_) => TunnelError::ForwardRefused { who, path: place },
         None => TunnelError::NoFolder { who, reason, place },
+    })
+}
+
+/// The host keys it may show, as the file says now.
+async fn trusted(relay: &RelayConfig, who: &str) -> Result<Trusted, TunnelError> {
+    let (pins, host, port) = (relay.pins.clone(), relay.host.clone(), relay.port);
+    let looked_up = tokio::task::spawn_blocking(move || pins.look_up(&host, port)).await;
+    looked_up.map_err(|error| TunnelError::Handshake {
+        who: who.to_owned(),
+        reason: format!("its pins cannot be looked up: {error}"),
     })
 }
 
@@ -316,9 +328,8 @@ async fn probe(outer: &Outer, who: &str, own: &Place, us: PeerKey) -> Result<(),
         reason: said(&reason),
     };
     let stream = outer.open(own).await.map_err(|error| failed(error.to_string()))?;
-    let own_key = us.public_key();
-    let greeting =
-        Greeting { who: "our own door", host_key: &own_key, lane: outer.lane, forward: None };
+    let trusted = Trusted::only(us.public_key(), "this kiosk");
+    let greeting = Greeting { who: "our own door", trusted, lane: outer.lane, forward: None };
     // Dropping the session again ends it.
     client::greet(stream, greeting).await.map(drop).map_err(|error| failed(error.to_string()))
 }

@@ -10,11 +10,11 @@
 //!       │      │  └──unwanted───┼──┴──────────┼──────┘  │
 //!       │      │                └───────── Backoff <────┘
 //!       └──────┼──── unwanted ────────────────┘
-//!              │          key changed
+//!              │          key refused
 //!          Connecting ───────────────> Blocked ── retry (a human) ──> Connecting
 //! ```
 //! What is wanted is kept apart from what is. A refused login waits a minute and more whoever
-//! hurries us; a changed key waits for a human.
+//! hurries us; a key that is not the pinned one waits for a human.
 
 use std::time::Duration;
 
@@ -78,8 +78,8 @@ pub(super) enum FailureKind {
     Trouble,
     /// The other end knows us not.
     LoginRefused,
-    /// The other end is not who it was.
-    KeyChanged,
+    /// The other end shows a key that is not pinned for it.
+    KeyRefused,
 }
 
 /// What happened.
@@ -246,7 +246,7 @@ impl Link {
                 self.state = State::Disconnected;
                 None
             }
-            // A refused login and a changed key outlast the wish: they are facts, not attempts.
+            // A refused login and a refused key outlast the wish: they are facts, not attempts.
             (State::Backoff { refused: true, .. } | State::Blocked { .. }, _)
             | (State::Connecting | State::Connected | State::Disconnecting, true)
             | (State::Disconnected | State::Disconnecting, false)
@@ -268,7 +268,7 @@ impl Link {
     fn failed(&mut self, kind: FailureKind, sentence: String, now: Time, jitter: f64) {
         let jittered = |pause: Duration| pause.mul_f64(1.0 + JITTER * jitter.clamp(0.0, 1.0));
         self.state = match kind {
-            FailureKind::KeyChanged => State::Blocked { sentence },
+            FailureKind::KeyRefused => State::Blocked { sentence },
             FailureKind::LoginRefused => {
                 let pause = doubled(REFUSED, self.refusals, REFUSED_LONGEST);
                 self.refusals = self.refusals.saturating_add(1);
@@ -370,7 +370,7 @@ mod tests {
         let mut link = Link::new();
         let now = Time::from_micros(1);
         link.handle(Event::Want(true), now, 0.0);
-        let changed = Event::Failed(FailureKind::KeyChanged, "another key".to_owned());
+        let changed = Event::Failed(FailureKind::KeyRefused, "another key".to_owned());
         link.handle(changed, now, 0.0);
         for event in [Event::Kick, Event::Anew, Event::Wake, Event::Want(false), Event::Want(true)]
         {
@@ -433,7 +433,7 @@ mod tests {
             Just(Event::Up),
             Just(trouble()),
             Just(Event::Failed(FailureKind::LoginRefused, "no".to_owned())),
-            Just(Event::Failed(FailureKind::KeyChanged, "no".to_owned())),
+            Just(Event::Failed(FailureKind::KeyRefused, "no".to_owned())),
             Just(Event::Lost("gone".to_owned())),
             Just(Event::Ended),
             Just(Event::Wake),

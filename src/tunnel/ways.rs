@@ -89,7 +89,7 @@ pub(super) struct Findings {
 impl Findings {
     /// `way` led nowhere.
     pub(super) fn add(&mut self, way: &Way, error: TunnelError) {
-        let changed = error.kind() == FailureKind::KeyChanged;
+        let changed = error.kind() == FailureKind::KeyRefused;
         match (way, changed) {
             (Way::Direct(_), true) => self.changed.push(error),
             (Way::Direct(_), false) => self.direct = Some(error),
@@ -128,10 +128,12 @@ impl Findings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known_hosts::Refusal;
 
     fn changed(who: &str) -> TunnelError {
-        let key = || "SHA256:x".to_owned();
-        TunnelError::KeyChanged { who: who.to_owned(), pinned: key(), seen: key() }
+        let text = || "SHA256:x".to_owned();
+        let refusal = Refusal::Changed { shown: text(), place: text(), pinned: text() };
+        TunnelError::HostKey { who: who.to_owned(), refusal }
     }
 
     fn away() -> TunnelError {
@@ -150,25 +152,25 @@ mod tests {
 
     #[test]
     fn only_a_contact_whose_every_road_shows_another_key_waits_for_a_human() {
-        use FailureKind::{KeyChanged, Trouble};
+        use FailureKind::{KeyRefused, Trouble};
         let other = || Way::Direct("192.0.2.8:22".to_owned());
         let at = |way: Way, error| (way, error);
         let strange = || changed("x");
         let cases = [
-            (vec![at(direct(), strange())], false, KeyChanged),
+            (vec![at(direct(), strange())], false, KeyRefused),
             // The relay may still come, and lead to the right one.
             (vec![at(direct(), strange())], true, Trouble),
             (vec![at(direct(), strange()), at(Way::Socket, away())], false, Trouble),
             (vec![at(direct(), strange()), at(other(), away())], false, Trouble),
-            (vec![at(direct(), strange()), at(other(), strange())], false, KeyChanged),
-            (vec![at(Way::Socket, strange())], false, KeyChanged),
+            (vec![at(direct(), strange()), at(other(), strange())], false, KeyRefused),
+            (vec![at(Way::Socket, strange())], false, KeyRefused),
             // The ports beside a socket that shows another key are no road of their own.
-            (vec![at(Way::Socket, strange()), at(Way::Port(0), away())], false, KeyChanged),
+            (vec![at(Way::Socket, strange()), at(Way::Port(0), away())], false, KeyRefused),
             (vec![at(Way::Socket, strange()), at(direct(), away())], false, Trouble),
             (
                 vec![at(direct(), strange()), at(Way::Socket, strange()), at(Way::Port(0), away())],
                 false,
-                KeyChanged,
+                KeyRefused,
             ),
             // Anybody at the relay can squat on a port.
             (vec![at(Way::Socket, away()), at(Way::Port(0), strange())], false, Trouble),

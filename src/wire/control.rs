@@ -35,6 +35,8 @@ pub enum Request {
     },
     /// The contacts have changed: read them again.
     Reload,
+    /// Somebody has mended what was blocked: try again now.
+    Retry,
     /// Press the screen for a moment at this place, as a finger would.
     Tap {
         /// From the left, in pixels.

@@ -8,6 +8,7 @@ use ssh_key::PublicKey;
 use tempfile::TempDir;
 use twocan::cli::demo::sshd::Relay;
 use twocan::identity::PeerKey;
+use twocan::known_hosts::HostPins;
 use twocan::tunnel::RelayConfig;
 
 /// A running sshd. Everything ends and vanishes with it.
@@ -42,10 +43,15 @@ impl Sshd {
             host: "127.0.0.1".to_owned(),
             port: self.relay.port,
             user: self.relay.user.clone(),
-            host_key: PublicKey::from_openssh(&self.relay.host_key).unwrap(),
+            pins: HostPins::only(self.host_key()),
             folder: Some(self.sockets().display().to_string()),
             place: None,
         }
+    }
+
+    /// The key it shows.
+    pub fn host_key(&self) -> PublicKey {
+        PublicKey::from_openssh(&self.relay.host_key).unwrap()
     }
 
     /// The folder of the sockets.

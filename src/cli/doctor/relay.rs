@@ -66,7 +66,8 @@ fn outdated(file: Option<&Relay>, theirs: &Value, restart: &str) -> Option<Check
                 theirs["port"]
             );
             let same = file.is_some_and(|file| {
-                self::place(file) == place && text("host_key") == Some(&file.host_key.to_string())
+                let pinned = file.host_key.as_ref().map(ToString::to_string);
+                self::place(file) == place && text("host_key") == pinned.as_deref()
             });
             (format!("with the relay {place}"), same)
         }
@@ -133,7 +134,9 @@ fn login(patient: &Patient) -> Result<Heard, String> {
         Ok(None) => return Err("This kiosk has no key yet to log in with.".to_owned()),
         Err(error) => return Err(format!("There is no key to log in with: {error}.")),
     };
-    let config = TunnelConfig { door: None, ..app::tunnel_config(&patient.config, &identity, &[]) };
+    let state = &patient.paths.state;
+    let config = app::tunnel_config(&patient.config, state, &identity, &[]);
+    let config = TunnelConfig { door: None, ..config };
     let (sender, events) = mpsc::channel();
     let tunnel = Tunnel::start(config, move |event| {
         // Who has heard enough listens no more.

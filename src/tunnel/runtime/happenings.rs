@@ -143,7 +143,7 @@ impl Runtime {
         if peer.told.as_ref() != Some(&sentence) {
             peer.told = Some(sentence.clone());
             self.emit(match error.kind() {
-                FailureKind::KeyChanged => Event::PeerBlocked { peer: key, sentence },
+                FailureKind::KeyRefused => Event::PeerBlocked { peer: key, sentence },
                 FailureKind::Trouble | FailureKind::LoginRefused => {
                     Event::PeerDown { peer: key, sentence }
                 }
