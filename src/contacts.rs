@@ -121,7 +121,10 @@ impl Contacts {
     }
 
     /// From the bytes of the file; every rule holds for it too.
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A sentence for whoever wrote the file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Raw {
             #[serde(default)]

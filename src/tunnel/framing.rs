@@ -86,6 +86,12 @@ impl SignalCutter {
         Signal::decode(&self.bytes.split_to(length)).map(Some)
     }
 
+    /// Bytes that are held.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether a signal has begun and not ended.
     pub(super) fn is_inside(&self) -> bool {
         !self.bytes.is_empty()

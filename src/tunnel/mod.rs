@@ -31,6 +31,9 @@ mod cut;
 mod door;
 mod error;
 mod framing;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod options;
 mod peer;
 mod pipe;
