@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::HostPort;
 use crate::identity::PeerKey;
+use crate::meeting::{self, MeetingPoint};
 use crate::name::clean_name;
 use crate::photo::{self, PhotoError};
 use crate::store::{self, Loaded, Origin, StoreError};
@@ -36,9 +37,19 @@ pub struct Contact {
     /// Whether they may ring here. Default true.
     #[serde(default = "yes")]
     pub may_ring: bool,
+    /// Whether they may look in: a call of theirs is announced, counted down, and then answered by the
+    /// kiosk itself. Default false.
+    #[serde(default)]
+    pub look_in: bool,
+    /// Whether they may ring in the quiet hours too. Default false.
+    #[serde(default)]
+    pub in_quiet_hours: bool,
     /// The name of a file in `STATE/photos`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo: Option<String>,
+    /// Where they can be met, as they said it, best first; at most [`meeting::LIMIT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meeting: Vec<MeetingPoint>,
 }
 
 fn yes() -> bool {
@@ -54,7 +65,10 @@ impl Contact {
             direct: Vec::new(),
             via_relay: true,
             may_ring: true,
+            look_in: false,
+            in_quiet_hours: false,
             photo: None,
+            meeting: Vec::new(),
         }
     }
 
@@ -97,6 +111,9 @@ pub enum ContactError {
     /// A limit.
     #[error("{0} has more than {DIRECT_LIMIT} direct addresses")]
     TooManyAddresses(String),
+    /// A limit.
+    #[error("{0} has more than {limit} meeting points", limit = meeting::LIMIT)]
+    TooManyMeetings(String),
     /// The file is bad, and so is the copy.
     #[error("the contacts were left as they are: {0}")]
     Unreadable(String),
@@ -187,6 +204,9 @@ impl Contacts {
         }
         if contact.direct.len() > DIRECT_LIMIT {
             return Err(ContactError::TooManyAddresses(contact.name));
+        }
+        if contact.meeting.len() > meeting::LIMIT {
+            return Err(ContactError::TooManyMeetings(contact.name));
         }
         if self.contact.len() >= LIMIT {
             return Err(ContactError::TooMany);

@@ -2,6 +2,7 @@
 pub mod address;
 pub mod app;
 pub mod call;
+pub mod card;
 pub mod cli;
 pub mod clock;
 pub mod codec;
@@ -13,7 +14,9 @@ pub mod frame;
 pub mod geometry;
 pub mod identity;
 pub mod media;
+pub mod meeting;
 pub mod name;
+pub mod pairing;
 pub mod photo;
 pub mod quality;
 pub mod queue;

@@ -28,6 +28,8 @@ pub enum EndReason {
     NoAnswer,
     /// The callee was in another call.
     Busy,
+    /// The callee keeps quiet hours, and the caller is none of the exceptions.
+    QuietHours,
     /// The callee could not be reached.
     Unreachable,
     /// The link was gone for 60 s.

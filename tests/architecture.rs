@@ -15,12 +15,13 @@ const LAYERS: &[&[&str]] = &[
     &["app"],
     &["station", "fleet"],
     &["call", "media", "tunnel", "ui"],
-    &["device", "codec", "wire", "supervisor", "watchdog"],
+    &["device", "codec", "pairing", "wire", "supervisor", "watchdog"],
     GROUND,
 ];
 const GROUND: &[&str] = &[
-    "address", "clock", "config", "contacts", "figures", "frame", "geometry", "identity", "name",
-    "photo", "quality", "queue", "records", "settings", "stop", "store", "usage",
+    "address", "card", "clock", "config", "contacts", "figures", "frame", "geometry", "identity",
+    "meeting", "name", "photo", "quality", "queue", "records", "settings", "stop", "store",
+    "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];

@@ -26,7 +26,7 @@ fn loopback() -> Option<SocketAddr> {
 }
 
 fn nowhere(key: PeerKey) -> PeerConfig {
-    PeerConfig { key, direct: Vec::new(), via_relay: false }
+    PeerConfig { key, direct: Vec::new(), via_relay: false, place: None }
 }
 
 /// A kiosk with an open door for `contacts`, and where it is.

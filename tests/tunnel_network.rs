@@ -11,11 +11,12 @@ use twocan::tunnel::{PeerConfig, TunnelConfig};
 
 /// Anna, and Bert whose door she looks for at 10.77.0.2.
 fn a_pair(anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
-    let nowhere = PeerConfig { key: anna.public(), direct: Vec::new(), via_relay: false };
+    let nowhere =
+        PeerConfig { key: anna.public(), direct: Vec::new(), via_relay: false, place: None };
     let door = Some("0.0.0.0:0".parse().unwrap());
     let b = Kiosk::start(TunnelConfig { door, contacts: vec![nowhere], ..config(bert, "Bert") });
     let direct = vec![format!("10.77.0.2:{}", b.wait_door().port())];
-    let contacts = vec![PeerConfig { key: b.key, direct, via_relay: false }];
+    let contacts = vec![PeerConfig { key: b.key, direct, via_relay: false, place: None }];
     let a = Kiosk::start(TunnelConfig { contacts, ..config(anna, "Anna") });
     (a, b)
 }

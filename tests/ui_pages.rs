@@ -54,7 +54,10 @@ fn every_page() -> Vec<(&'static str, Screen)> {
         ("calling", calling()),
         ("calling-not-answered", not_answered()),
         ("incoming", incoming()),
-        ("incoming-long-name", screen(Page::Incoming { person: person(7, "Grandma Rosemarie") })),
+        (
+            "incoming-long-name",
+            screen(Page::Incoming { person: person(7, "Grandma Rosemarie"), appears_in: None }),
+        ),
         ("in-call", in_call()),
         (
             "in-call-volume",

@@ -24,6 +24,7 @@ pub(super) fn peers(contacts: &[Contact]) -> Vec<PeerConfig> {
         key: contact.key,
         direct: contact.direct.iter().map(ToString::to_string).collect(),
         via_relay: contact.via_relay,
+        place: None,
     };
     contacts.iter().map(peer).collect()
 }

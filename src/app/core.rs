@@ -329,7 +329,7 @@ impl Core {
                 }
                 Vec::new()
             }
-            Command::Touched | Command::Wake => Vec::new(),
+            Command::Touched | Command::Wake | Command::Menu(_) => Vec::new(),
             Command::Quit => self.decide(Event::ShutDown, now),
         }
     }

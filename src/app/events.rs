@@ -69,6 +69,7 @@ impl Event {
             tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
             tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
             tunnel::Event::Clock { .. } => return None,
+            tunnel::Event::Pairing(_) | tunnel::Event::Enrolled(_) => return None,
             tunnel::Event::DoorOpen { address } => {
                 tracing::info!("the door is open at {address}");
                 Event::Door(None)

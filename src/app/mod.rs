@@ -338,6 +338,7 @@ pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact])
             user: relay.user.as_str().to_owned(),
             host_key: relay.host_key.0.clone(),
             folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
+            place: relay.place.clone(),
         }),
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts),

@@ -91,6 +91,7 @@ fn page(kiosk: &Loop) -> &'static str {
         Some(Page::Incoming { .. }) => "incoming",
         Some(Page::InCall { .. }) => "in-call",
         Some(Page::Ended { .. }) => "ended",
+        Some(Page::Menu(page)) => page.name(),
         Some(Page::Fault { .. }) => "fault",
     }
 }

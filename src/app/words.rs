@@ -21,6 +21,10 @@ pub fn ended(name: &str, direction: Direction, talked: bool, reason: EndReason) 
         EndReason::Busy => {
             format!("{name} is talking to somebody else. {name} will see that you called.")
         }
+        EndReason::QuietHours if ours => {
+            format!("It is quiet time at {name}'s. {name} will see that you called.")
+        }
+        EndReason::QuietHours => format!("{name} called in the quiet time."),
         EndReason::Unreachable => format!("{name} can't be reached just now. Try again later."),
         EndReason::Lost => format!("The line to {name} was lost. Touch the picture to call again."),
         EndReason::ShuttingDown | EndReason::Other if talked => "The call was ended.".to_owned(),
@@ -115,6 +119,7 @@ mod tests {
             EndReason::Declined,
             EndReason::NoAnswer,
             EndReason::Busy,
+            EndReason::QuietHours,
             EndReason::Unreachable,
             EndReason::Lost,
             EndReason::ShuttingDown,

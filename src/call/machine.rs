@@ -194,6 +194,9 @@ impl Machine {
             Signal::Hello { .. }
             | Signal::Hide { .. }
             | Signal::Report { .. }
+            | Signal::Missed { .. }
+            | Signal::Noted { .. }
+            | Signal::Meet { .. }
             | Signal::Ping { .. }
             | Signal::Pong { .. }
             | Signal::Unknown => Vec::new(),

@@ -13,6 +13,7 @@ use super::value::{
 };
 use crate::address::Host;
 use crate::frame::Size;
+use crate::meeting::Place;
 
 /// The appliance itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,6 +150,10 @@ pub struct Relay {
     /// The folder there for the sockets of all kiosks. Default: the relay is asked for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<RelayFolder>,
+    /// Where our own sockets lie there, at a relay that was made by `twocan relay install`. Default: in
+    /// `folder`, under the name of our key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
 }
 
 /// A listening socket for contacts that reach us directly.

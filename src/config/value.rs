@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 use serde::{Serialize, Serializer};
@@ -12,6 +13,7 @@ use ssh_key::{Algorithm, PublicKey};
 
 use crate::address::Host;
 use crate::frame::Size;
+use crate::meeting::Place;
 use crate::name::clean_name;
 
 /// A value that is text in the file.
@@ -20,6 +22,11 @@ pub(super) trait Text: Sized {
     const EXPECTED: &'static str;
     fn parse(text: &str) -> Option<Self>;
 }
+
+/// A text was not what it should be: what was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct Expected(pub &'static str);
 
 /// Characters of a wrong text that its sentence repeats.
 const SHOWN: usize = 60;
@@ -415,3 +422,24 @@ impl fmt::Display for Listen {
 text!(Listen, "an address and a port such as \"127.0.0.1:5022\" or \"[::]:5022\"", |text| {
     text.parse().ok().map(Listen)
 });
+
+text!(
+    Place,
+    "a folder such as \"/anna/\": small letters, digits, - and _ between slashes",
+    Place::new
+);
+
+/// Texts that come from elsewhere, too.
+macro_rules! from_text {
+    ($($name:ident),*) => {$(
+        impl FromStr for $name {
+            type Err = Expected;
+
+            fn from_str(text: &str) -> Result<Self, Expected> {
+                Text::parse(text).ok_or(Expected(Self::EXPECTED))
+            }
+        }
+    )*};
+}
+
+from_text!(User, HostKey, Place);

@@ -58,6 +58,8 @@ use tokio::sync::watch;
 
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
+use crate::meeting::{MeetingPoint, Place, Ticket};
+use crate::pairing;
 use crate::queue::Queue;
 use crate::wire::signal::{Media, Signal};
 
@@ -93,6 +95,9 @@ pub struct RelayConfig {
     /// `None`: `.twocan` in the login's home folder, which the relay tells us. Where it does not, or
     /// forwards no sockets, ports of its loopback address are used.
     pub folder: Option<String>,
+    /// Where our own sockets lie at a hardened relay, which has a login and a place for each kiosk and
+    /// forwards nothing else; `None`: in `folder`, under the name of our key.
+    pub place: Option<Place>,
 }
 
 /// A contact, as far as the tunnel is concerned.
@@ -105,6 +110,8 @@ pub struct PeerConfig {
     pub direct: Vec<String>,
     /// Whether it may be found at the relay.
     pub via_relay: bool,
+    /// Where its sockets lie there, if they are not named by its key.
+    pub place: Option<Place>,
 }
 
 /// What the app asks.
@@ -133,6 +140,12 @@ pub enum Command {
     SetContacts(Vec<PeerConfig>),
     /// A human asks for another attempt now, whatever was blocked or waiting.
     Retry,
+    /// Pairing with a kiosk that is not known yet.
+    Pair(pairing::Ask),
+    /// Bring our key to the relay that the ticket is for.
+    Enrol(Ticket),
+    /// The relay is this one now, or none.
+    SetRelay(Option<RelayConfig>),
     /// The network is paid for by the byte from now on, or not any more: outside calls, pings are as
     /// seldom as a link allows.
     SetMetered(bool),
@@ -225,6 +238,10 @@ pub enum Event {
         /// The round trip of the best recent sample, in µs.
         rtt_us: u64,
     },
+    /// How pairing goes.
+    Pairing(pairing::News),
+    /// The relay of the ticket has taken our key (and this is how we meet there), or has not, and why.
+    Enrolled(Result<MeetingPoint, String>),
     /// The door listens for direct sessions.
     DoorOpen {
         /// Where (with the port that was found when 0 was asked for).

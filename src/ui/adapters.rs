@@ -157,7 +157,7 @@ impl Adapters {
                 calling.set_sentence(sentence.into());
                 calling.set_stoppable(*stoppable);
             }
-            Page::Incoming { person } => {
+            Page::Incoming { person, appears_in: _ } => {
                 window.global::<IncomingAdapter>().set_person(person_view(person));
             }
             Page::InCall {
@@ -171,6 +171,8 @@ impl Adapters {
                 volume,
                 self_view,
                 levels,
+                open: _,
+                frosted: _,
             } => {
                 let in_call = window.global::<InCallAdapter>();
                 if !matches!(last, Some(Page::InCall { person: old, .. }) if old == person) {
@@ -199,6 +201,7 @@ impl Adapters {
                 fault.set_helper(helper.into());
                 fault.set_works(works.into());
             }
+            Page::Menu(_) => {}
         }
     }
 
@@ -234,10 +237,11 @@ fn place(screen: &Screen) -> (PageKind, Option<PeerKey>) {
         _ if screen.light == Light::Dark => (PageKind::Dark, None),
         Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
-        Page::Incoming { person } => (PageKind::Incoming, Some(person.key)),
+        Page::Incoming { person, .. } => (PageKind::Incoming, Some(person.key)),
         Page::InCall { person, .. } => (PageKind::InCall, Some(person.key)),
         Page::Ended { person, .. } => (PageKind::Ended, Some(person.key)),
         Page::Fault { .. } => (PageKind::Fault, None),
+        Page::Menu(_) => (PageKind::None, None),
     }
 }
 

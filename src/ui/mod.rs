@@ -10,6 +10,7 @@
 //! else holds handles.
 
 pub mod face;
+pub mod menu;
 pub mod panel;
 pub mod screen;
 pub mod tap_guard;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::menu::{MenuPage, MenuTap};
 use crate::frame::Picture;
 use crate::identity::PeerKey;
 
@@ -109,6 +110,15 @@ impl Levels {
     pub const MOST: u8 = 5;
 }
 
+/// Which of our devices are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// The camera.
+    pub camera: bool,
+    /// The microphone.
+    pub microphone: bool,
+}
+
 /// One page.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Page {
@@ -134,6 +144,8 @@ pub enum Page {
     Incoming {
         /// Who.
         person: Person,
+        /// They may look in: so many seconds until the kiosk answers by itself, 10 to 0.
+        appears_in: Option<u8>,
     },
     /// Talking.
     InCall {
@@ -157,6 +169,10 @@ pub enum Page {
         levels: Levels,
         /// The small own picture is shown.
         self_view: bool,
+        /// What of us is open, for the sign that is drawn whenever anything is.
+        open: Open,
+        /// Our picture is frosted still: they look in, and it begins slowly.
+        frosted: bool,
     },
     /// It is over.
     Ended {
@@ -167,6 +183,8 @@ pub enum Page {
         /// Why, in plain words.
         sentence: String,
     },
+    /// One of the pages behind the home page.
+    Menu(MenuPage),
     /// Something needs a helper.
     Fault {
         /// What, in one sentence.
@@ -207,6 +225,8 @@ pub enum Command {
     Touched,
     /// The dark screen was touched.
     Wake,
+    /// On a page behind the home page.
+    Menu(MenuTap),
     /// The window was closed.
     Quit,
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Size;
+use crate::meeting::MeetingPoint;
 pub use crate::name::{NAME_LIMIT, clean_name};
 use crate::quality::Quality;
 pub use crate::records::EndReason;
@@ -109,6 +110,24 @@ pub enum Signal {
         /// The best of the other's pictures that it takes (they may cost it money).
         #[serde(default)]
         takes: Quality,
+    },
+    /// We called in vain while you could not be reached. Said again until it was [`Signal::Noted`].
+    Missed {
+        /// The call that was not to be.
+        call: CallId,
+        /// How long ago, in seconds: clocks may differ.
+        seconds: u64,
+    },
+    /// That call in vain is on the record here.
+    Noted {
+        /// Of [`Signal::Missed`].
+        call: CallId,
+    },
+    /// Where the sender can be met from now on, besides where it is met now; at most
+    /// [`crate::meeting::LIMIT`] points, best first.
+    Meet {
+        /// The points.
+        points: Vec<MeetingPoint>,
     },
     /// Are you there, and what is your clock?
     Ping {

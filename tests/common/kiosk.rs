@@ -32,7 +32,7 @@ pub fn two_identities() -> (Identity, Identity) {
 
 /// A contact that is found at the relay.
 pub fn at_relay(key: PeerKey) -> PeerConfig {
-    PeerConfig { key, direct: Vec::new(), via_relay: true }
+    PeerConfig { key, direct: Vec::new(), via_relay: true, place: None }
 }
 
 /// Anna, who dials (her key is the smaller one), and Bert, who have found each other at `relay`.
@@ -46,7 +46,7 @@ pub fn a_pair(relay: RelayConfig, anna: &Identity, bert: &Identity) -> (Kiosk, K
 
 /// A contact that is found directly.
 pub fn at_door(key: PeerKey, door: std::net::SocketAddr) -> PeerConfig {
-    PeerConfig { key, direct: vec![door.to_string()], via_relay: false }
+    PeerConfig { key, direct: vec![door.to_string()], via_relay: false, place: None }
 }
 
 /// A config with nothing in it but who we are.

@@ -44,6 +44,7 @@ impl Sshd {
             user: self.relay.user.clone(),
             host_key: PublicKey::from_openssh(&self.relay.host_key).unwrap(),
             folder: Some(self.sockets().display().to_string()),
+            place: None,
         }
     }
 

@@ -18,7 +18,9 @@ use twocan::identity::PeerKey;
 use twocan::ui::adapters::Adapters;
 use twocan::ui::pages::KioskWindow;
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Levels, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
+use twocan::ui::screen::{
+    Command, Levels, Light, Line, Open, Page, Person, Photo, Screen, Strip, Tile,
+};
 use twocan::ui::{Snapshot, Ui, UiHandle};
 
 pub const PANELS: [(&str, Panel); 2] =
@@ -126,7 +128,7 @@ pub fn not_answered() -> Screen {
 }
 
 pub fn incoming() -> Screen {
-    screen(Page::Incoming { person: with_photo(1, "Anna") })
+    screen(Page::Incoming { person: with_photo(1, "Anna"), appears_in: None })
 }
 
 pub fn in_call_page() -> Page {
@@ -141,6 +143,8 @@ pub fn in_call_page() -> Page {
         notice: None,
         volume: 6,
         self_view: true,
+        open: Open { camera: true, microphone: true },
+        frosted: false,
     }
 }
 

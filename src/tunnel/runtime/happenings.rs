@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Lane, News, Opened, Peer, Runtime, Session, SessionId, Slot, Task, Which};
 use crate::identity::PeerKey;
+use crate::pairing;
 use crate::tunnel::clock_offset::Estimate;
 use crate::tunnel::control::Control;
 use crate::tunnel::door::Subsystem;
@@ -313,6 +314,15 @@ impl Runtime {
                 }
                 self.knock_all(Lane::Voice);
             }
+            Command::Pair(ask) => {
+                tracing::debug!("pairing: {ask:?}");
+                self.emit(Event::Pairing(pairing::News::Failed(pairing::Refusal::NoMeeting)));
+            }
+            Command::Enrol(ticket) => {
+                tracing::debug!("a ticket to {}", ticket.point.host);
+                self.emit(Event::Enrolled(Err("tickets are not taken yet".to_owned())));
+            }
+            Command::SetRelay(_) => {}
             Command::SetMetered(metered) => drop(self.metered.send_replace(metered)),
             Command::Retry => {
                 self.peers.values().for_each(|peer| peer.aside.clear());

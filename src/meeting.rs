@@ -1,0 +1,99 @@
+//! Meeting points: OpenSSH logins at which kiosks find each other, and tickets to new ones.
+//!
+//! A plain login is shared: every kiosk's sockets lie in its one folder, named by their keys. At a
+//! hardened relay (`twocan relay install`) each kiosk has a login of its own and a folder of its own
+//! there, its *place*; whoever is to call it has to know the place, so it is part of its card.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Host;
+use crate::config::{HostKey, User};
+
+/// The most meeting points of one kiosk.
+pub const LIMIT: usize = 4;
+/// The longest place in bytes.
+pub const PLACE_LIMIT: usize = 64;
+
+/// Where a kiosk can be met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeetingPoint {
+    /// A name or an address.
+    pub host: Host,
+    /// Of its SSH server.
+    pub port: u16,
+    /// What it proves to be. Two points with the same host key are the same, whatever they are called.
+    pub host_key: HostKey,
+    /// The login, where it is one that all share; none where each kiosk has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// Where the kiosk's sockets lie there; none where they are named by its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A folder at a relay as sshd sees it (from its chroot): `/anna/`, to which `voice.sock` and
+/// `video.sock` are added.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place(String);
+
+impl Place {
+    /// None: it is not small letters, digits, `-` and `_` between slashes, or over [`PLACE_LIMIT`].
+    pub fn new(text: &str) -> Option<Self> {
+        let inner = text.strip_prefix('/').and_then(|text| text.strip_suffix('/'))?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        let folder = |name: &str| !name.is_empty() && name.chars().all(plain);
+        (text.len() <= PLACE_LIMIT && inner.split('/').all(folder)).then(|| Self(text.to_owned()))
+    }
+
+    /// With the slashes at both ends.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The socket of a lane, by the lane's name.
+    pub fn socket(&self, lane: &str) -> String {
+        format!("{}{lane}.sock", self.0)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a relay's owner hands out so that a kiosk can bring its own key there, once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Where to, and as whom: with a login and a place.
+    pub point: MeetingPoint,
+    /// The Ed25519 seed of the key that opens the relay for this and nothing else.
+    pub seed: [u8; 32],
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("point", &self.point).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_folder_and_nothing_that_leads_out_of_it() {
+        for good in ["/anna/", "/kiosk-2/", "/house_1/kitchen/"] {
+            assert_eq!(good.parse::<Place>().unwrap().as_str(), good);
+        }
+        for bad in ["", "/", "//", "anna", "/anna", "/../", "/a//b/", "/Anna/", "/a b/", "/a*/"] {
+            assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+        assert!(format!("/{}/", "a".repeat(PLACE_LIMIT)).parse::<Place>().is_err());
+        let place: Place = "/anna/".parse().unwrap();
+        assert_eq!(place.socket("voice"), "/anna/voice.sock");
+    }
+}
