@@ -12,15 +12,11 @@
 
 use turbojpeg::{Colorspace, Compressor, DecompressHeader, Decompressor, Image, Subsamp, YuvImage};
 
+use crate::caps::{PICTURE_LIMIT, SCAN_LIMIT, STRAY_LIMIT};
 use crate::frame::{Picture, PixelFormat, Size};
-use crate::wire::packet::PICTURE_LIMIT;
 
 use super::planes::{nv12_to_i420, to_i420, yuyv_to_i420};
 
-/// Scans a picture may have: a progressive one has about ten, an attack has thousands.
-pub(super) const SCAN_LIMIT: u32 = 50;
-/// Bytes before a marker that belong to nothing and are forgiven; more is a torn picture.
-const STRAY_LIMIT: u32 = 4;
 const EOI: [u8; 2] = [0xff, 0xd9];
 
 /// What a picture may be at most.

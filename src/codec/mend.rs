@@ -14,7 +14,8 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::jpeg::{JpegError, SCAN_LIMIT, is_forgiven};
+use super::jpeg::{JpegError, is_forgiven};
+use crate::caps::SCAN_LIMIT;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;

@@ -15,7 +15,8 @@ use turbojpeg::{
 
 use crate::frame::{Picture, PixelFormat, Size};
 
-use super::jpeg::{JpegError, SCAN_LIMIT, is_forgiven, planes};
+use super::jpeg::{JpegError, is_forgiven, planes};
+use crate::caps::SCAN_LIMIT;
 use super::planes::to_i420;
 
 /// Makes pictures smaller; keeps its buffers.

@@ -154,7 +154,8 @@ pub fn dial(data: &[u8]) {
     run(async {
         let (far, near) = tokio::io::duplex(ROOM);
         let host_key = keys()[1].public().public_key();
-        let whom = Greeting { who: "bert", host_key: &host_key, lane: Lane::Voice, forward: None };
+        let (lane, counters) = (Lane::Voice, &Arc::default());
+        let whom = Greeting { who: "bert", host_key: &host_key, lane, forward: None, counters };
         let (_, greeted) = tokio::join!(pour(far, data), greet(near, whom));
         assert!(greeted.is_err(), "nobody has Bert's key");
     });

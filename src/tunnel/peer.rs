@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::PeerConfig;
+use super::{Counters, PeerConfig};
 use super::client::{self, Connection, Greeting, HEAD_START, Pinned};
 use super::cut::Cut;
 use super::door::{Subsystem, USER};
@@ -57,6 +57,8 @@ pub(super) struct Dial {
     pub(super) pulse: Pulse,
     /// Addresses that are not tried.
     pub(super) aside: Arc<Aside>,
+    /// For what a door sends that it must not.
+    pub(super) counters: Arc<Counters>,
 }
 
 /// An inner session that we dialled.
@@ -272,7 +274,8 @@ impl Dial {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let host_key = self.peer.key.public_key();
-        let greeting = Greeting { who, host_key: &host_key, lane: self.lane, forward: None };
+        let (lane, counters) = (self.lane, &self.counters);
+        let greeting = Greeting { who, host_key: &host_key, lane, forward: None, counters };
         client::greet(stream, greeting).await
     }
 }

@@ -7,10 +7,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::caps::JUNK_LIMIT;
 use crate::frame::Size;
-
-/// Bytes that are no picture, in a row, before a stream counts as something else.
-const JUNK_LIMIT: usize = 4096;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;

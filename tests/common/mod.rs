@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod kiosk;
+pub mod middle;
 pub mod net;
 pub mod rogue;
 pub mod sshd;
