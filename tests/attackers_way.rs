@@ -32,7 +32,8 @@ impl Chatter {
                 for ports in &ends {
                     // Closed with the test.
                     let _ = ports.voice_out.send(packet(PacketKind::Voice, number, &[7; 60]));
-                    let _ = ports.pictures_out.send(packet(PacketKind::Picture, number, &[8; 3000]));
+                    let _ =
+                        ports.pictures_out.send(packet(PacketKind::Picture, number, &[8; 3000]));
                 }
                 std::thread::sleep(Duration::from_millis(20));
                 if !watched.load(Ordering::Relaxed) {
@@ -59,9 +60,13 @@ fn until_heard(from: &Kiosk, to: &Kiosk, call: u64) {
         assert!(Instant::now() < limit, "the link came back, and invite {call} was not heard");
         from.say(to.key, Signal::Invite { call });
         let pause = Instant::now() + Duration::from_millis(300);
-        while let Ok(event) = to.events.recv_timeout(pause.saturating_duration_since(Instant::now())) {
+        while let Ok(event) =
+            to.events.recv_timeout(pause.saturating_duration_since(Instant::now()))
+        {
             match event {
-                Event::Signal { signal: Signal::Invite { call: heard }, .. } if heard == call => return,
+                Event::Signal { signal: Signal::Invite { call: heard }, .. } if heard == call => {
+                    return;
+                }
                 Event::Signal { signal, .. } => {
                     let earlier = matches!(signal, Signal::Invite { call: heard } if heard < call);
                     assert!(earlier, "nobody said {signal:?}");
@@ -111,8 +116,8 @@ fn a_relay_that_flips_drops_reorders_replays_and_injects_says_nothing_in_anybody
     let sshd = Sshd::start(&[anna.public(), bert.public()]);
     let b = Kiosk::at_relay(&bert, "Bert", sshd.relay(), anna.public());
     b.wait_relay(|status| *status == RelayStatus::Connected);
-    let sockets = ["voice", "video"]
-        .map(|lane| sshd.sockets().join(format!("{}-{lane}.sock", b.key.id16())));
+    let sockets =
+        ["voice", "video"].map(|lane| sshd.sockets().join(format!("{}-{lane}.sock", b.key.id16())));
     let limit = Instant::now() + LIMIT;
     while !sockets.iter().all(|socket| socket.exists()) {
         assert!(Instant::now() < limit, "both sockets come");

@@ -16,8 +16,8 @@ use turbojpeg::{
 use crate::frame::{Picture, PixelFormat, Size};
 
 use super::jpeg::{JpegError, is_forgiven, planes};
-use crate::caps::SCAN_LIMIT;
 use super::planes::to_i420;
+use crate::caps::SCAN_LIMIT;
 
 /// Makes pictures smaller; keeps its buffers.
 #[derive(Debug)]

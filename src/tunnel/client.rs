@@ -262,7 +262,9 @@ impl Pinned {
         if forward.place.get() == Some(place) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
-            tokio::spawn(door.serve(pipe(channel.into_stream(), &self.counters), forward.road.clone()));
+            tokio::spawn(
+                door.serve(pipe(channel.into_stream(), &self.counters), forward.road.clone()),
+            );
         }
     }
 }

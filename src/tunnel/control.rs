@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::{Fault, MediaPorts};
 use super::alive::{self, Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
 use super::streams::{End, Shared, Writer, next_bytes};
+use super::{Fault, MediaPorts};
 use crate::caps::{LOGIN_PATIENCE, SIGNALS_QUEUED};
 use crate::clock;
 use crate::clock::Time;

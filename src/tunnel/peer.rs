@@ -21,7 +21,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Counters, PeerConfig};
 use super::client::{self, Connection, Greeting, HEAD_START, Pinned};
 use super::cut::Cut;
 use super::door::{Subsystem, USER};
@@ -32,6 +31,7 @@ use super::road::{Pulse, Road};
 use super::state::FailureKind;
 use super::streams::Stream;
 use super::ways::{Aside, Findings, Way};
+use super::{Counters, PeerConfig};
 use crate::clock;
 use crate::identity::PeerKey;
 

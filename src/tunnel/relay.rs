@@ -20,7 +20,6 @@ use russh::{ChannelMsg, ChannelStream};
 use ssh_key::PrivateKey;
 use tokio::sync::watch;
 
-use super::{Counters, RelayConfig};
 use super::alive;
 use super::client::{
     self, Connection, Ended, Forward, Greeting, LOOPBACK, Pinned, Place, handshake_error,
@@ -32,6 +31,7 @@ use super::options::Lane;
 use super::pipe::{Pipe, pipe};
 use super::road::{Pulse, Road};
 use super::ways::{PORTS, Way};
+use super::{Counters, RelayConfig};
 use crate::caps::PRINTED_LIMIT;
 use crate::clock;
 use crate::clock::Time;
@@ -193,8 +193,7 @@ async fn connect_patiently(
     };
     let doubted = watch::Sender::new(None);
     let (all, counters) = (us.door.pulse.clone(), Arc::clone(&us.door.counters));
-    let outer =
-        Outer { handle, folder, lane, cut, local, pulse, all, counters, doubted };
+    let outer = Outer { handle, folder, lane, cut, local, pulse, all, counters, doubted };
     let own = listen_somewhere(&outer, who, us.peer, reason).await?;
     place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;

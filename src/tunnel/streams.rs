@@ -204,7 +204,11 @@ pub(super) async fn read_packets(
         // Counted from here on.
         let _ = flow.has_moved();
         let Some(bytes) = bytes else {
-            return if cutter.is_inside() { End::bad(Fault::Half, "half a packet") } else { End::closed() };
+            return if cutter.is_inside() {
+                End::bad(Fault::Half, "half a packet")
+            } else {
+                End::closed()
+            };
         };
         spoken = ports.borrow().is_some();
         cutter.push(&bytes);
@@ -261,7 +265,8 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         PacketKind::Voice => drop(ports.voice_in.send(packet)),
         PacketKind::Picture | PacketKind::Same => drop(ports.pictures_in.send(packet)),
         PacketKind::Ack => {
-            let mut ack = decode_ack(&packet.payload).map_err(|error| End::bad(blame(error), error))?;
+            let mut ack =
+                decode_ack(&packet.payload).map_err(|error| End::bad(blame(error), error))?;
             ack.arrived = shared.clock.to_ours(ack.arrived).unwrap_or(ack.arrived);
             ack.came = clock::now();
             drop(ports.acks_in.send(ack));

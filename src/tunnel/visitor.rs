@@ -16,12 +16,12 @@ use russh::server::{
 use russh::{Channel, ChannelId, ChannelMsg, Pty};
 use tokio::sync::{oneshot, watch};
 
-use super::{Fault, count};
 use super::cut::Cut;
 use super::door::{Door, Subsystem};
 use super::road::Road;
 use super::runtime::{News, Opened, SessionId};
 use super::streams::{Stream, Writer};
+use super::{Fault, count};
 use crate::caps::LOGIN_PATIENCE;
 use crate::identity::PeerKey;
 

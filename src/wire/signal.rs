@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::caps::SIGNAL_LIMIT;
 use crate::caps::PICTURE_SIZE;
+pub use crate::caps::SIGNAL_LIMIT;
 use crate::frame::Size;
 use crate::meeting::MeetingPoint;
 pub use crate::name::{NAME_LIMIT, clean_name};

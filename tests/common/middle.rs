@@ -173,7 +173,9 @@ impl Middle {
                 Trick::Swap => held = Some(bytes.to_vec()),
                 Trick::Replay => out.extend_from_slice(&[&*bytes, &*bytes].concat()),
                 Trick::Inject => {
-                    out.extend_from_slice(&[0, 0, 0, 28, 10, 94, 0, 0, 0, 1, 0, 0, 0, 3, b'b', b'y']);
+                    out.extend_from_slice(&[
+                        0, 0, 0, 28, 10, 94, 0, 0, 0, 1, 0, 0, 0, 3, b'b', b'y',
+                    ]);
                     out.extend_from_slice(bytes);
                 }
             }
