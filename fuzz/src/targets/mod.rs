@@ -1,5 +1,6 @@
 //! The targets. A new one is a file here and a line in [`ALL`].
 
+mod card;
 mod config;
 mod contacts;
 mod control;
@@ -32,8 +33,7 @@ pub struct Target {
 
 /// In the order in which they are run: the parsers, then the handshakes.
 ///
-/// Still to come, each with its part: what a QR code or a contact's card holds, the messages of a
-/// pairing, the file of known hosts.
+/// Still to come, each with its part: the messages of a pairing, the file of known hosts.
 const ALL: &[Target] = &[
     signals::TARGET,
     packets::TARGET,
@@ -46,6 +46,7 @@ const ALL: &[Target] = &[
     contacts::TARGET,
     control::TARGET,
     photo::TARGET,
+    card::TARGET,
     door::TARGET,
     dial::TARGET,
     visitor::TARGET,
