@@ -12,7 +12,7 @@
 
 use turbojpeg::{Colorspace, Compressor, DecompressHeader, Decompressor, Image, Subsamp, YuvImage};
 
-use crate::caps::{PICTURE_LIMIT, SCAN_LIMIT, STRAY_LIMIT};
+use crate::caps::{PICTURE_LIMIT, PICTURE_SIZE, SCAN_LIMIT, STRAY_LIMIT};
 use crate::frame::{Picture, PixelFormat, Size};
 
 use super::planes::{nv12_to_i420, to_i420, yuyv_to_i420};
@@ -266,6 +266,17 @@ pub fn decode_rgb(jpeg: &[u8], limits: Limits) -> Result<Picture, JpegError> {
         &mut data
     })?;
     Ok(Picture { size, format: PixelFormat::Rgb8, data, ..Picture::default() })
+}
+
+/// Whether a camera's picture is one that may be sent, whichever way it is turned: asked before memory is
+/// taken for it.
+pub(super) fn may_be_sent(header: &DecompressHeader) -> Result<(), JpegError> {
+    let (size, limit) = (size_of(header), PICTURE_SIZE);
+    let long = limit.width.max(limit.height);
+    if size.width > long || size.height > long || size.pixels() == 0 {
+        return Err(JpegError::TooLarge { size, limit });
+    }
+    Ok(())
 }
 
 fn size_of(header: &DecompressHeader) -> Size {
