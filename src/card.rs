@@ -22,8 +22,7 @@ use crate::name::clean_name;
 pub const CARD: &str = "TWOCAN1:";
 /// What begins a ticket.
 pub const TICKET: &str = "TWOCANRELAY1:";
-/// The longest text of either, in bytes.
-pub const TEXT_LIMIT: usize = 2048;
+pub use crate::caps::CARD_LIMIT as TEXT_LIMIT;
 
 /// A kiosk, as it introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,10 +16,7 @@ use crate::name::clean_name;
 use crate::photo::{self, PhotoError};
 use crate::store::{self, Loaded, Origin, StoreError};
 
-/// The most contacts that are kept.
-pub const LIMIT: usize = 500;
-/// The most direct addresses of one contact.
-pub const DIRECT_LIMIT: usize = 8;
+pub use crate::caps::{CONTACTS_LIMIT as LIMIT, DIRECT_LIMIT};
 
 /// One person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +135,10 @@ impl Contacts {
     }
 
     /// From the bytes of the file; every rule holds for it too.
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A sentence for whoever wrote the file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Raw {
             #[serde(default)]

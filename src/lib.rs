@@ -2,6 +2,7 @@
 pub mod address;
 pub mod app;
 pub mod call;
+pub mod caps;
 pub mod card;
 pub mod cli;
 pub mod clock;

@@ -11,10 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Host;
 use crate::config::{HostKey, User};
 
-/// The most meeting points of one kiosk.
-pub const LIMIT: usize = 4;
-/// The longest place in bytes.
-pub const PLACE_LIMIT: usize = 64;
+pub use crate::caps::{MEETING_LIMIT as LIMIT, PLACE_LIMIT};
 
 /// Where a kiosk can be met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

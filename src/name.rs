@@ -1,8 +1,7 @@
 //! Names of people and kiosks, made fit to show. A name may come from a stranger (the first signal
 //! of a session), from a file or from a command line: it is cleaned the same way everywhere.
 
-/// The longest name in characters that is shown or stored.
-pub const NAME_LIMIT: usize = 64;
+pub use crate::caps::NAME_LIMIT;
 
 /// A name made fit to show: control characters and bidirectional overrides gone, blanks at the ends
 /// gone, at most [`NAME_LIMIT`] characters.

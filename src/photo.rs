@@ -3,10 +3,7 @@
 
 use crate::frame::Size;
 
-/// The largest file in bytes.
-pub const SIZE_LIMIT: usize = 8 << 20;
-/// The largest width and height in pixels.
-pub const SIDE_LIMIT: u32 = 4096;
+pub use crate::caps::{PHOTO_LIMIT as SIZE_LIMIT, PHOTO_SIDE_LIMIT as SIDE_LIMIT};
 
 /// What kind of file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

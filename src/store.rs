@@ -15,8 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::fcntl::{Flock, FlockArg};
 
-/// The largest state file that is read, in bytes.
-pub const SIZE_LIMIT: u64 = 16 << 20;
+pub use crate::caps::STATE_FILE_LIMIT as SIZE_LIMIT;
 
 /// A file of the state folder could not be read or written.
 #[derive(Debug, thiserror::Error)]

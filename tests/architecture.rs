@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address",
+    "caps",
     "card",
     "clock",
     "config",
@@ -57,6 +58,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rubato", &["media"]),
     ("zbus", &["device"]),
 ];
+/// What reads bytes that others sent: how many it takes, src/caps.rs alone says.
+const CAPPED: &[&str] =
+    &["wire", "codec", "tunnel", "pairing", "card", "meeting", "contacts", "name", "photo"];
 /// The only place that opens device files.
 const DEVICE_FILES: &[&str] = &["device", "ui/kms"];
 const UNSAFE: &[&str] = &["device", "ui/kms"];
@@ -91,6 +95,11 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             found.push(format!("{path} says {name}::, which belongs to {places:?}"));
         }
     }
+    if CAPPED.contains(&module) {
+        for cap in own_caps(&code) {
+            found.push(format!("{path} defines {cap}, which belongs into src/caps.rs"));
+        }
+    }
     if words(&code).any(|word| word == "unsafe") && !inside(UNSAFE) {
         found.push(format!("{path} is unsafe, which only {UNSAFE:?} may be"));
     }
@@ -98,6 +107,16 @@ fn violations(path: &str, text: &str) -> Vec<String> {
         found.push(format!("{path} names a file in /dev/, which belongs to {DEVICE_FILES:?}"));
     }
     found
+}
+
+/// Constants called some limit that count something.
+fn own_caps(code: &str) -> impl Iterator<Item = &str> {
+    code.split("const ").skip(1).filter_map(|rest| {
+        let (name, rest) = rest.split_once(':')?;
+        let kind = words(rest).next()?;
+        let counts = matches!(kind, "usize" | "u64" | "u32" | "u16" | "u8");
+        (counts && name.contains("LIMIT")).then_some(name)
+    })
 }
 
 fn may_import(module: &str, other: &str) -> bool {
@@ -380,6 +399,15 @@ fn an_import_by_way_of_super_is_caught_from_every_depth() {
     fine("media/jitter/more.rs", "use super::super::tunnel_like;");
     fine("media/mod.rs", "mod inner { use super::tunnel; fn f() { if x {} super::ui() } }");
     fine("device/v4l2/raw.rs", "pub(super) fn f() {}\nuse super::super::super::codec;");
+}
+
+#[test]
+fn a_cap_on_what_others_send_is_caught_outside_the_one_place_for_them() {
+    caught("wire/signal.rs", "pub const SIGNAL_LIMIT: usize = 4096;", "src/caps.rs");
+    caught("card.rs", "const TEXT_LIMIT: u16 = 7;", "src/caps.rs");
+    fine("tunnel/client.rs", "const CONNECT_LIMIT: Duration = Duration::from_secs(4);");
+    fine("wire/signal.rs", "pub use crate::caps::SIGNAL_LIMIT;\nconst PIECE: usize = 1;");
+    fine("media/jitter.rs", "const LATE_LIMIT: i32 = 7; const DRY_LIMIT: usize = 8;");
 }
 
 #[test]

@@ -31,6 +31,9 @@ else
     step cargo test --locked --no-fail-fast --lib --bins --tests
 fi
 
+# Hostile bytes for every parser, 20 s each, two at a time; building it takes a few minutes more.
+step ./fuzz/run.sh --seconds "${FUZZ_SECONDS:-20}"
+
 # The kiosk on a kernel's own screen, a few scenarios of it. Its log is long; how it ended is one line.
 mkdir -p target
 log=target/lab.log

@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use crate::caps::REQUEST_PATIENCE;
 use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
 use crate::wire::control::{self, Answer, REQUEST_LIMIT, Request};
 
-/// How long a client may take over its request.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the app may take over its answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -62,8 +61,8 @@ impl ControlServer {
 
     fn serve(&self, stream: UnixStream) -> io::Result<()> {
         stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(REQUEST_PATIENCE))?;
+        stream.set_write_timeout(Some(REQUEST_PATIENCE))?;
         let mut line = Vec::new();
         BufReader::new(&stream).take(REQUEST_LIMIT as u64).read_until(b'\n', &mut line)?;
         let (mut answer, body) = match serde_json::from_slice(&line) {
@@ -122,7 +121,7 @@ impl Drop for ControlServer {
 /// No kiosk is running there, or it did not answer as one.
 pub fn ask(path: &Path, request: &Request) -> io::Result<Reply> {
     let stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(ANSWER_LIMIT + PATIENCE))?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT + REQUEST_PATIENCE))?;
     (&stream).write_all(&control::encode(request))?;
     let mut reader = BufReader::new(&stream);
     let mut line = Vec::new();

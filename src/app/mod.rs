@@ -28,6 +28,7 @@ mod photo;
 pub mod pictures;
 pub mod power;
 mod record;
+mod refusals;
 mod run;
 pub mod screen;
 mod status;
@@ -61,7 +62,7 @@ use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
-use crate::wire::status::RelayStatus;
+use crate::wire::status::{RefusedStatus, RelayStatus};
 
 use self::budget::Budget;
 use self::control::{ControlServer, Reply};
@@ -195,6 +196,7 @@ pub fn start(
         next_news: clock::Time::default(),
         settled: false,
         reconnects: 0,
+        refused: RefusedStatus::default(),
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),

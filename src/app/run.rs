@@ -21,7 +21,7 @@ use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
 use super::pictures::Report;
 use super::record::{self, Course};
-use super::{contacts, power, screen, status};
+use super::{contacts, power, refusals, screen, status};
 use crate::call::{Outcome, State};
 use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
@@ -87,6 +87,8 @@ pub(super) struct Loop {
     pub(super) next_news: Time,
     pub(super) settled: bool,
     pub(super) reconnects: u64,
+    /// What was refused in the calls that are over.
+    pub(super) refused: crate::wire::status::RefusedStatus,
     /// What calls cost could not be kept the last time, which was said.
     pub(super) usage_fails: bool,
     /// The largest picture each peer takes, as it said in hello.
@@ -374,8 +376,10 @@ impl Loop {
         // Somebody who got busy leaves a record as well, in the middle of our call.
         if let Some(media) = self.media.take_if(|_| outcome.talked.is_some()) {
             let (bytes_sent, bytes_received) = media.bytes();
+            let figures = media.whole_call();
+            refusals::add(&mut self.refused, &figures);
             course = Course {
-                figures: media.whole_call(),
+                figures,
                 bytes_sent,
                 bytes_received,
                 reconnects: self.reconnects,

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::facts::Meeting;
 use super::power;
+use super::refusals;
 use super::run::Loop;
 use crate::call::{Party, State};
 use crate::clock::Time;
@@ -38,6 +39,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
         screen: screen(kiosk),
         data: data(core),
+        refused: refusals::of(kiosk),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
     }
 }

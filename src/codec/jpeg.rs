@@ -12,15 +12,11 @@
 
 use turbojpeg::{Colorspace, Compressor, DecompressHeader, Decompressor, Image, Subsamp, YuvImage};
 
+use crate::caps::{PICTURE_LIMIT, PICTURE_SIZE, SCAN_LIMIT, STRAY_LIMIT};
 use crate::frame::{Picture, PixelFormat, Size};
-use crate::wire::packet::PICTURE_LIMIT;
 
 use super::planes::{nv12_to_i420, to_i420, yuyv_to_i420};
 
-/// Scans a picture may have: a progressive one has about ten, an attack has thousands.
-pub(super) const SCAN_LIMIT: u32 = 50;
-/// Bytes before a marker that belong to nothing and are forgiven; more is a torn picture.
-const STRAY_LIMIT: u32 = 4;
 const EOI: [u8; 2] = [0xff, 0xd9];
 
 /// What a picture may be at most.
@@ -270,6 +266,17 @@ pub fn decode_rgb(jpeg: &[u8], limits: Limits) -> Result<Picture, JpegError> {
         &mut data
     })?;
     Ok(Picture { size, format: PixelFormat::Rgb8, data, ..Picture::default() })
+}
+
+/// Whether a camera's picture is one that may be sent, whichever way it is turned: asked before memory is
+/// taken for it.
+pub(super) fn may_be_sent(header: &DecompressHeader) -> Result<(), JpegError> {
+    let (size, limit) = (size_of(header), PICTURE_SIZE);
+    let long = limit.width.max(limit.height);
+    if size.width > long || size.height > long || size.pixels() == 0 {
+        return Err(JpegError::TooLarge { size, limit });
+    }
+    Ok(())
 }
 
 fn size_of(header: &DecompressHeader) -> Size {

@@ -14,7 +14,8 @@
 
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::jpeg::{JpegError, SCAN_LIMIT, is_forgiven};
+use super::jpeg::{JpegError, is_forgiven, may_be_sent};
+use crate::caps::SCAN_LIMIT;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -131,6 +132,7 @@ impl Mender {
     /// Whether all of what was assembled is there.
     fn check(&mut self) -> Result<(), JpegError> {
         let header = self.decompressor.read_header(&self.out).map_err(JpegError::Broken)?;
+        may_be_sent(&header)?;
         let small = header.scaled(ScalingFactor::ONE_EIGHTH);
         let (width, height) = (small.width, small.height);
         self.pixels.resize(width * height, 0);

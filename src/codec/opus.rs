@@ -7,10 +7,7 @@ use opus::{Application, Bitrate, Channels, Decoder, Encoder, packet};
 
 use crate::frame::SAMPLE_RATE;
 
-/// The largest Opus packet in bytes (RFC 6716, 3.2.1).
-pub const PACKET_LIMIT: usize = 1275;
-/// The longest packet, in samples: 120 ms (RFC 6716, 2.1.4).
-pub const DURATION_LIMIT: usize = 5760;
+pub use crate::caps::{VOICE_LIMIT as PACKET_LIMIT, VOICE_SAMPLES_LIMIT as DURATION_LIMIT};
 
 /// How voice is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

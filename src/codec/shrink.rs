@@ -15,8 +15,9 @@ use turbojpeg::{
 
 use crate::frame::{Picture, PixelFormat, Size};
 
-use super::jpeg::{JpegError, SCAN_LIMIT, is_forgiven, planes};
+use super::jpeg::{JpegError, is_forgiven, may_be_sent, planes};
 use super::planes::to_i420;
+use crate::caps::SCAN_LIMIT;
 
 /// Makes pictures smaller; keeps its buffers.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl Shrinker {
     /// What is decoded at this scale.
     fn header(&mut self, jpeg: &[u8], scale: ScalingFactor) -> Result<DecompressHeader, JpegError> {
         let header = self.decompressor.read_header(jpeg).map_err(JpegError::Broken)?;
+        may_be_sent(&header)?;
         let gray = header.colorspace == Colorspace::Gray;
         let yuv = header.colorspace == Colorspace::YCbCr || gray;
         if header.is_lossless || header.subsamp == Subsamp::Unknown || !yuv {

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::caps::CONFIG_LIMIT;
+
 pub use call::{Call, Cleaning};
 pub use camera::{Exposure, WhiteBalance};
 pub use display::{
@@ -32,9 +34,6 @@ pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
     Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
 };
-
-/// The largest file that is read, in bytes.
-const SIZE_LIMIT: u64 = 1 << 20;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,9 +94,9 @@ impl Config {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let file = std::fs::File::open(path).map_err(failed)?;
         let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(file, SIZE_LIMIT + 1), &mut bytes)
+        io::Read::read_to_end(&mut io::Read::take(file, CONFIG_LIMIT + 1), &mut bytes)
             .map_err(failed)?;
-        if bytes.len() as u64 > SIZE_LIMIT {
+        if bytes.len() as u64 > CONFIG_LIMIT {
             return Err(failed(io::Error::other("the file is over 1 MiB")));
         }
         Self::parse(&path.display().to_string(), &bytes)

@@ -17,7 +17,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use nix::poll::PollFlags;
 
 use super::sessions::Sessions;
@@ -27,6 +27,7 @@ use crate::frame::{Packet, PacketKind};
 use crate::queue::{Queue, Received};
 use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
+use crate::wire::length_byte::VoiceSplitter;
 use crate::wire::mjpeg::{SplitError, Splitter};
 use crate::wire::packet::PICTURE_LIMIT;
 
@@ -322,38 +323,28 @@ impl Framing {
 /// Cuts what comes in into payloads.
 enum Cutter {
     Pictures(Splitter),
-    Voice(BytesMut),
+    Voice(VoiceSplitter),
 }
 
 impl Cutter {
     fn new(framing: Framing) -> Self {
         match framing {
             Framing::Pictures => Self::Pictures(Splitter::new(PICTURE_LIMIT)),
-            Framing::Voice => Self::Voice(BytesMut::new()),
+            Framing::Voice => Self::Voice(VoiceSplitter::default()),
         }
     }
 
     fn push(&mut self, bytes: &[u8]) {
         match self {
             Self::Pictures(splitter) => splitter.push(bytes),
-            Self::Voice(buffer) => buffer.extend_from_slice(bytes),
+            Self::Voice(splitter) => splitter.push(bytes),
         }
     }
 
     fn next(&mut self) -> Result<Option<Bytes>, SplitError> {
-        let buffer = match self {
-            Self::Pictures(splitter) => return splitter.next_picture(),
-            Self::Voice(buffer) => buffer,
-        };
-        while let Some(length) = buffer.first().map(|length| usize::from(*length)) {
-            if buffer.len() <= length {
-                break;
-            }
-            buffer.advance(1);
-            if length > 0 {
-                return Ok(Some(buffer.split_to(length).freeze()));
-            }
+        match self {
+            Self::Pictures(splitter) => splitter.next_picture(),
+            Self::Voice(splitter) => Ok(splitter.next_packet()),
         }
-        Ok(None)
     }
 }

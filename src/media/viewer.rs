@@ -38,6 +38,8 @@ pub struct Counters {
     pub dropped: AtomicU64,
     /// Pictures that were torn or over the limits.
     pub broken: AtomicU64,
+    /// Of these, those over the limits: more bytes or pixels than agreed.
+    pub oversize: AtomicU64,
     /// Bytes that came, without headers.
     pub bytes: AtomicU64,
     /// Pictures too old to be shown while there was a fresher one.
@@ -196,6 +198,9 @@ impl Worker for Viewer {
                     }
                 }
                 Err(error) => {
+                    if matches!(error, JpegError::TooLong { .. } | JpegError::TooLarge { .. }) {
+                        self.counters.oversize.fetch_add(1, Ordering::Relaxed);
+                    }
                     // The first one is worth a line; a stream of them shows in the counter.
                     if self.counters.broken.fetch_add(1, Ordering::Relaxed) == 0 {
                         tracing::warn!("picture {} dropped: {error}", packet.sequence);

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::counters::{Counters, Fault};
 use super::cut::{Cut, severable};
 use super::door::Door;
 use super::error::{TunnelError, said};
@@ -78,6 +79,8 @@ pub(super) struct Greeting<'a> {
     pub(super) lane: Lane,
     /// What it may open to us.
     pub(super) forward: Option<Forward>,
+    /// For what it sends that it must not.
+    pub(super) counters: &'a Arc<Counters>,
 }
 
 /// The handler that russh calls.
@@ -86,6 +89,7 @@ pub(super) struct Pinned {
     refused: Arc<Mutex<Option<Refusal>>>,
     reason: Arc<Mutex<Option<String>>>,
     forward: Option<Forward>,
+    counters: Arc<Counters>,
     /// Dropped with the session: that is how its end is noticed.
     _end: oneshot::Sender<()>,
 }
@@ -170,7 +174,7 @@ pub(super) async fn greet<S>(stream: S, greeting: Greeting<'_>) -> Result<Connec
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Greeting { who, trusted, lane, forward } = greeting;
+    let Greeting { who, trusted, lane, forward, counters } = greeting;
     let (end, gone) = oneshot::channel();
     let refused = Arc::new(Mutex::new(None));
     let reason = Arc::new(Mutex::new(None));
@@ -180,6 +184,7 @@ where
         refused: Arc::clone(&refused),
         reason: Arc::clone(&reason),
         forward,
+        counters: Arc::clone(counters),
         _end: end,
     };
     let (cut, stream) = severable(stream);
@@ -194,6 +199,9 @@ where
         }
         Err(error) => {
             let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let (None, Some(fault)) = (&refused, Fault::of(&error)) {
+                counters.blame(fault);
+            }
             Err(refused.map_or_else(|| handshake_error(who, &error), wrong_key))
         }
     }
@@ -248,7 +256,9 @@ impl Pinned {
         if forward.place.get() == Some(place) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
-            tokio::spawn(door.serve(pipe(channel.into_stream()), forward.road.clone()));
+            tokio::spawn(
+                door.serve(pipe(channel.into_stream(), &self.counters), forward.road.clone()),
+            );
         }
     }
 }
@@ -355,7 +365,12 @@ impl Handler for Pinned {
             DisconnectReason::ReceivedDisconnect(info) => {
                 format!("the other end said: {}", said(&info.message))
             }
-            DisconnectReason::Error(error) => said(&error.to_string()),
+            DisconnectReason::Error(error) => {
+                if let Some(fault) = Fault::of(error) {
+                    self.counters.blame(fault);
+                }
+                said(&error.to_string())
+            }
         };
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         match reason {

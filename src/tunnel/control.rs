@@ -8,26 +8,23 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use russh::ChannelReadHalf;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::MediaPorts;
 use super::alive::{self, Grace, Life, Mode, RoundTrips};
 use super::clock_offset::Filter;
 use super::framing::{Allowance, SignalCutter};
 use super::runtime::{News, SessionId};
 use super::streams::{End, Shared, Writer, next_bytes};
+use super::{Fault, MediaPorts};
+use crate::caps::{LOGIN_PATIENCE, SIGNALS_QUEUED};
 use crate::clock;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::queue::Queue;
-use crate::wire::signal::{Signal, clean_name};
+use crate::wire::signal::{Signal, SignalError, clean_name};
 
-/// Signals that may wait to be written; more end the session.
-pub(super) const QUEUED: usize = 64;
-const HELLO_LIMIT: Duration = Duration::from_secs(5);
 /// Pongs that are asked for one after the other at the start, to know the clock soon and well.
 const FIRST_SAMPLES: usize = 4;
 /// Pings that may be unanswered; the answers to older ones count as life and not as samples.
@@ -75,7 +72,7 @@ impl Control {
         Self {
             peer,
             session,
-            out: Queue::fail_on_full(QUEUED),
+            out: Queue::fail_on_full(SIGNALS_QUEUED),
             hello,
             shared,
             news,
@@ -188,7 +185,7 @@ impl Control {
                 if greeted {
                     Life { mode: now_mode, since, heard, doubted, patience }.deadline()
                 } else {
-                    (opened + HELLO_LIMIT, "no hello within 5 s".to_owned())
+                    (opened + LOGIN_PATIENCE, "no hello within 5 s".to_owned())
                 }
             };
             let doubt = *doubted.borrow_and_update();
@@ -209,12 +206,22 @@ impl Control {
                     let (deadline, why) = deadline(&grace, doubt, conversation.greeted);
                     let (now, heard) = (clock::now(), self.shared.heard().max(opened));
                     if deadline <= now && !grace.grant(heard, flow.is_full(now), now) {
-                        return End::silent(why);
+                        let end = End::silent(why);
+                        return if conversation.greeted { end } else { end.because(Fault::Idle) };
                     }
                 }
             }
         }
     }
+}
+
+/// What bytes that are no signal end with.
+fn blame(error: SignalError) -> End {
+    let fault = match error {
+        SignalError::Length(_) => Fault::Oversize,
+        SignalError::Json(_) => Fault::Signal,
+    };
+    End::bad(fault, error)
 }
 
 /// What the session is for now.
@@ -253,16 +260,16 @@ struct Conversation<'a> {
 
 impl Conversation<'_> {
     fn end(&self) -> End {
-        if self.cutter.is_inside() { End::bad("half a signal") } else { End::closed() }
+        if self.cutter.is_inside() { End::bad(Fault::Half, "half a signal") } else { End::closed() }
     }
 
     async fn take(&mut self, bytes: &[u8]) -> Result<(), End> {
         self.cutter.push(bytes);
-        while let Some(signal) = self.cutter.next().map_err(End::bad)? {
+        while let Some(signal) = self.cutter.next().map_err(blame)? {
             let now = clock::now();
             self.control.shared.hear(now);
             if !self.allowance.take(now) {
-                return Err(End::bad("more than 30 signals a second"));
+                return Err(End::bad(Fault::SignalFlood, "more than 30 signals a second"));
             }
             self.hear(signal, now).await?;
         }
@@ -277,8 +284,8 @@ impl Conversation<'_> {
                 self.greeted = true;
                 News::Hello { peer, session, name: clean_name(&name), media }
             }
-            Signal::Hello { .. } => return Err(End::bad("hello twice")),
-            _ if !self.greeted => return Err(End::bad("a signal before hello")),
+            Signal::Hello { .. } => return Err(End::bad(Fault::Signal, "hello twice")),
+            _ if !self.greeted => return Err(End::bad(Fault::Signal, "a signal before hello")),
             Signal::Ping { id, sent, metered } => {
                 self.control
                     .theirs

@@ -21,21 +21,16 @@ use super::options::{self, Lane};
 use super::road::{Pulse, Road};
 use super::runtime::{News, SessionId};
 use super::visitor::{Progress, Visitor};
-use super::{Counters, count};
+use super::{Counters, Fault, count};
+use crate::caps::{LOGIN_PATIENCE, SESSIONS_EACH, UNAUTHENTICATED};
 use crate::clock;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 
 /// The user name of all logins at a door; the key says who it is.
 pub(super) const USER: &str = "twocan";
-/// Connections that may be open without a login.
-const UNAUTHENTICATED: usize = 4;
-/// How long a login may take, and then the first stream.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a session that was cut may take to notice.
 const LAST_BREATH: Duration = Duration::from_secs(1);
-/// Sessions of one contact: two in use, two that replace them, one knock. The oldest goes.
-const SESSIONS_EACH: usize = 5;
 /// Between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(10);
 /// Between two attempts to accept while the system has no room for a connection.
@@ -136,16 +131,21 @@ impl Door {
         let session = SessionId::next();
         let config = Arc::clone(&self.configs[road.via.unwrap_or(Lane::Video) as usize]);
         let visitor = Visitor::new(Arc::clone(&self), session, road, cut.clone(), progress);
-        let admitted = tokio::time::timeout(PATIENCE, async {
-            let running = server::run_stream(config, stream, visitor).await.ok()?;
-            seen.wait_for(|progress| progress.peer.is_some()).await.ok()?;
-            Some(running)
+        let admitted = tokio::time::timeout(LOGIN_PATIENCE, async {
+            let running = server::run_stream(config, stream, visitor).await?;
+            let logged_in = seen.wait_for(|progress| progress.peer.is_some()).await.is_ok();
+            if logged_in {
+                return Ok(running);
+            }
+            // It is over: why, it says at its end.
+            Err(running.await.err().unwrap_or(russh::Error::Disconnect))
         });
         let running = match admitted.await {
-            Ok(Some(running)) => running,
-            Ok(None) => return,
+            Ok(Ok(running)) => running,
+            Ok(Err(error)) => return self.blame(&error),
             Err(_) => {
                 count(&self.counters.turned_away);
+                count(&self.counters.slow_logins);
                 tracing::debug!("door: no login within 5 s, turned away");
                 return cut.cut();
             }
@@ -153,8 +153,9 @@ impl Door {
         drop(permit);
         let peer = seen.borrow().peer.expect("the wait above was for it");
         self.enrol(peer, session, cut.clone());
-        let first = tokio::time::timeout(PATIENCE, seen.wait_for(|progress| progress.opened));
+        let first = tokio::time::timeout(LOGIN_PATIENCE, seen.wait_for(|progress| progress.opened));
         if first.await.is_err() {
+            self.counters.blame(Fault::Idle);
             cut.cut();
         }
         let mut running = std::pin::pin!(running);
@@ -165,8 +166,18 @@ impl Door {
         self.strike(peer, session);
         match ended {
             Some(Ok(())) => {}
-            Some(Err(error)) => tracing::debug!("door: a session of {peer:?} ended: {error}"),
+            Some(Err(error)) => {
+                self.blame(&error);
+                tracing::debug!("door: a session of {peer:?} ended: {error}");
+            }
             None => tracing::error!("door: a session of {peer:?} does not end though it was cut"),
+        }
+    }
+
+    /// A session ended with an error of SSH.
+    fn blame(&self, error: &russh::Error) {
+        if let Some(fault) = Fault::of(error) {
+            self.counters.blame(fault);
         }
     }
 

@@ -1,16 +1,14 @@
 //! What can go wrong between us and the relay or a peer, each with one sentence that names who.
 
 use super::state::FailureKind;
+use crate::caps::SAID_LIMIT;
 use crate::known_hosts::Refusal;
-
-/// The longest foreign text in a sentence, in characters.
-const SAID: usize = 120;
 
 /// What a relay or a peer said, fit for a sentence of ours: no control characters and no overrides
 /// of the writing's direction, 120 characters at most.
 pub(super) fn said(text: &str) -> String {
     let bidi = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| !c.is_control() && !bidi(c)).take(SAID).collect()
+    text.chars().filter(|c| !c.is_control() && !bidi(c)).take(SAID_LIMIT).collect()
 }
 
 /// Why a connection could not be made or used. `who` is a host, or a peer's door.

@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::caps::{SIGNALS_AT_ONCE, SIGNALS_PER_SECOND};
 use crate::clock::Time;
 use crate::frame::Packet;
 use crate::wire::packet::{HEADER_LEN, Header, PacketError};
@@ -86,16 +87,17 @@ impl SignalCutter {
         Signal::decode(&self.bytes.split_to(length)).map(Some)
     }
 
+    /// Bytes that are held.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether a signal has begun and not ended.
     pub(super) fn is_inside(&self) -> bool {
         !self.bytes.is_empty()
     }
 }
-
-/// Signals a second that a peer may send on the average.
-const SIGNALS_PER_SECOND: f64 = 30.0;
-/// Signals that it may send at once.
-const SIGNALS_AT_ONCE: f64 = 64.0;
 
 /// How many signals a peer may still send now.
 #[derive(Debug)]
@@ -107,13 +109,13 @@ pub(super) struct Allowance {
 impl Allowance {
     /// A full one.
     pub(super) fn new(now: Time) -> Self {
-        Self { left: SIGNALS_AT_ONCE, at: now }
+        Self { left: f64::from(SIGNALS_AT_ONCE), at: now }
     }
 
     /// Count one signal; false when it was one too many.
     pub(super) fn take(&mut self, now: Time) -> bool {
-        let earned = now.since(self.at).as_secs_f64() * SIGNALS_PER_SECOND;
-        self.left = (self.left + earned).min(SIGNALS_AT_ONCE) - 1.0;
+        let earned = now.since(self.at).as_secs_f64() * f64::from(SIGNALS_PER_SECOND);
+        self.left = (self.left + earned).min(f64::from(SIGNALS_AT_ONCE)) - 1.0;
         self.at = now;
         self.left >= 0.0
     }

@@ -27,10 +27,14 @@ mod alive;
 mod client;
 mod clock_offset;
 mod control;
+mod counters;
 mod cut;
 mod door;
 mod error;
 mod framing;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod options;
 mod peer;
 mod pipe;
@@ -45,13 +49,17 @@ mod ways;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use counters::count;
+pub use counters::{Counters, Fault};
+
+use crate::caps;
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
 use crate::known_hosts::HostPins;
@@ -276,13 +284,13 @@ impl MediaPorts {
     /// Empty ports of the usual sizes: 200 ms of sound out, 600 ms in, few pictures.
     pub fn new() -> Self {
         Self {
-            voice_out: Queue::newest_wins(10),
-            acks_out: Queue::newest_wins(16),
-            pictures_out: Queue::newest_wins(2),
+            voice_out: Queue::newest_wins(caps::VOICE_OUT_QUEUED),
+            acks_out: Queue::newest_wins(caps::ACKS_OUT_QUEUED),
+            pictures_out: Queue::newest_wins(caps::PICTURES_QUEUED),
             pictures_spacing: Arc::default(),
-            voice_in: Queue::newest_wins(30),
-            acks_in: Queue::newest_wins(32),
-            pictures_in: Queue::newest_wins(2),
+            voice_in: Queue::newest_wins(caps::VOICE_IN_QUEUED),
+            acks_in: Queue::newest_wins(caps::ACKS_IN_QUEUED),
+            pictures_in: Queue::newest_wins(caps::PICTURES_QUEUED),
             stats: Arc::default(),
         }
     }
@@ -315,27 +323,6 @@ pub struct StreamStats {
     pub voice_skipped: AtomicU64,
     /// Packets dropped because the peer's clock was not known yet.
     pub unclocked: AtomicU64,
-}
-
-/// What the tunnel counted since its start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Sessions ended because of what the peer sent.
-    pub bad_sessions: AtomicU64,
-    /// Keys that the door did not know.
-    pub strangers: AtomicU64,
-    /// Connections turned away because too many had not logged in yet, or took too long to.
-    pub turned_away: AtomicU64,
-    /// Requests for a shell, a command, a forward or the like that the door refused.
-    pub refused_requests: AtomicU64,
-    /// Packets that came while no ports were attached.
-    pub unattached: AtomicU64,
-    /// Times we found ourselves in another network.
-    pub networks: AtomicU64,
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 type EventSink = Arc<dyn Fn(Event) + Send + Sync>;

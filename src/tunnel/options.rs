@@ -14,6 +14,7 @@ use socket2::SockRef;
 use ssh_key::{Algorithm, PrivateKey};
 use tokio::net::TcpStream;
 
+use crate::caps;
 use crate::known_hosts::KINDS;
 
 /// What a session carries decides its windows.
@@ -42,16 +43,16 @@ impl Lane {
     /// voice when the line gets thin has to be heard out, or thrown away, before anything newer.
     fn window(self) -> u32 {
         match self {
-            Lane::Voice => 8 * 1024,
-            Lane::Video => 256 * 1024,
+            Lane::Voice => caps::VOICE_WINDOW,
+            Lane::Video => caps::PICTURES_WINDOW,
         }
     }
 
     /// The same from the relay, whose channels carry all of a session with a peer.
     fn relay_window(self) -> u32 {
         match self {
-            Lane::Voice => 64 * 1024,
-            Lane::Video => 256 * 1024,
+            Lane::Voice => caps::RELAYED_VOICE_WINDOW,
+            Lane::Video => caps::PICTURES_WINDOW,
         }
     }
 }
@@ -60,8 +61,6 @@ impl Lane {
 /// looks after at the moment, and seldom enough for a line that is paid for by the byte.
 const LAST_RESORT: Duration = Duration::from_secs(30);
 const PACKET: u32 = 32 * 1024;
-/// Messages of up to [`PACKET`] bytes between a session and the task that drains a channel.
-const CHANNEL_BUFFER: usize = 16;
 /// What TCP may leave unacknowledged before the kernel gives the connection up.
 const USER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Unsent bytes that may lie in the kernel, in bytes.
@@ -114,7 +113,7 @@ pub(super) fn client(lane: Lane, pinned: &[Algorithm], to_relay: bool) -> Arc<cl
         client_id: id(),
         window_size: if to_relay { lane.relay_window() } else { lane.window() },
         maximum_packet_size: PACKET,
-        channel_buffer_size: CHANNEL_BUFFER,
+        channel_buffer_size: caps::CHANNEL_BUFFER,
         preferred: preferred(host_keys(pinned)),
         inactivity_timeout: None,
         keepalive_interval: Some(LAST_RESORT),
@@ -133,7 +132,7 @@ pub(super) fn server(lane: Lane, key: PrivateKey) -> Arc<server::Config> {
         keys: vec![key],
         window_size: lane.window(),
         maximum_packet_size: PACKET,
-        channel_buffer_size: CHANNEL_BUFFER,
+        channel_buffer_size: caps::CHANNEL_BUFFER,
         preferred: preferred(vec![Algorithm::Ed25519]),
         max_auth_attempts: 3,
         inactivity_timeout: None,

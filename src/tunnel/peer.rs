@@ -21,7 +21,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::PeerConfig;
 use super::client::{self, Connection, Greeting, HEAD_START, Pinned};
 use super::cut::Cut;
 use super::door::{Subsystem, USER};
@@ -32,6 +31,7 @@ use super::road::{Pulse, Road};
 use super::state::FailureKind;
 use super::streams::Stream;
 use super::ways::{Aside, Findings, Way};
+use super::{Counters, PeerConfig};
 use crate::clock;
 use crate::identity::PeerKey;
 use crate::known_hosts::Trusted;
@@ -58,6 +58,8 @@ pub(super) struct Dial {
     pub(super) pulse: Pulse,
     /// Addresses that are not tried.
     pub(super) aside: Arc<Aside>,
+    /// For what a door sends that it must not.
+    pub(super) counters: Arc<Counters>,
 }
 
 /// An inner session that we dialled.
@@ -273,7 +275,8 @@ impl Dial {
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let trusted = Trusted::only(self.peer.key.public_key(), "the contact");
-        let greeting = Greeting { who, trusted, lane: self.lane, forward: None };
+        let (lane, counters) = (self.lane, &self.counters);
+        let greeting = Greeting { who, trusted, lane, forward: None, counters };
         client::greet(stream, greeting).await
     }
 }

@@ -3,7 +3,7 @@
 //! An SSH session hands what arrives on a channel to a short queue and waits while that is full, with
 //! all its other channels. An inner session that is busy writing to a peer who reads nothing does not
 //! read either: the outer one would wait with it, for ever. So a task of its own drains the channel,
-//! and holds at most [`HELD`] for the inner session. Honest peers stay far below, since the windows
+//! and holds at most [`HELD_LIMIT`] for the inner session. Honest peers stay far below, since the windows
 //! inside limit what they may send unread; who goes over it is cut off.
 
 use std::io;
@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, ReadHalf, WriteHal
 use tokio::task::JoinHandle;
 
 use super::cut::{Cut, Severable};
+use super::{Counters, Fault};
+use crate::caps::HELD_LIMIT;
 
-/// Bytes that may wait to be read: several times the windows of an inner session's channels.
-const HELD: usize = 1024 * 1024;
 /// Bytes taken from the channel at once.
 const PIECE: usize = 16 * 1024;
 
@@ -40,7 +40,7 @@ impl Shelf {
     /// False: that was too much.
     fn put(&self, bytes: &[u8]) -> bool {
         let mut held = self.lock();
-        let fits = held.bytes.len() + bytes.len() <= HELD;
+        let fits = held.bytes.len() + bytes.len() <= HELD_LIMIT;
         if fits {
             held.bytes.extend_from_slice(bytes);
         } else {
@@ -68,24 +68,30 @@ pub(super) struct Pipe<S> {
     drain: JoinHandle<()>,
 }
 
-/// Drain `stream` from now on, until what is returned is dropped.
-pub(super) fn pipe<S>(stream: S) -> Severable<Pipe<S>>
+/// Drain `stream` from now on, until what is returned is dropped; who goes over the limit is counted.
+pub(super) fn pipe<S>(stream: S, counters: &Arc<Counters>) -> Severable<Pipe<S>>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (read, write) = tokio::io::split(stream);
     let shelf = Shelf::default();
     let cut = Cut::new();
-    let drain = tokio::spawn(drain(read, shelf.clone(), cut.clone()));
+    let drain = tokio::spawn(drain(read, shelf.clone(), cut.clone(), Arc::clone(counters)));
     cut.around(Pipe { write, shelf, drain })
 }
 
-async fn drain<S: AsyncRead>(mut read: ReadHalf<S>, shelf: Shelf, cut: Cut) {
+async fn drain<S: AsyncRead>(
+    mut read: ReadHalf<S>,
+    shelf: Shelf,
+    cut: Cut,
+    counters: Arc<Counters>,
+) {
     let mut piece = vec![0; PIECE];
     let mut over = false;
     while let Ok(length @ 1..) = read.read(&mut piece).await {
         if !over && !shelf.put(&piece[..length]) {
             over = true;
+            counters.blame(Fault::Held);
             tracing::warn!("a session that reads nothing was sent over 1 MiB: cut off");
             cut.cut();
         }
@@ -149,7 +155,8 @@ mod tests {
     fn what_went_in_comes_out_and_then_the_end() {
         block_on(async {
             let (mut far, near) = tokio::io::duplex(1000);
-            let mut pipe = pipe(near);
+            let counters = Arc::default();
+            let mut pipe = pipe(near, &counters);
             let sent: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
             let mut read = vec![0; sent.len()];
             // Nobody reads while it is written: the far end waits for nothing.
@@ -165,12 +172,14 @@ mod tests {
     fn who_sends_without_end_to_one_that_only_writes_is_drained_and_cut_off() {
         block_on(async {
             let (far, near) = tokio::io::duplex(1000);
-            let mut pipe = pipe(near);
+            let counters = Arc::default();
+            let mut pipe = pipe(near, &counters);
             let (_never_read, mut far) = tokio::io::split(far);
             // The inner session's write, which the far end never takes.
             let stuck = tokio::spawn(async move { pipe.write_all(&[0; 5000]).await });
-            let flood = far.write_all(&vec![1; 2 * HELD]).await;
+            let flood = far.write_all(&vec![1; 2 * HELD_LIMIT]).await;
             assert!(stuck.await.unwrap().is_err(), "the write was cut, {flood:?}");
+            assert_eq!(counters.of(Fault::Held), 1);
         });
     }
 }

@@ -20,7 +20,6 @@ use russh::{ChannelMsg, ChannelStream};
 use ssh_key::PrivateKey;
 use tokio::sync::watch;
 
-use super::RelayConfig;
 use super::alive;
 use super::client::{
     self, Connection, Ended, Forward, Greeting, LOOPBACK, Pinned, Place, handshake_error,
@@ -32,6 +31,8 @@ use super::options::Lane;
 use super::pipe::{Pipe, pipe};
 use super::road::{Pulse, Road};
 use super::ways::{PORTS, Way};
+use super::{Counters, RelayConfig};
+use crate::caps::PRINTED_LIMIT;
 use crate::clock;
 use crate::clock::Time;
 use crate::identity::PeerKey;
@@ -39,8 +40,6 @@ use crate::known_hosts::Trusted;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What the exec may print, in bytes; more is cut off.
-const PRINTED: usize = 4096;
 const FOLDER: &str = ".twocan";
 
 /// An outer session that listens for us.
@@ -55,6 +54,7 @@ pub(super) struct Outer {
     pulse: Pulse,
     /// Of all our connections.
     all: Pulse,
+    counters: Arc<Counters>,
     doubted: watch::Sender<Option<Time>>,
 }
 
@@ -105,7 +105,7 @@ impl Outer {
                 self.handle.channel_open_direct_tcpip(LOOPBACK, port, LOOPBACK, 0).await?
             }
         };
-        Ok(pipe(channel.into_stream()))
+        Ok(pipe(channel.into_stream(), &self.counters))
     }
 
     /// Somebody doubts that the relay is there: it is asked at once, and has as long as in a call.
@@ -183,6 +183,7 @@ async fn connect_patiently(
         trusted,
         lane,
         forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), road }),
+        counters: &us.door.counters,
     };
     let mut connection = client::greet(pulse.of(stream), greeting).await?;
     connection.login(who, &relay.user, &us.key).await?;
@@ -193,8 +194,8 @@ async fn connect_patiently(
         Err(reason) => (None, reason),
     };
     let doubted = watch::Sender::new(None);
-    let outer =
-        Outer { handle, folder, lane, cut, local, pulse, all: us.door.pulse.clone(), doubted };
+    let (all, counters) = (us.door.pulse.clone(), Arc::clone(&us.door.counters));
+    let outer = Outer { handle, folder, lane, cut, local, pulse, all, counters, doubted };
     let own = listen_somewhere(&outer, who, us.peer, reason).await?;
     place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;
@@ -298,7 +299,7 @@ async fn exec(handle: &Handle<Pinned>, command: &str) -> Result<Vec<u8>, russh::
     while let Some(message) = channel.wait().await {
         match message {
             ChannelMsg::Data { data } => {
-                let room = PRINTED - printed.len();
+                let room = PRINTED_LIMIT - printed.len();
                 printed.extend_from_slice(&data[..data.len().min(room)]);
             }
             ChannelMsg::Failure | ChannelMsg::Close => break,
@@ -329,7 +330,8 @@ async fn probe(outer: &Outer, who: &str, own: &Place, us: PeerKey) -> Result<(),
     };
     let stream = outer.open(own).await.map_err(|error| failed(error.to_string()))?;
     let trusted = Trusted::only(us.public_key(), "this kiosk");
-    let greeting = Greeting { who: "our own door", trusted, lane: outer.lane, forward: None };
+    let (who, lane, counters) = ("our own door", outer.lane, &outer.counters);
+    let greeting = Greeting { who, trusted, lane, forward: None, counters };
     // Dropping the session again ends it.
     client::greet(stream, greeting).await.map(drop).map_err(|error| failed(error.to_string()))
 }

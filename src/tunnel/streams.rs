@@ -20,16 +20,15 @@ use super::error::said;
 use super::framing::{PacketCutter, packet_bytes};
 use super::options::Lane;
 use super::road::Pulse;
-use super::{Counters, MediaPorts, count};
+use super::{Counters, Fault, MediaPorts, count};
+use crate::caps::STUCK_LIMIT;
 use crate::clock;
 use crate::clock::Time;
 use crate::frame::{Ack, Packet, PacketKind};
-use crate::wire::packet::{HEADER_LEN, decode_ack, encode_ack, piece_of};
+use crate::wire::packet::{HEADER_LEN, PacketError, decode_ack, encode_ack, piece_of};
 
 /// Voice that waited longer is worth nothing.
 const VOICE_LATE: Duration = Duration::from_millis(200);
-/// A write, or a packet that has begun, without progress for so long ends the session.
-const STUCK: Duration = Duration::from_secs(10);
 /// A picture stream with ports on which nothing was written for so long says that it lives.
 const LIFE: Duration = Duration::from_secs(1);
 /// A picture stream that has shown life and then says nothing for so long is gone.
@@ -60,10 +59,10 @@ impl Writer {
                 Writer::Server(half) => half.data_bytes(bytes).await,
             }
         };
-        match tokio::time::timeout(STUCK, sent).await {
+        match tokio::time::timeout(STUCK_LIMIT, sent).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::closed()),
-            Err(_) => Err(End::trouble("the peer took nothing for 10 s")),
+            Err(_) => Err(End::trouble("the peer took nothing for 10 s").because(Fault::Stuck)),
         }
     }
 }
@@ -75,6 +74,8 @@ pub(super) struct End {
     pub(super) sentence: String,
     /// The peer sent what it must not.
     pub(super) bad: bool,
+    /// What is counted of it.
+    pub(super) fault: Option<Fault>,
     /// The peer fell silent; the way to it is in doubt.
     pub(super) silent: bool,
 }
@@ -87,18 +88,23 @@ impl End {
 
     /// Something that is nobody's fault.
     pub(super) fn trouble(sentence: &str) -> Self {
-        Self { sentence: sentence.to_owned(), bad: false, silent: false }
+        Self { sentence: sentence.to_owned(), bad: false, fault: None, silent: false }
     }
 
     /// The peer's fault.
-    pub(super) fn bad(what: impl std::fmt::Display) -> Self {
+    pub(super) fn bad(fault: Fault, what: impl std::fmt::Display) -> Self {
         let sentence = format!("the peer sent {}", said(&what.to_string()));
-        Self { sentence, bad: true, silent: false }
+        Self { sentence, bad: true, fault: Some(fault), silent: false }
+    }
+
+    /// The same, for which the peer may be to blame.
+    pub(super) fn because(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
     }
 
     /// Nothing came any more.
     pub(super) fn silent(sentence: String) -> Self {
-        Self { sentence, bad: false, silent: true }
+        Self { sentence, bad: false, fault: None, silent: true }
     }
 }
 
@@ -174,7 +180,7 @@ pub(super) async fn read_packets(
     loop {
         let (limit, end) = match (lane, spoken, cutter.is_inside()) {
             (Lane::Video, true, _) => (SILENCE, End::silent("no sign of pictures".to_owned())),
-            (_, _, true) => (STUCK, End::bad("half a packet and then nothing")),
+            (_, _, true) => (STUCK_LIMIT, End::bad(Fault::Half, "half a packet and then nothing")),
             (_, _, false) => (Duration::MAX, End::closed()),
         };
         let bytes = tokio::select! {
@@ -198,7 +204,11 @@ pub(super) async fn read_packets(
         // Counted from here on.
         let _ = flow.has_moved();
         let Some(bytes) = bytes else {
-            return if cutter.is_inside() { End::bad("half a packet") } else { End::closed() };
+            return if cutter.is_inside() {
+                End::bad(Fault::Half, "half a packet")
+            } else {
+                End::closed()
+            };
         };
         spoken = ports.borrow().is_some();
         cutter.push(&bytes);
@@ -210,9 +220,17 @@ pub(super) async fn read_packets(
                     }
                 }
                 Ok(None) => break,
-                Err(error) => return End::bad(error),
+                Err(error) => return End::bad(blame(error), error),
             }
         }
+    }
+}
+
+/// What bytes that are no packet are counted as.
+fn blame(error: PacketError) -> Fault {
+    match error {
+        PacketError::Length { .. } => Fault::Oversize,
+        PacketError::Version(_) | PacketError::Kind(_) | PacketError::Ack => Fault::Packet,
     }
 }
 
@@ -223,11 +241,8 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         PacketKind::Picture | PacketKind::Same => lane == Lane::Video,
     };
     if !fits {
-        return Err(End::bad(format_args!(
-            "a {:?} packet on the {} stream",
-            packet.kind,
-            lane.name()
-        )));
+        let what = format_args!("a {:?} packet on the {} stream", packet.kind, lane.name());
+        return Err(End::bad(Fault::Packet, what));
     }
     if lane == Lane::Voice {
         shared.hear(clock::now());
@@ -250,7 +265,8 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
         PacketKind::Voice => drop(ports.voice_in.send(packet)),
         PacketKind::Picture | PacketKind::Same => drop(ports.pictures_in.send(packet)),
         PacketKind::Ack => {
-            let mut ack = decode_ack(&packet.payload).map_err(End::bad)?;
+            let mut ack =
+                decode_ack(&packet.payload).map_err(|error| End::bad(blame(error), error))?;
             ack.arrived = shared.clock.to_ours(ack.arrived).unwrap_or(ack.arrived);
             ack.came = clock::now();
             drop(ports.acks_in.send(ack));

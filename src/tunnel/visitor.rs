@@ -16,12 +16,13 @@ use russh::server::{
 use russh::{Channel, ChannelId, ChannelMsg, Pty};
 use tokio::sync::{oneshot, watch};
 
-use super::count;
 use super::cut::Cut;
-use super::door::{Door, PATIENCE, Subsystem};
+use super::door::{Door, Subsystem};
 use super::road::Road;
 use super::runtime::{News, Opened, SessionId};
 use super::streams::{Stream, Writer};
+use super::{Fault, count};
+use crate::caps::LOGIN_PATIENCE;
 use crate::identity::PeerKey;
 
 /// How far a visitor has come.
@@ -68,7 +69,7 @@ async fn until_it_asks(
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, asks).await {
+    match tokio::time::timeout(LOGIN_PATIENCE, asks).await {
         // Nobody there to take it: it was refused, and closes.
         Ok(Ok(true)) => drop(asked.send(channel)),
         Ok(Ok(false)) => {}
@@ -79,6 +80,7 @@ async fn until_it_asks(
 
 fn end_badly(door: &Door, cut: &Cut, what: &str) {
     count(&door.counters.bad_sessions);
+    door.counters.blame(Fault::Stream);
     tracing::warn!("door: a contact {what}: its session is ended");
     cut.cut();
 }

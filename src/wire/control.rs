@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The longest request line in bytes.
-pub const REQUEST_LIMIT: usize = 4096;
+pub use crate::caps::REQUEST_LIMIT;
 
 /// What a program asks of a running kiosk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,10 +7,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::caps::JUNK_LIMIT;
 use crate::frame::Size;
-
-/// Bytes that are no picture, in a row, before a stream counts as something else.
-const JUNK_LIMIT: usize = 4096;
 
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -184,6 +182,10 @@ pub fn picture_size(jpeg: &[u8]) -> Option<Size> {
     loop {
         match *rest {
             [0xff, 0xff, ..] => rest = &rest[1..],
+            // Markers without a length, as decoders read them: taken for segments, they would hide a
+            // frame header from us that the decoder sees.
+            [0xff, 0x01 | 0xd0..=0xd7, ..] => rest = &rest[2..],
+            [0xff, 0x00, ..] => return None,
             // Frame headers; not the tables DHT, JPG and DAC that share their range.
             [0xff, marker @ 0xc0..=0xcf, _, _, _, h0, h1, w0, w1, ..]
                 if !matches!(marker, 0xc4 | 0xc8 | 0xcc) =>
@@ -269,6 +271,17 @@ mod tests {
             splitter.next_picture().err()
         });
         assert_eq!(error, Some(SplitError::NotPictures));
+    }
+
+    #[test]
+    fn a_frame_header_behind_a_marker_without_a_length_is_not_passed_over() {
+        for marker in [0x01, 0xd0, 0xd7] {
+            // Read as a segment, it would end behind the first frame header, at a harmless one.
+            let mut jpeg = vec![0xff, SOI, 0xff, marker];
+            jpeg.extend([0xff, 0xc0, 0, 11, 8, 0xff, 0, 0xff, 0, 1, 1, 0x11, 0]);
+            assert_eq!(picture_size(&jpeg), Some(Size::new(0xff00, 0xff00)), "{marker:#x}");
+        }
+        assert_eq!(picture_size(&[0xff, SOI, 0xff, 0, 0, 4, 0, 0]), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 use bytes::Bytes;
 
+pub use crate::caps::{PICTURE_LIMIT, VOICE_LIMIT};
 use crate::clock::Time;
 use crate::frame::{Ack, Packet, PacketKind};
 
@@ -18,10 +19,6 @@ use crate::frame::{Ack, Packet, PacketKind};
 pub const HEADER_LEN: usize = 20;
 /// Bytes of an acknowledgement's payload: sequence (4), arrival in µs (8), shown (1).
 pub const ACK_LEN: usize = 13;
-/// The largest JPEG picture, in bytes.
-pub const PICTURE_LIMIT: usize = 512 * 1024;
-/// The largest Opus packet, in bytes (RFC 6716, 3.2.1).
-pub const VOICE_LIMIT: usize = 1275;
 
 /// A piece of a picture that fits, inside two SSH sessions, into one segment of most paths (1348 bytes
 /// where a packet has 1400).

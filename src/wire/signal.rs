@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::caps::PICTURE_SIZE;
+pub use crate::caps::SIGNAL_LIMIT;
 use crate::frame::Size;
 use crate::meeting::MeetingPoint;
 pub use crate::name::{NAME_LIMIT, clean_name};
@@ -14,8 +16,6 @@ pub use crate::records::EndReason;
 
 /// The version said in [`Signal::Hello`]; both ends then use the smaller of the two.
 pub const VERSION: u32 = 1;
-/// The largest signal in bytes, without its length.
-pub const SIGNAL_LIMIT: usize = 4096;
 
 /// A call's id: chosen at random by whoever invites.
 pub type CallId = u64;
@@ -36,7 +36,7 @@ impl Default for Media {
         Self {
             pictures: vec!["jpeg".to_owned()],
             sound: vec!["opus".to_owned()],
-            size: Size::new(1280, 720),
+            size: PICTURE_SIZE,
         }
     }
 }

@@ -34,6 +34,51 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// What calls have cost.
     pub data: DataStatus,
+    /// What strangers and peers sent that was refused, since the start.
+    pub refused: RefusedStatus,
+}
+
+/// What was refused, and why, in times since the kiosk's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RefusedStatus {
+    /// Logins with a key that is no contact's.
+    pub strangers: u64,
+    /// Connections turned away because too many others had not logged in yet.
+    pub crowded: u64,
+    /// Connections that took longer than 5 s to log in.
+    pub slow_logins: u64,
+    /// Requests for a shell, a command, a forward or the like.
+    pub requests: u64,
+    /// Sessions ended because of what a contact sent: most of the reasons below.
+    pub sessions: u64,
+    /// Sessions and handshakes with bytes that are no SSH, or were changed on the way.
+    pub garbled: u64,
+    /// Sessions that logged in, or opened a control stream, and then said nothing for 5 s.
+    pub idle: u64,
+    /// Channels that were no streams.
+    pub streams: u64,
+    /// Signals that were none, or at the wrong time.
+    pub signals: u64,
+    /// More signals than are allowed in a second.
+    pub signal_floods: u64,
+    /// Packets that were none, or on the wrong stream.
+    pub packets: u64,
+    /// Signals and packets announced as longer than they may be.
+    pub oversize: u64,
+    /// Half a signal or packet, and then nothing.
+    pub halves: u64,
+    /// Sessions that were sent more than can be held for them.
+    pub held: u64,
+    /// Sessions whose other end took nothing for 10 s.
+    pub stuck: u64,
+    /// Media packets outside a call, dropped.
+    pub unattached: u64,
+    /// Pictures that could not be decoded or were over the limits, dropped.
+    pub pictures: u64,
+    /// Of these, over the limits.
+    pub oversize_pictures: u64,
+    /// Voice packets that were not Opus, or over its limits, dropped.
+    pub voice: u64,
 }
 
 /// What calls have cost in this calendar month, and what they still may.
@@ -187,8 +232,10 @@ pub struct VideoFigures {
     pub dropped: u64,
     /// Theirs, too old to be shown.
     pub late: u64,
-    /// Theirs, not decodable.
+    /// Theirs, not decodable or over the limits.
     pub bad: u64,
+    /// Of these, over the limits.
+    pub oversize: u64,
     /// Theirs, in bytes.
     pub bytes_received: u64,
     /// Capture there to shown here.
@@ -217,6 +264,8 @@ pub struct AudioFigures {
     pub gaps: u64,
     /// Their packets that came too late to be played.
     pub late: u64,
+    /// Their packets that were not Opus, or over its limits.
+    pub bad: u64,
     /// How much sound the play-out holds back, in ms.
     pub target_ms: u64,
     /// Capture there to arrival at the play-out here.
@@ -263,6 +312,7 @@ impl Figures {
                 unchanged: self.video.unchanged - video.unchanged,
                 late: self.video.late - video.late,
                 bad: self.video.bad - video.bad,
+                oversize: self.video.oversize - video.oversize,
                 bytes_received: self.video.bytes_received - video.bytes_received,
                 ..self.video
             },
@@ -273,6 +323,7 @@ impl Figures {
                 bytes_received: self.audio.bytes_received - audio.bytes_received,
                 gaps: self.audio.gaps - audio.gaps,
                 late: self.audio.late - audio.late,
+                bad: self.audio.bad - audio.bad,
                 concealed_ms: self.audio.concealed_ms - audio.concealed_ms,
                 received_ms: self.audio.received_ms - audio.received_ms,
                 xruns: self.audio.xruns - audio.xruns,

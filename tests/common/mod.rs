@@ -1,7 +1,10 @@
 //! What several tests share: a real sshd as the relay, and tunnels with their events on a channel.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod caller;
 pub mod kiosk;
+pub mod middle;
 pub mod net;
 pub mod rogue;
 pub mod sshd;
+pub mod victim;

@@ -264,6 +264,9 @@ impl Runtime {
         if slot.session.as_ref().is_none_or(|session| session.id != id) {
             return;
         }
+        if let Some(fault) = end.fault {
+            self.counters.blame(fault);
+        }
         if end.bad {
             count(&self.counters.bad_sessions);
             tracing::warn!("{} ({}): {}", peer::who(key), lane.name(), end.sentence);

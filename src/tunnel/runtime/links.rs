@@ -95,7 +95,8 @@ impl Runtime {
         let outer = known.slots[lane as usize].outer.subscribe();
         let relay_may_come = self.relay.is_some();
         let (key, pulse) = (Arc::clone(&self.key), self.door.pulse.clone());
-        Some(Dial { peer, lane, key, outer, relay_may_come, pulse, aside })
+        let counters = Arc::clone(&self.counters);
+        Some(Dial { peer, lane, key, outer, relay_may_come, pulse, aside, counters })
     }
 
     /// Tell the dials of a lane, those that run too, which way leads through the relay now.
