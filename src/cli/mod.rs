@@ -25,6 +25,8 @@ pub mod generate;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod meet;
+pub mod relay;
 pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
@@ -116,6 +118,10 @@ pub enum Command {
     Identity(identity::Args),
     /// Add, list and remove the people this kiosk knows
     Contact(contact::Args),
+    /// Meet others at the relay that a ticket is for
+    Meet(meet::Args),
+    /// Make this machine a relay, for whoever is root on it
+    Relay(relay::Args),
     /// List the calls there were
     Calls(calls::Args),
     /// Say what is right and what is wrong with this kiosk
@@ -162,6 +168,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Meet(args)) => meet::run(&args, globals),
+        Some(Command::Relay(args)) => relay::run(args),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
