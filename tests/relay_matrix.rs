@@ -134,9 +134,18 @@ impl Rows {
     }
 }
 
-#[tokio::test]
-async fn our_own_client_can_do_what_a_kiosk_needs_and_nothing_else() {
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(work)
+}
+
+#[test]
+fn our_own_client_can_do_what_a_kiosk_needs_and_nothing_else() {
     let world = World::new();
+    wait_for(ask_everything(&world));
+}
+
+async fn ask_everything(world: &World) {
     let outside = tempfile::tempdir().unwrap();
     let outside = outside.path().join("x.sock").display().to_string();
     let server = &world.server;
