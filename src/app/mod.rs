@@ -29,6 +29,7 @@ pub mod pictures;
 pub mod power;
 mod record;
 mod refusals;
+pub mod relay;
 mod run;
 pub mod screen;
 mod status;
@@ -38,36 +39,36 @@ pub mod words;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::clock;
 use crate::config::Metered as MeteredChoice;
-use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
+use crate::config::{BacklightChoice, Config, Display, Paths};
 use crate::contacts::Contact;
 use crate::device::backlight::{self, Backlight};
 use crate::device::metered::Watch;
 use crate::identity::{Identity, IdentityError};
-use crate::known_hosts::HostPins;
 use crate::queue::Queue;
 use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
+use crate::tunnel::{Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
-use crate::wire::status::{RefusedStatus, RelayStatus};
+use crate::wire::status::RefusedStatus;
 
 use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
+use self::relay::Meets;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -150,6 +151,7 @@ pub fn start(
     store::ensure_folder(&paths.runtime)?;
     let identity = Identity::load_or_create(&paths.state)?;
     let contacts = contacts::load(&paths.state);
+    let meets = Meets::new(config.relay.as_ref(), &paths.state);
 
     let mut supervisor = Supervisor::new();
     let server = control_server(paths, &face, &inbox)?;
@@ -157,11 +159,9 @@ pub fn start(
     supervisor.start("control", Restart::DEVICE, server).map_err(thread("control"))?;
 
     let events = inbox.clone();
-    let tunnel =
-        Tunnel::start(tunnel_config(config, &paths.state, &identity, &contacts), move |event| {
-            events.put(Input::Tunnel(event));
-        })
-        .map_err(thread("tunnel"))?;
+    let wanted = tunnel_config(config, &meets, &identity, &contacts);
+    let tunnel = Tunnel::start(wanted, move |event| events.put(Input::Tunnel(event)));
+    let tunnel = tunnel.map_err(thread("tunnel"))?;
 
     let settings = Settings {
         us: identity.public(),
@@ -170,7 +170,7 @@ pub fn start(
         helper: config.kiosk.helper.as_str().to_owned(),
         volume: settings::load(&paths.state)
             .map_or(config.speaker.volume.get(), |kept| kept.volume),
-        has_way: config.relay.is_some() || config.door.is_some(),
+        has_way: meets.relay().is_some() || config.door.is_some(),
         light: power::Habits::of(&config.display),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
@@ -190,7 +190,7 @@ pub fn start(
         state_folder: paths.state.clone(),
         key_line: identity.public().to_openssh(config.kiosk.name.as_str()),
         name: config.kiosk.name.as_str().to_owned(),
-        relay: config.relay.as_ref().map(relay_place).unwrap_or_default(),
+        meets,
         shown: None,
         next_look: None,
         next_news: clock::Time::default(),
@@ -319,39 +319,20 @@ fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
     }
 }
 
-/// Which relay the status speaks of.
-fn relay_place(relay: &Relay) -> RelayStatus {
-    RelayStatus {
-        host: Some(relay.host.to_string()),
-        port: Some(relay.port.get()),
-        user: Some(relay.user.as_str().to_owned()),
-        host_key: relay.host_key.as_ref().map(ToString::to_string),
-        ..RelayStatus::default()
-    }
-}
-
-/// What the configuration, the pins in the state folder `state` and the contacts mean for the tunnel.
+/// What the configuration, the relay that is used and the contacts mean for the tunnel.
 pub fn tunnel_config(
     config: &Config,
-    state: &Path,
+    meets: &Meets,
     identity: &Identity,
     contacts: &[Contact],
 ) -> TunnelConfig {
-    let pinned = |relay: &Relay| relay.host_key.as_ref().map(|key| key.0.clone());
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),
         media: Media::default(),
-        relay: config.relay.as_ref().map(|relay| RelayConfig {
-            host: relay.host.to_string(),
-            port: relay.port.get(),
-            user: relay.user.as_str().to_owned(),
-            pins: HostPins::new(pinned(relay), state),
-            folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
-            place: relay.place.clone(),
-        }),
+        relay: meets.for_tunnel(),
         door: config.door.as_ref().map(|door| door.listen.0),
-        contacts: contacts::peers(contacts),
+        contacts: contacts::peers(contacts, meets.host_key().as_ref()),
     }
 }
 

@@ -21,6 +21,7 @@ use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
 use super::pictures::Report;
 use super::record::{self, Course};
+use super::relay::Meets;
 use super::{contacts, power, refusals, screen, status};
 use crate::call::{Outcome, State};
 use crate::clock::{self, Time};
@@ -79,8 +80,8 @@ pub(super) struct Loop {
     pub(super) state_folder: PathBuf,
     pub(super) key_line: String,
     pub(super) name: String,
-    /// The relay of the config, of which only the place is known here.
-    pub(super) relay: crate::wire::status::RelayStatus,
+    /// The relay.
+    pub(super) meets: Meets,
     pub(super) shown: Option<Screen>,
     pub(super) next_look: Option<Time>,
     /// When the workers' next report is due, in a call.
@@ -217,7 +218,10 @@ impl Loop {
             }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
-                self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
+                self.meets.reload();
+                self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
+                let peers = contacts::peers(&contacts, self.meets.host_key().as_ref());
+                self.tunnel.send(tunnel::Command::SetContacts(peers));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
             Request::Retry => {

@@ -26,6 +26,8 @@ pub mod hosts;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod meet;
+pub mod relay;
 pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
@@ -119,6 +121,10 @@ pub enum Command {
     Contact(contact::Args),
     /// Pin, list and forget the host keys of relays
     Hosts(hosts::Args),
+    /// Meet others at the relay that a ticket is for
+    Meet(meet::Args),
+    /// Make this machine a relay, for whoever is root on it
+    Relay(relay::Args),
     /// List the calls there were
     Calls(calls::Args),
     /// Say what is right and what is wrong with this kiosk
@@ -166,6 +172,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Hosts(args)) => hosts::run(args, globals),
+        Some(Command::Meet(args)) => meet::run(&args, globals),
+        Some(Command::Relay(args)) => relay::run(args),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),

@@ -21,19 +21,29 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPins {
     configured: Option<PublicKey>,
+    /// Where the configured one stands, for sentences.
+    place: &'static str,
     file: Option<PathBuf>,
 }
+
+const CONFIGURATION: &str = "twocan.toml";
 
 impl HostPins {
     /// The keys of the state folder's file; where `configured` says one, that one and no other.
     pub fn new(configured: Option<PublicKey>, state: &Path) -> Self {
         let file = KnownHosts::of(state).path().to_owned();
-        Self { configured, file: Some(file) }
+        Self { configured, place: CONFIGURATION, file: Some(file) }
     }
 
     /// This key, whatever any file says.
     pub fn only(key: PublicKey) -> Self {
-        Self { configured: Some(key), file: None }
+        Self { configured: Some(key), place: CONFIGURATION, file: None }
+    }
+
+    /// The same, where the configured key stands in another file.
+    #[must_use]
+    pub fn said_in(self, place: &'static str) -> Self {
+        Self { place, ..self }
     }
 
     /// What may be believed of `host` at `port` now. Reads the file: it may wait for the disk.
@@ -49,7 +59,7 @@ impl HostPins {
         if let Some(key) = &self.configured {
             about.pinned = vec![Pin { key: key.clone(), line: 0 }];
             about.without_port.clear();
-            "[relay] in twocan.toml".clone_into(&mut place);
+            place = format!("[relay] in {}", self.place);
         }
         Trusted { about, host: label(host, port), place, file }
     }

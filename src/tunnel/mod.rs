@@ -30,6 +30,7 @@ mod control;
 mod counters;
 mod cut;
 mod door;
+mod enrol;
 mod error;
 mod framing;
 #[cfg(feature = "fuzzing")]
@@ -58,6 +59,7 @@ use tokio::sync::watch;
 
 use counters::count;
 pub use counters::{Counters, Fault};
+pub use enrol::enrol;
 
 use crate::caps;
 use crate::frame::{Ack, Packet};
@@ -86,7 +88,7 @@ pub struct TunnelConfig {
 }
 
 /// A relay. The login is by our identity's key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayConfig {
     /// Name or address.
     pub host: String,

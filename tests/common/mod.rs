@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod caller;
+pub mod hardened;
 pub mod kiosk;
 pub mod middle;
 pub mod net;

@@ -12,6 +12,7 @@ use super::Patient;
 use super::check::Check;
 use super::kiosk::Kiosk;
 use crate::app;
+use crate::app::relay::Meets;
 use crate::config::Relay;
 use crate::identity::Identity;
 use crate::tunnel::{Event, RelayStatus, Tunnel, TunnelConfig};
@@ -135,7 +136,8 @@ fn login(patient: &Patient) -> Result<Heard, String> {
         Err(error) => return Err(format!("There is no key to log in with: {error}.")),
     };
     let state = &patient.paths.state;
-    let config = app::tunnel_config(&patient.config, state, &identity, &[]);
+    let meets = Meets::new(patient.config.relay.as_ref(), state);
+    let config = app::tunnel_config(&patient.config, &meets, &identity, &[]);
     let config = TunnelConfig { door: None, ..config };
     let (sender, events) = mpsc::channel();
     let tunnel = Tunnel::start(config, move |event| {
