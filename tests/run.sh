@@ -30,6 +30,8 @@ if command -v cargo-nextest >/dev/null; then
 else
     step cargo test --locked --no-fail-fast --lib --bins --tests
 fi
+# The relay once more, with the OpenSSH of Debian 13.
+step env TWOCAN_FEATURES= ./tests/debian13.sh
 
 # The kiosk on a kernel's own screen, a few scenarios of it. Its log is long; how it ended is one line.
 mkdir -p target
