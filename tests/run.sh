@@ -30,6 +30,8 @@ if command -v cargo-nextest >/dev/null; then
 else
     step cargo test --locked --no-fail-fast --lib --bins --tests
 fi
+# The relay once more, with the OpenSSH of Debian 13.
+step env TWOCAN_FEATURES= ./tests/debian13.sh
 
 # Hostile bytes for every parser, 20 s each, two at a time; building it takes a few minutes more.
 step ./fuzz/run.sh --seconds "${FUZZ_SECONDS:-20}"
