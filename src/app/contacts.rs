@@ -42,6 +42,9 @@ pub(super) fn neighbours(state: &Path, contacts: &[Contact]) -> Vec<Neighbour> {
             photo: contact.photo_path(state).and_then(|path| photo::load(&path)),
         },
         may_ring: contact.may_ring,
+        in_quiet_hours: contact.in_quiet_hours,
+        look_in: contact.look_in,
+        seen: None,
         missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),
         trouble: None,
     };

@@ -8,13 +8,15 @@
 //! ```
 //! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
+mod heard;
+
 use std::time::Duration;
 
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
 use super::outage::{self, Outage};
-use super::pictures::{Pictures, Report};
+use super::pictures::Pictures;
 use super::power::Power;
 use crate::call::{self, Machine, State};
 use crate::clock::Time;
@@ -57,6 +59,7 @@ pub struct Core {
     told_metered: bool,
     outage: Outage,
     power: Power,
+    quiet: bool,
     new_call: fn() -> CallId,
 }
 
@@ -87,6 +90,7 @@ impl Core {
             budget,
             told_metered: false,
             outage: Outage::default(),
+            quiet: false,
             new_call,
         }
     }
@@ -179,6 +183,11 @@ impl Core {
     /// How much light the screen is to have.
     pub fn power(&self) -> &Power {
         &self.power
+    }
+
+    /// It is quiet time, as it was said last.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// When the next [`Event::Tick`] is due for the call.
@@ -299,6 +308,10 @@ impl Core {
                 self.budget.set_month(month);
                 Vec::new()
             }
+            Event::Quiet(quiet) => {
+                self.quiet = quiet;
+                Vec::new()
+            }
             Event::Tick => self.step(call::Event::Tick, now),
             Event::ShutDown => {
                 let mut effects = self.step(call::Event::ShutDown, now);
@@ -367,38 +380,6 @@ impl Core {
             | State::Established { party, .. }
             | State::Reconnecting { party, .. } => Some(party.peer),
             State::Idle | State::Ended { .. } => None,
-        }
-    }
-
-    fn talks_with(&self, peer: PeerKey) -> bool {
-        self.machine.is_established() && self.partner() == Some(peer)
-    }
-
-    fn may_ring(&self, peer: PeerKey) -> bool {
-        let allowed = |n: &Neighbour| n.person.key == peer && n.may_ring;
-        // Whom we are calling ourselves may call back.
-        self.neighbours.iter().any(allowed) || self.partner() == Some(peer)
-    }
-
-    fn heard(&mut self, peer: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
-        match signal {
-            Signal::Invite { call } if !self.may_ring(peer) => {
-                vec![Effect::Send(peer, Signal::Decline { call })]
-            }
-            Signal::Hide { picture, sound } => {
-                if self.talks_with(peer) {
-                    self.peer_hidden = picture && sound;
-                    self.pictures.theirs_anew(now);
-                }
-                Vec::new()
-            }
-            Signal::Report { quality, takes, .. } => {
-                if self.talks_with(peer) {
-                    self.pictures.heard(Report { quality, takes }, now);
-                }
-                Vec::new()
-            }
-            signal => self.step(call::Event::Signal(peer, signal), now),
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Event {
     Metered(bool),
     /// The calendar says that it is this month.
     Month(Month),
+    /// By the clock on the wall it is quiet time, or is not any more.
+    Quiet(bool),
     /// Time has passed.
     Tick,
     /// The program was told to end.

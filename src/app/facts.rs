@@ -59,6 +59,12 @@ pub struct Neighbour {
     pub person: Person,
     /// May ring here.
     pub may_ring: bool,
+    /// May ring in the quiet hours too.
+    pub in_quiet_hours: bool,
+    /// May look in.
+    pub look_in: bool,
+    /// When it was up last, in seconds since 1970; none: not that we know of.
+    pub seen: Option<u64>,
     /// `14:10`, when they called and nobody answered.
     pub missed: Option<String>,
     /// Something is wrong with the link that only a person can mend (another key).

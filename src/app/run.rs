@@ -277,6 +277,10 @@ impl Loop {
         let month = month.filter(|month| *month != self.core.budget().month());
         let calendar = month.map(|month| self.core.handle(Event::Month(month), now));
         let mut effects = calendar.unwrap_or_default();
+        let quiet = self.core.power().is_quiet(today.time());
+        if quiet != self.core.is_quiet() {
+            effects.extend(self.core.handle(Event::Quiet(quiet), now));
+        }
         effects.extend(self.core.handle(event, now));
         let talks = matches!(self.core.call(), State::Established { .. });
         self.reconnects += u64::from(was_lost && talks);

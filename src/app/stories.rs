@@ -26,7 +26,15 @@ pub(super) fn at(seconds: u64) -> Time {
 
 pub(super) fn neighbour(key: PeerKey, name: &str) -> Neighbour {
     let person = Person { key, name: name.to_owned(), photo: None };
-    Neighbour { person, may_ring: true, missed: None, trouble: None }
+    Neighbour {
+        person,
+        may_ring: true,
+        in_quiet_hours: false,
+        look_in: false,
+        seen: None,
+        missed: None,
+        trouble: None,
+    }
 }
 
 pub(super) fn kiosk() -> Core {
