@@ -454,6 +454,13 @@ impl Core {
         }
     }
 
+    /// Note that a contact was up at a moment, in seconds since 1970.
+    pub fn seen(&mut self, peer: PeerKey, at: u64) {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.seen = Some(at);
+        }
+    }
+
     fn set_trouble(&mut self, peer: PeerKey, trouble: Option<String>) {
         if let Some(neighbour) = self.neighbour_mut(peer) {
             neighbour.trouble = trouble;

@@ -18,15 +18,18 @@ pub mod core;
 pub mod events;
 mod eye;
 pub mod facts;
+pub mod last_seen;
 #[cfg(test)]
 mod light_stories;
 #[cfg(test)]
 mod line_stories;
 mod media;
 pub mod outage;
+pub mod outbox;
 mod photo;
 pub mod pictures;
 pub mod power;
+pub mod presence;
 mod record;
 mod run;
 pub mod screen;
@@ -66,6 +69,7 @@ use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
+use self::presence::Presence;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -196,6 +200,7 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        presence: Presence::load(&paths.state),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

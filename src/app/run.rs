@@ -8,6 +8,8 @@
 //!                         dark, with the minutes)
 //! ```
 
+mod presence;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -20,9 +22,9 @@ use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
 use super::pictures::Report;
-use super::record::{self, Course};
+use super::presence::Presence;
 use super::{contacts, power, screen, status};
-use crate::call::{Outcome, State};
+use crate::call::State;
 use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
 use crate::frame::Size;
@@ -93,6 +95,8 @@ pub(super) struct Loop {
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
+    /// Who was up when, and who has called in vain.
+    pub(super) presence: Presence,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -144,10 +148,15 @@ impl Loop {
             Input::Touched(command) => {
                 self.feed(Event::Touched(power::as_felt(self.light(), command)), now)
             }
-            Input::Tunnel(event) => match self.heard(event) {
-                Some(event) => self.feed(event, now),
-                None => true,
-            },
+            Input::Tunnel(event) => {
+                let matter = self.matter(&event);
+                let event = self.heard(event);
+                let going = event.is_none_or(|event| self.feed(event, now));
+                if let Some(matter) = matter {
+                    self.attend(matter);
+                }
+                going
+            }
             Input::Asked(request, reply) => {
                 let (answer, going) = self.asked(request, now);
                 // A client that went away does not want its answer.
@@ -215,6 +224,7 @@ impl Loop {
             }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
+                self.presence.know(&contacts);
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
@@ -367,33 +377,6 @@ impl Loop {
         self.next_news = now + SECOND;
         self.settled = false;
         self.reconnects = 0;
-    }
-
-    fn record(&mut self, outcome: Outcome) {
-        let mut course = Course::default();
-        // Somebody who got busy leaves a record as well, in the middle of our call.
-        if let Some(media) = self.media.take_if(|_| outcome.talked.is_some()) {
-            let (bytes_sent, bytes_received) = media.bytes();
-            course = Course {
-                figures: media.whole_call(),
-                bytes_sent,
-                bytes_received,
-                reconnects: self.reconnects,
-                worst: Some(self.core.pictures().worst()),
-            };
-            self.next_look = None;
-            self.face.clear_pictures();
-        }
-        let known = self.core.neighbours().iter().find(|n| n.person.key == outcome.party.peer);
-        let name = known.map(|known| known.person.name.clone()).unwrap_or_default();
-        let record = record::of(name, outcome, &course);
-        if let Err(error) = records::append(&self.state_folder, &record) {
-            tracing::warn!("{error}");
-        }
-        if record.is_missed() {
-            let when = Local::now().format("%H:%M").to_string();
-            self.core.missed(outcome.party.peer, when);
-        }
     }
 
     /// Start or stop the bell so that it is what the core wants.
