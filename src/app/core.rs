@@ -9,12 +9,14 @@
 //! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
 mod heard;
+mod visits;
 
 use std::time::Duration;
 
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::lookin::LookIn;
 use super::outage::{self, Outage};
 use super::pictures::Pictures;
 use super::power::Power;
@@ -59,6 +61,7 @@ pub struct Core {
     told_metered: bool,
     outage: Outage,
     power: Power,
+    look_in: LookIn,
     quiet: bool,
     new_call: fn() -> CallId,
 }
@@ -90,6 +93,7 @@ impl Core {
             budget,
             told_metered: false,
             outage: Outage::default(),
+            look_in: LookIn::default(),
             quiet: false,
             new_call,
         }
@@ -192,13 +196,17 @@ impl Core {
 
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
-        [self.machine.deadline(), self.outage.deadline()].into_iter().flatten().min()
+        let call = [self.machine.deadline(), self.outage.deadline(), self.look_in.deadline()];
+        call.into_iter().flatten().min()
     }
 
     /// What should be heard while nobody has answered.
     pub fn ring(&self) -> Option<Ring> {
         match self.machine.state() {
-            State::Incoming { .. } => Some(Ring::Bell),
+            State::Incoming { party } => match self.look_in.appears_in(party.began) {
+                Some(_) => Some(Ring::Chime),
+                None => Some(Ring::Bell),
+            },
             State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
             State::Outgoing { ringing: false, .. }
             | State::Idle
@@ -215,6 +223,7 @@ impl Core {
         }
         let rang = self.rings();
         let mut effects = self.decide(event, now);
+        self.follow_look_in(&mut effects, now);
         self.power.follow_call(self.partner().is_some(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
@@ -260,6 +269,7 @@ impl Core {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
             Event::Answer => self.step(call::Event::Answer, now),
+            Event::LetIn(written) => self.let_in(written, now),
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
@@ -414,7 +424,9 @@ impl Core {
         };
         let mut effects = Vec::new();
         for effect in self.machine.handle(event, now) {
+            let visit = self.visit_over(&effect);
             effects.push(self.adopt(effect, now));
+            effects.extend(visit);
         }
         if let Some(peer) = new_link.filter(|peer| self.talks_with(*peer)) {
             // What they were told last may have gone with the link.

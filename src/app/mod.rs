@@ -19,6 +19,7 @@ pub mod events;
 mod eye;
 pub mod facts;
 pub mod last_seen;
+pub mod lookin;
 #[cfg(test)]
 mod light_stories;
 #[cfg(test)]

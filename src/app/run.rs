@@ -9,6 +9,7 @@
 //! ```
 
 mod presence;
+mod visits;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
 use crate::frame::Size;
 use crate::identity::PeerKey;
-use crate::media::ring::{BELL, RINGBACK};
+use crate::media::ring::{BELL, CHIME, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
 use crate::settings::{self, Settings};
@@ -260,10 +261,10 @@ impl Loop {
         self.next_look = Some(now + pause);
         if now < self.next_news {
             // Between two seconds only the meters move, and a screen that is the same is not drawn.
-            let levels = media.levels();
+            let (levels, open) = (media.levels(), media.open());
             let news = self.core.news();
-            if levels != news.levels {
-                let news = News { levels, ..news.clone() };
+            if (levels, open) != (news.levels, news.open) {
+                let news = News { levels, open, ..news.clone() };
                 self.feed(Event::News(news), now);
             }
             return;
@@ -331,6 +332,8 @@ impl Loop {
             Effect::Hide(hidden) => {
                 if let Some(media) = &mut self.media {
                     media.hide(hidden);
+                    // What is open now is to be seen at once.
+                    self.next_look = Some(now);
                 }
             }
             Effect::Volume(volume) => {
@@ -349,6 +352,8 @@ impl Loop {
             }
             Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
+            Effect::LetIn(peer) => return self.let_in(peer, now),
+            Effect::Visit(peer, how) => drop(self.log_visit(peer, how)),
             Effect::Answer => return self.feed(Event::Answer, now),
             Effect::Quit => return false,
         }
@@ -370,7 +375,7 @@ impl Loop {
         let ports = MediaPorts::new();
         self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
         let limit = self.sizes.get(&peer).copied().unwrap_or(Media::default().size);
-        let plan = self.plan.within(limit);
+        let plan = self.plan.within(limit).frosted_until(self.core.frosted_until());
         let media = CallMedia::start(plan, peer, ports, &self.face, self.core.volume(), now);
         self.media = Some(media);
         self.next_look = Some(now + GLANCE);
@@ -388,6 +393,7 @@ impl Loop {
         self.ring = wanted.and_then(|ring| {
             let pattern = match ring {
                 Ring::Bell => BELL,
+                Ring::Chime => CHIME,
                 Ring::Ringback => RINGBACK,
             };
             let mut supervisor = Supervisor::new();

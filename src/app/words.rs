@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local};
 
+use crate::lookins::Course;
 use crate::records::Direction;
 use crate::wire::signal::EndReason;
 
@@ -149,6 +150,23 @@ pub fn seen(up: bool, last: Option<u64>, now: DateTime<Local>) -> String {
         (true, _) => "There now".to_owned(),
         (false, Some(last)) => format!("Last seen {}", moment(last, now)),
         (false, None) => "Not seen yet".to_owned(),
+    }
+}
+
+/// What came of somebody's looking in: `looked in for 5 minutes`, `was refused`.
+pub fn visit(how: Course) -> String {
+    match how {
+        Course::LookedIn { seconds: None } => "looked in".to_owned(),
+        Course::LookedIn { seconds: Some(1) } => "looked in for 1 second".to_owned(),
+        Course::LookedIn { seconds: Some(seconds @ 0..=119) } => {
+            format!("looked in for {seconds} seconds")
+        }
+        Course::LookedIn { seconds: Some(seconds) } => {
+            format!("looked in for {} minutes", seconds / 60)
+        }
+        Course::Refused => "was refused".to_owned(),
+        Course::Answered => "was answered".to_owned(),
+        Course::GivenUp => "gave up".to_owned(),
     }
 }
 
