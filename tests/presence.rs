@@ -22,7 +22,8 @@ use twocan::wire::control::Request;
 
 /// Far more than anything here takes; a limit only for a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_secs(90);
-const HEADLESS: [&str; 3] = ["kiosk", "--screen", "headless"];
+/// A whole kiosk but for its screen.
+const KIOSK: [&str; 1] = ["call"];
 
 fn a_family(habits: &Habits) -> (tempfile::TempDir, Family) {
     kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
@@ -32,7 +33,7 @@ fn a_family(habits: &Habits) -> (tempfile::TempDir, Family) {
 }
 
 fn start(home: &Home) -> Kiosk {
-    home.start(&HEADLESS, &[]).unwrap()
+    home.start(&KIOSK, &[]).unwrap()
 }
 
 /// What a command says, and its exit code.
@@ -321,13 +322,14 @@ fn over_a_day_camera_and_microphone_are_open_in_calls_and_nowhere_else_and_hide_
     symlink(script, spy.pi.join("rpicam-vid")).unwrap();
     fs::write(spy.pi.join("1.yuv"), vec![128; 640 * 480 * 3 / 2]).unwrap();
     let path = format!("{}:{}", spy.pi.display(), std::env::var("PATH").unwrap());
-    let mut anna = family.anna.start(&HEADLESS, &pulse.env()).unwrap();
-    let mut bert = family.bert.start(&HEADLESS, &[("PATH", path)]).unwrap();
+    let mut anna = family.anna.start(&KIOSK, &pulse.env()).unwrap();
+    let mut bert = family.bert.start(&KIOSK, &[("PATH", path)]).unwrap();
     anna.wait_for("Bert's tile", LIMIT, reachable).unwrap();
     bert.wait_for("Anna's tile", LIMIT, reachable).unwrap();
 
     let open = |kiosk: &Kiosk| (spy.camera(kiosk), spy.microphone());
-    let sign = |status: &Value| (status["open"]["camera"] == true, status["open"]["microphone"] == true);
+    let sign =
+        |status: &Value| (status["open"]["camera"] == true, status["open"]["microphone"] == true);
     let nothing = |anna: &Kiosk, when: &str| {
         assert_eq!((open(anna), spy.pi_runs()), ((false, false), false), "{when}");
     };

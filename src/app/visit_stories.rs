@@ -379,8 +379,7 @@ impl World {
                 for who in 0..2 {
                     self.houses[who].inbox.clear();
                     let peer = self.houses[1 - who].key;
-                    let event =
-                        if up { Event::PeerUp(peer) } else { Event::PeerDown(peer, None) };
+                    let event = if up { Event::PeerUp(peer) } else { Event::PeerDown(peer, None) };
                     self.feed(who, event);
                 }
             }

@@ -72,7 +72,9 @@ impl Loop {
         if let Some(name) = known.filter(|known| known.may_ring).map(|known| &known.person.name) {
             let record = self.presence.missed(name, (peer, call, seconds), now);
             let kept = record.and_then(|record| {
-                record.as_ref().map_or(Ok(()), |record| records::append(&self.state_folder, record))?;
+                record
+                    .as_ref()
+                    .map_or(Ok(()), |record| records::append(&self.state_folder, record))?;
                 Ok(record)
             });
             match kept {
