@@ -76,6 +76,17 @@ impl Contact {
     }
 }
 
+/// What somebody may do from now on; none: as before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// See [`Contact::may_ring`].
+    pub may_ring: Option<bool>,
+    /// See [`Contact::in_quiet_hours`].
+    pub in_quiet_hours: Option<bool>,
+    /// See [`Contact::look_in`].
+    pub look_in: Option<bool>,
+}
+
 const FILE: &str = "contacts.toml";
 const PHOTOS: &str = "photos";
 
@@ -219,6 +230,19 @@ impl Contacts {
     pub fn remove(&mut self, name: &str) -> Result<Contact, ContactError> {
         let place = self.place(name).ok_or_else(|| ContactError::Unknown(clean_name(name)))?;
         Ok(self.contact.remove(place))
+    }
+
+    /// Let the one of that name (in any case of letters) do what `change` says.
+    ///
+    /// # Errors
+    /// [`ContactError::Unknown`].
+    pub fn permit(&mut self, name: &str, change: Permissions) -> Result<&Contact, ContactError> {
+        let place = self.place(name).ok_or_else(|| ContactError::Unknown(clean_name(name)))?;
+        let contact = &mut self.contact[place];
+        contact.may_ring = change.may_ring.unwrap_or(contact.may_ring);
+        contact.in_quiet_hours = change.in_quiet_hours.unwrap_or(contact.in_quiet_hours);
+        contact.look_in = change.look_in.unwrap_or(contact.look_in);
+        Ok(contact)
     }
 
     /// In the order of the tiles.

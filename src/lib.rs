@@ -15,6 +15,7 @@ pub mod frame;
 pub mod geometry;
 pub mod identity;
 pub mod known_hosts;
+pub mod lookins;
 pub mod media;
 pub mod meeting;
 pub mod name;

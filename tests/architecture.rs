@@ -30,6 +30,7 @@ const GROUND: &[&str] = &[
     "geometry",
     "identity",
     "known_hosts",
+    "lookins",
     "meeting",
     "name",
     "photo",

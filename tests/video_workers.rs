@@ -108,6 +108,35 @@ fn what_the_camera_takes_the_viewer_shows_while_acknowledgements_come_back() {
     assert_eq!(camera.health.failures(), 0);
 }
 
+/// What a viewer has seen of a camera whose pictures are frosted until `end`, when it has seen enough.
+fn seen_through_frost(end: clock::Time, enough: impl Fn(&Seen) -> bool) -> Seen {
+    let (packets, acks) = (Queue::newest_wins(2), Queue::newest_wins(64));
+    let mut supervisor = Supervisor::new();
+    let viewer = start_viewer(&mut supervisor, Limits::of(SIZE), &packets, Some(acks.clone()));
+    let gate = Gate::acknowledged(acks, Arc::default());
+    let settings = Settings { quality: 75, limit: SIZE };
+    let camera = |health| {
+        Camera::new(pattern(60.0), settings, gate, packets, Arc::default(), health)
+            .frosted_until(Some(end))
+    };
+    supervisor.start_with("camera", SOON, camera).unwrap();
+    until("it has seen enough", || enough(&viewer.seen.lock().unwrap()));
+    assert!(supervisor.stop().is_empty());
+    let seen = viewer.seen.lock().unwrap();
+    seen.clone()
+}
+
+#[test]
+fn frosted_pictures_show_nothing_and_clear_ones_follow_them() {
+    // The pattern's stamp can be read of any picture but a frosted one.
+    let now = clock::now();
+    let frosted = seen_through_frost(now + Duration::from_secs(3600), |seen| seen.pictures >= 20);
+    assert_eq!(frosted.stamped, 0, "of {}", frosted.pictures);
+    let cleared =
+        seen_through_frost(clock::now() + Duration::from_secs(1), |seen| seen.stamped >= 20);
+    assert!(cleared.pictures > cleared.stamped, "none of {} was frosted", cleared.pictures);
+}
+
 #[test]
 fn a_receiver_that_says_nothing_gets_two_pictures_and_then_none_are_encoded() {
     let (packets, acks) = (Queue::newest_wins(100), Queue::newest_wins(64));

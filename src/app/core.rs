@@ -8,13 +8,17 @@
 //! ```
 //! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
+mod heard;
+mod visits;
+
 use std::time::Duration;
 
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::lookin::LookIn;
 use super::outage::{self, Outage};
-use super::pictures::{Pictures, Report};
+use super::pictures::Pictures;
 use super::power::Power;
 use crate::call::{self, Machine, State};
 use crate::clock::Time;
@@ -57,6 +61,8 @@ pub struct Core {
     told_metered: bool,
     outage: Outage,
     power: Power,
+    look_in: LookIn,
+    quiet: bool,
     new_call: fn() -> CallId,
 }
 
@@ -87,6 +93,8 @@ impl Core {
             budget,
             told_metered: false,
             outage: Outage::default(),
+            look_in: LookIn::default(),
+            quiet: false,
             new_call,
         }
     }
@@ -181,15 +189,24 @@ impl Core {
         &self.power
     }
 
+    /// It is quiet time, as it was said last.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
-        [self.machine.deadline(), self.outage.deadline()].into_iter().flatten().min()
+        let call = [self.machine.deadline(), self.outage.deadline(), self.look_in.deadline()];
+        call.into_iter().flatten().min()
     }
 
     /// What should be heard while nobody has answered.
     pub fn ring(&self) -> Option<Ring> {
         match self.machine.state() {
-            State::Incoming { .. } => Some(Ring::Bell),
+            State::Incoming { party } => match self.look_in.appears_in(party.began) {
+                Some(_) => Some(Ring::Chime),
+                None => Some(Ring::Bell),
+            },
             State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
             State::Outgoing { ringing: false, .. }
             | State::Idle
@@ -206,6 +223,7 @@ impl Core {
         }
         let rang = self.rings();
         let mut effects = self.decide(event, now);
+        self.follow_look_in(&mut effects, now);
         self.power.follow_call(self.partner().is_some(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
@@ -251,6 +269,7 @@ impl Core {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
             Event::Answer => self.step(call::Event::Answer, now),
+            Event::LetIn(written) => self.let_in(written, now),
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
@@ -297,6 +316,10 @@ impl Core {
             }
             Event::Month(month) => {
                 self.budget.set_month(month);
+                Vec::new()
+            }
+            Event::Quiet(quiet) => {
+                self.quiet = quiet;
                 Vec::new()
             }
             Event::Tick => self.step(call::Event::Tick, now),
@@ -370,38 +393,6 @@ impl Core {
         }
     }
 
-    fn talks_with(&self, peer: PeerKey) -> bool {
-        self.machine.is_established() && self.partner() == Some(peer)
-    }
-
-    fn may_ring(&self, peer: PeerKey) -> bool {
-        let allowed = |n: &Neighbour| n.person.key == peer && n.may_ring;
-        // Whom we are calling ourselves may call back.
-        self.neighbours.iter().any(allowed) || self.partner() == Some(peer)
-    }
-
-    fn heard(&mut self, peer: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
-        match signal {
-            Signal::Invite { call } if !self.may_ring(peer) => {
-                vec![Effect::Send(peer, Signal::Decline { call })]
-            }
-            Signal::Hide { picture, sound } => {
-                if self.talks_with(peer) {
-                    self.peer_hidden = picture && sound;
-                    self.pictures.theirs_anew(now);
-                }
-                Vec::new()
-            }
-            Signal::Report { quality, takes, .. } => {
-                if self.talks_with(peer) {
-                    self.pictures.heard(Report { quality, takes }, now);
-                }
-                Vec::new()
-            }
-            signal => self.step(call::Event::Signal(peer, signal), now),
-        }
-    }
-
     fn set_volume(&mut self, volume: u8) -> Vec<Effect> {
         let volume = volume.min(VOLUME_MOST);
         if volume == std::mem::replace(&mut self.volume, volume) {
@@ -433,7 +424,9 @@ impl Core {
         };
         let mut effects = Vec::new();
         for effect in self.machine.handle(event, now) {
+            let visit = self.visit_over(&effect);
             effects.push(self.adopt(effect, now));
+            effects.extend(visit);
         }
         if let Some(peer) = new_link.filter(|peer| self.talks_with(*peer)) {
             // What they were told last may have gone with the link.
@@ -470,6 +463,13 @@ impl Core {
     pub fn missed(&mut self, peer: PeerKey, when: String) {
         if let Some(neighbour) = self.neighbour_mut(peer) {
             neighbour.missed = Some(when);
+        }
+    }
+
+    /// Note that a contact was up at a moment, in seconds since 1970.
+    pub fn seen(&mut self, peer: PeerKey, at: u64) {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.seen = Some(at);
         }
     }
 

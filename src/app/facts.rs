@@ -6,7 +6,7 @@ use super::power;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
-use crate::ui::screen::{Levels, Person};
+use crate::ui::screen::{Levels, Open, Person};
 
 /// How the kiosk behaves, from its config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,12 @@ pub struct Neighbour {
     pub person: Person,
     /// May ring here.
     pub may_ring: bool,
+    /// May ring in the quiet hours too.
+    pub in_quiet_hours: bool,
+    /// May look in.
+    pub look_in: bool,
+    /// When it was up last, in seconds since 1970; none: not that we know of.
+    pub seen: Option<u64>,
     /// `14:10`, when they called and nobody answered.
     pub missed: Option<String>,
     /// Something is wrong with the link that only a person can mend (another key).
@@ -76,6 +82,8 @@ pub struct News {
     pub quality: Quality,
     /// How loud both ends are.
     pub levels: Levels,
+    /// Which of our devices are open, as their workers know.
+    pub open: Open,
     /// Our camera does not work: why, for the log and the status.
     pub camera: Option<String>,
     /// Our microphone does not work.

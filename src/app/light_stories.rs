@@ -8,14 +8,14 @@ use proptest::prelude::*;
 
 use super::budget::Budget;
 use super::core::{Core, Effect, Event};
-use super::facts::{Neighbour, Settings};
+use super::facts::Settings;
 use super::power::{Habits, as_felt};
 use super::{run, screen};
 use crate::call::State;
 use crate::clock::Time;
 use crate::config::Config;
 use crate::identity::PeerKey;
-use crate::ui::screen::{Command, Light, Page, Person, Screen};
+use crate::ui::screen::{Command, Light, Page, Screen};
 use crate::usage::{Month, Usage};
 use crate::wire::signal::Signal;
 
@@ -44,8 +44,7 @@ impl Kiosk {
             has_way: true,
             light: Habits::of(&config.display),
         };
-        let person = Person { key: ANNA, name: "Anna".to_owned(), photo: None };
-        let anna = Neighbour { person, may_ring: true, missed: None, trouble: None };
+        let anna = super::stories::neighbour(ANNA, "Anna");
         let budget = Budget::new(Usage::default(), 0, Month::default());
         let now = Time::from_micros(1_000_000);
         let mut core = Core::new(settings, vec![anna], budget, || 7, now);

@@ -18,15 +18,19 @@ pub mod core;
 pub mod events;
 mod eye;
 pub mod facts;
+pub mod last_seen;
 #[cfg(test)]
 mod light_stories;
 #[cfg(test)]
 mod line_stories;
+pub mod lookin;
 mod media;
 pub mod outage;
+pub mod outbox;
 mod photo;
 pub mod pictures;
 pub mod power;
+pub mod presence;
 mod record;
 mod refusals;
 pub mod relay;
@@ -35,6 +39,8 @@ pub mod screen;
 mod status;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod visit_stories;
 pub mod words;
 
 use std::collections::HashMap;
@@ -68,6 +74,7 @@ use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
+use self::presence::Presence;
 use self::relay::Meets;
 use self::run::{Input, Loop};
 
@@ -200,6 +207,7 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        presence: Presence::load(&paths.state),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

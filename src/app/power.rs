@@ -84,7 +84,7 @@ impl Power {
     pub fn light(&self, now: Time, wall: NaiveTime) -> Light {
         let idle = now.since(self.used);
         let over = |limit: Option<Duration>| limit.is_some_and(|limit| idle >= limit);
-        let quiet = self.habits.quiet.hold(wall);
+        let quiet = self.is_quiet(wall);
         match (self.in_call, quiet) {
             (true, _) => Light::Bright,
             (false, true) if idle >= self.linger() => Light::Dark,
@@ -95,12 +95,18 @@ impl Power {
         }
     }
 
+    /// Whether it is quiet time when the clock on the wall says `wall`: the one place that says so,
+    /// for the light as for whom the kiosk rings.
+    pub fn is_quiet(&self, wall: NaiveTime) -> bool {
+        self.habits.quiet.hold(wall)
+    }
+
     /// When to look again, if nothing happens before.
     pub fn deadline(&self, now: Time, wall: NaiveTime) -> Option<Time> {
         if self.in_call {
             return None;
         }
-        let limits = if self.habits.quiet.hold(wall) {
+        let limits = if self.is_quiet(wall) {
             [Some(self.linger()), None]
         } else {
             [self.habits.dim_after, self.habits.blank_after]

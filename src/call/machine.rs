@@ -84,6 +84,7 @@ impl Machine {
             Event::LinkUp(peer) => self.link_up(peer, now),
             Event::LinkDown(peer) => self.link_down(peer, now),
             Event::Signal(peer, signal) => self.signal(peer, signal, now),
+            Event::Refuse(peer, call, reason) => self.refuse(peer, call, reason, now),
             Event::Tick => self.tick(now),
             Event::ShutDown => self.shut_down(now),
         }
@@ -242,12 +243,18 @@ impl Machine {
             State::Incoming { .. }
             | State::Outgoing { .. }
             | State::Established { .. }
-            | State::Reconnecting { .. } => {
-                self.remember(peer, call, EndReason::Busy);
-                let missed = Outcome { party: theirs, talked: None, reason: EndReason::Busy };
-                vec![Effect::Send(peer, Signal::Busy { call }), Effect::Record(missed)]
-            }
+            | State::Reconnecting { .. } => self.refuse(peer, call, EndReason::Busy, now),
         }
+    }
+
+    fn refuse(&mut self, peer: PeerKey, call: CallId, why: EndReason, now: Time) -> Vec<Effect> {
+        if let Some(known) = self.known_end(peer, call) {
+            return vec![Effect::Send(peer, farewell(call, known))];
+        }
+        self.remember(peer, call, why);
+        let party = Party { call, peer, direction: Direction::Incoming, began: now };
+        let missed = Outcome { party, talked: None, reason: why, rang: true };
+        vec![Effect::Send(peer, farewell(call, why)), Effect::Record(missed)]
     }
 
     /// Why this call ended, if it was one of the last.
@@ -375,6 +382,7 @@ impl Machine {
                 None
             }
         };
+        let rang = !matches!(self.state, State::Outgoing { ringing: false, .. });
         let shown = match reason {
             EndReason::HungUp | EndReason::Cancelled => ENDED_SHOWN,
             _ => SENTENCE_SHOWN,
@@ -385,7 +393,7 @@ impl Machine {
         if talked.is_some() {
             effects.push(Effect::StopMedia);
         }
-        effects.push(Effect::Record(Outcome { party, talked, reason }));
+        effects.push(Effect::Record(Outcome { party, talked, reason, rang }));
         effects
     }
 }

@@ -112,6 +112,8 @@ pub enum Event {
     LinkDown(PeerKey),
     /// A peer said something.
     Signal(PeerKey, Signal),
+    /// This invite of a peer must not ring, for this reason: it is answered, and recorded once.
+    Refuse(PeerKey, CallId, EndReason),
     /// Time has passed; see [`Machine::deadline`].
     Tick,
     /// The program is about to end.
@@ -140,4 +142,6 @@ pub struct Outcome {
     pub talked: Option<Duration>,
     /// Why it is over.
     pub reason: EndReason,
+    /// The other end has shown that it knows of the call.
+    pub rang: bool,
 }

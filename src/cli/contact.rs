@@ -1,4 +1,4 @@
-//! `twocan contact add|list|remove|photo`: the people this kiosk knows.
+//! `twocan contact add|list|set|remove|photo`: the people this kiosk knows.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand, ValueEnum};
 
 use super::Globals;
 use crate::address::HostPort;
 use crate::app::control;
-use crate::contacts::{self, Contact, Contacts};
+use crate::contacts::{self, Contact, Contacts, Permissions};
 use crate::identity::{Identity, PeerKey};
 use crate::photo;
 use crate::store;
@@ -46,6 +46,22 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a person may do here
+    #[command(group(ArgGroup::new("permission").required(true).multiple(true)))]
+    Set {
+        /// As the tile says, in any case of letters
+        name: String,
+        /// Whether calls of theirs ring
+        #[arg(long, value_name = "YES|NO", group = "permission")]
+        may_ring: Option<Answer>,
+        /// Whether they ring in the quiet hours too
+        #[arg(long, value_name = "YES|NO", group = "permission")]
+        in_quiet_hours: Option<Answer>,
+        /// Whether they may look in: ten seconds after their call is announced the kiosk answers it by
+        /// itself, unless somebody says no; every time is kept in a log
+        #[arg(long, value_name = "YES|NO", group = "permission")]
+        look_in: Option<Answer>,
+    },
     /// Remove a person
     Remove {
         /// As the tile says, in any case of letters
@@ -58,6 +74,21 @@ enum Verb {
         /// A JPEG or a PNG, at most 4096x4096 pixels and 8 MiB
         file: PathBuf,
     },
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    /// They may.
+    Yes,
+    /// They may not.
+    No,
+}
+
+impl Answer {
+    fn is_yes(self) -> bool {
+        self == Answer::Yes
+    }
 }
 
 /// Do it.
@@ -93,6 +124,18 @@ fn change(verb: Verb, state: &Path) -> anyhow::Result<ExitCode> {
             }
             if json { list_json(&loaded.value) } else { list(&loaded.value) }
         }
+        Verb::Set { name, may_ring, in_quiet_hours, look_in } => {
+            let change = Permissions {
+                may_ring: may_ring.map(Answer::is_yes),
+                in_quiet_hours: in_quiet_hours.map(Answer::is_yes),
+                look_in: look_in.map(Answer::is_yes),
+            };
+            let said = Contacts::change(state, |contacts| {
+                let contact = contacts.permit(&name, change)?;
+                Ok(format!("{} {}\n", contact.name, permissions(contact)))
+            })?;
+            super::print(&said)
+        }
         Verb::Remove { name } => {
             let gone = contacts::forget(state, &name)?;
             super::print(&format!("Removed {}\n", gone.name))
@@ -116,9 +159,20 @@ fn list(contacts: &Contacts) -> anyhow::Result<ExitCode> {
         let ways: Vec<String> =
             contact.direct.iter().map(ToString::to_string).chain(relay).collect();
         let ways = ways.join(", ");
-        text += &format!("{}\n  {}\n  {ways}\n", contact.name, contact.key.fingerprint());
+        let (key, may) = (contact.key.fingerprint(), permissions(contact));
+        text += &format!("{}\n  {key}\n  {ways}\n  {may}\n", contact.name);
     }
     super::print(&text)
+}
+
+/// `may ring, in the quiet hours too, and look in`.
+fn permissions(contact: &Contact) -> String {
+    let ring = match (contact.may_ring, contact.in_quiet_hours) {
+        (false, _) => return "may not ring".to_owned(),
+        (true, false) => "may ring",
+        (true, true) => "may ring, in the quiet hours too",
+    };
+    if contact.look_in { format!("{ring}, and look in") } else { ring.to_owned() }
 }
 
 fn list_json(contacts: &Contacts) -> anyhow::Result<ExitCode> {

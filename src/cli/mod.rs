@@ -26,6 +26,7 @@ pub mod hosts;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod look_ins;
 pub mod meet;
 pub mod relay;
 pub mod remote;
@@ -127,6 +128,8 @@ pub enum Command {
     Relay(relay::Args),
     /// List the calls there were
     Calls(calls::Args),
+    /// List who looked in and when, and say whether that log is whole
+    LookIns(look_ins::Args),
     /// Say what is right and what is wrong with this kiosk
     Doctor(doctor::Args),
     /// Send a camera's pictures on plain TCP
@@ -175,6 +178,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Meet(args)) => meet::run(&args, globals),
         Some(Command::Relay(args)) => relay::run(args),
         Some(Command::Calls(args)) => calls::run(args, globals),
+        Some(Command::LookIns(args)) => look_ins::run(&args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
         Some(Command::Viewer(args)) => viewer::run(args),
