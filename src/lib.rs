@@ -18,6 +18,7 @@ pub mod meeting;
 pub mod name;
 pub mod pairing;
 pub mod photo;
+pub mod pin;
 pub mod quality;
 pub mod queue;
 pub mod records;

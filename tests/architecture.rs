@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address", "card", "clock", "config", "contacts", "figures", "frame", "geometry", "identity",
-    "meeting", "name", "photo", "quality", "queue", "records", "settings", "stop", "store",
+    "meeting", "name", "photo", "pin", "quality", "queue", "records", "settings", "stop", "store",
     "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.

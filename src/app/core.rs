@@ -8,6 +8,7 @@
 //! ```
 //! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
+mod behind;
 mod heard;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::menu::Menu;
 use super::outage::{self, Outage};
 use super::pictures::Pictures;
 use super::power::Power;
@@ -60,6 +62,7 @@ pub struct Core {
     outage: Outage,
     power: Power,
     quiet: bool,
+    menu: Menu,
     new_call: fn() -> CallId,
 }
 
@@ -91,6 +94,7 @@ impl Core {
             told_metered: false,
             outage: Outage::default(),
             quiet: false,
+            menu: Menu::default(),
             new_call,
         }
     }
@@ -192,13 +196,15 @@ impl Core {
 
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
-        [self.machine.deadline(), self.outage.deadline()].into_iter().flatten().min()
+        let pages = self.menu.deadline();
+        [self.machine.deadline(), self.outage.deadline(), pages].into_iter().flatten().min()
     }
 
     /// What should be heard while nobody has answered.
     pub fn ring(&self) -> Option<Ring> {
         match self.machine.state() {
             State::Incoming { .. } => Some(Ring::Bell),
+            State::Idle if self.menu.rings() => Some(Ring::Bell),
             State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
             State::Outgoing { ringing: false, .. }
             | State::Idle
@@ -212,10 +218,12 @@ impl Core {
     pub fn handle(&mut self, event: Event, now: Time) -> Vec<Effect> {
         if matches!(event, Event::Touched(_)) {
             self.power.touched(now);
+            self.menu.touched(now);
         }
         let rang = self.rings();
         let mut effects = self.decide(event, now);
-        self.power.follow_call(self.partner().is_some(), now);
+        effects.extend(self.tend_menu(now));
+        self.power.follow_call(self.partner().is_some() || self.menu.is_open(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
         if self.settings.auto_answer && self.rings() && !rang {
@@ -312,6 +320,7 @@ impl Core {
                 self.quiet = quiet;
                 Vec::new()
             }
+            Event::Menu(heard) => self.hear_menu(heard, now),
             Event::Tick => self.step(call::Event::Tick, now),
             Event::ShutDown => {
                 let mut effects = self.step(call::Event::ShutDown, now);
@@ -342,7 +351,8 @@ impl Core {
                 }
                 Vec::new()
             }
-            Command::Touched | Command::Wake | Command::Menu(_) => Vec::new(),
+            Command::Menu(tap) => self.tap_menu(tap, now),
+            Command::Touched | Command::Wake => Vec::new(),
             Command::Quit => self.decide(Event::ShutDown, now),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::budget::Tally;
 use super::facts::{Meeting, Neighbour, News};
+use super::menu;
 use super::pictures::Report;
 use crate::call::Outcome;
 use crate::identity::PeerKey;
@@ -46,6 +47,8 @@ pub enum Event {
     Month(Month),
     /// By the clock on the wall it is quiet time, or is not any more.
     Quiet(bool),
+    /// Something for the pages behind home.
+    Menu(menu::Heard),
     /// Time has passed.
     Tick,
     /// The program was told to end.
@@ -71,7 +74,11 @@ impl Event {
             tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
             tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
             tunnel::Event::Clock { .. } => return None,
-            tunnel::Event::Pairing(_) | tunnel::Event::Enrolled(_) => return None,
+            tunnel::Event::Pairing(news) => Event::Menu(menu::Heard::Pairing(news)),
+            tunnel::Event::Enrolled(done) => {
+                let host = done.map(|point| point.host.to_string());
+                Event::Menu(menu::Heard::Enrolled(host))
+            }
             tunnel::Event::DoorOpen { address } => {
                 tracing::info!("the door is open at {address}");
                 Event::Door(None)
@@ -115,6 +122,8 @@ pub enum Effect {
     Seen(PeerKey),
     /// Try the relay and the peers again, whatever stood against it.
     Retry,
+    /// What the pages behind home want.
+    Menu(menu::Effect),
     /// End the program.
     Quit,
 }

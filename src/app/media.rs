@@ -64,8 +64,8 @@ pub(super) struct MediaPlan {
 }
 
 impl MediaPlan {
-    /// What the config says.
-    pub(super) fn new(config: &Config) -> Self {
+    /// What the config says, and how loud the ring is to be.
+    pub(super) fn new(config: &Config, ring_volume: u8) -> Self {
         let Ok(camera) = config.camera.source.to_string().parse();
         Self {
             camera,
@@ -82,8 +82,13 @@ impl MediaPlan {
                 low_delay: config.call.frame_ms.get() == 10,
             },
             cleaning: config.call.cleaning,
-            ring_volume: config.speaker.ring_volume.get(),
+            ring_volume,
         }
+    }
+
+    /// The ring is to be as loud as this, 0 to 10.
+    pub(super) fn set_ring_volume(&mut self, volume: u8) {
+        self.ring_volume = volume;
     }
 
     /// The same for a peer that takes pictures of at most `limit`.

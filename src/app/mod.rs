@@ -23,6 +23,9 @@ mod light_stories;
 #[cfg(test)]
 mod line_stories;
 mod media;
+pub mod menu;
+#[cfg(test)]
+mod menu_stories;
 pub mod outage;
 mod photo;
 pub mod pictures;
@@ -66,6 +69,7 @@ use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
+use self::menu::Behind;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -160,15 +164,15 @@ pub fn start(
     })
     .map_err(thread("tunnel"))?;
 
+    let kept = settings::load(&paths.state);
     let settings = Settings {
         us: identity.public(),
         ring: Duration::from_secs(u64::from(config.call.ring_seconds.get())),
         auto_answer: config.kiosk.auto_answer,
         helper: config.kiosk.helper.as_str().to_owned(),
-        volume: settings::load(&paths.state)
-            .map_or(config.speaker.volume.get(), |kept| kept.volume),
+        volume: kept.volume.unwrap_or(config.speaker.volume.get()),
         has_way: config.relay.is_some() || config.door.is_some(),
-        light: power::Habits::of(&config.display),
+        light: menu::habits(config, &kept),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
     let minutes = u64::from(config.network.monthly_minutes.get());
@@ -179,9 +183,9 @@ pub fn start(
         inbox: inbox.0.clone(),
         tunnel,
         backlight: backlight_of(&config.display, &*face),
-        brightness: config.display.brightness.get(),
+        brightness: menu::brightness(config, &kept),
         face,
-        plan: media::MediaPlan::new(config),
+        plan: media::MediaPlan::new(config, menu::ring_volume(config, &kept)),
         media: None,
         ring: None,
         state_folder: paths.state.clone(),
@@ -196,6 +200,7 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        behind: Behind::new(config, kept),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

@@ -19,6 +19,7 @@ use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
+use super::menu::{self, Behind};
 use super::pictures::Report;
 use super::record::{self, Course};
 use super::{contacts, power, screen, status};
@@ -30,7 +31,7 @@ use crate::identity::PeerKey;
 use crate::media::ring::{BELL, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
-use crate::settings::{self, Settings};
+use crate::settings::Change;
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, Tunnel};
@@ -62,6 +63,8 @@ pub(super) enum Input {
     Watch(watchdog::Event),
     /// Whether the network is paid for by the byte.
     Metered(bool),
+    /// What the pages behind home asked for.
+    Menu(menu::Heard),
 }
 
 /// The parts that the loop owns.
@@ -93,6 +96,8 @@ pub(super) struct Loop {
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
+    /// What the pages behind home need.
+    pub(super) behind: Behind,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -159,6 +164,7 @@ impl Loop {
                 true
             }
             Input::Metered(metered) => self.feed(Event::Metered(metered), now),
+            Input::Menu(heard) => self.feed(Event::Menu(heard), now),
         }
     }
 
@@ -179,7 +185,7 @@ impl Loop {
         Event::of_tunnel(event)
     }
 
-    fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
+    pub(super) fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
         let event = match request {
             Request::Status => {
                 let status = serde_json::to_value(status::of(self));
@@ -270,7 +276,7 @@ impl Loop {
     }
 
     /// One event into the core, its effects out into the world; false when it is the end.
-    fn feed(&mut self, event: Event, now: Time) -> bool {
+    pub(super) fn feed(&mut self, event: Event, now: Time) -> bool {
         let today = Local::now();
         let month = Month::new(today.year(), today.month());
         let was_lost = matches!(self.core.call(), State::Reconnecting { .. });
@@ -327,9 +333,7 @@ impl Loop {
                 if let Some(media) = &mut self.media {
                     media.set_volume(volume);
                 }
-                if let Err(error) = settings::keep(&self.state_folder, Settings { volume }) {
-                    tracing::warn!("{error}");
-                }
+                self.set(Change::Volume(volume), now);
             }
             Effect::Seen(peer) => {
                 let seen = records::mark_seen(&self.state_folder, &peer.fingerprint());
@@ -340,6 +344,7 @@ impl Loop {
             Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
             Effect::Answer => return self.feed(Event::Answer, now),
+            Effect::Menu(effect) => return self.carry_out_behind(effect, now),
             Effect::Quit => return false,
         }
         true

@@ -243,9 +243,7 @@ impl Machine {
             State::Incoming { .. }
             | State::Outgoing { .. }
             | State::Established { .. }
-            | State::Reconnecting { .. } => {
-                self.refuse(peer, call, EndReason::Busy, now)
-            }
+            | State::Reconnecting { .. } => self.refuse(peer, call, EndReason::Busy, now),
         }
     }
 

@@ -25,6 +25,7 @@ pub mod generate;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod pin;
 pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
@@ -116,6 +117,8 @@ pub enum Command {
     Identity(identity::Args),
     /// Add, list and remove the people this kiosk knows
     Contact(contact::Args),
+    /// Guard the settings on the screen with a PIN, or stop it
+    Pin(pin::Args),
     /// List the calls there were
     Calls(calls::Args),
     /// Say what is right and what is wrong with this kiosk
@@ -162,6 +165,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Pin(args)) => pin::run(&args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
