@@ -13,6 +13,7 @@ pub mod figures;
 pub mod frame;
 pub mod geometry;
 pub mod identity;
+pub mod lookins;
 pub mod media;
 pub mod meeting;
 pub mod name;

@@ -97,6 +97,9 @@ pub struct Record {
     pub seconds: u64,
     /// Why it ended.
     pub reason: EndReason,
+    /// The call's id, the same at both ends; 0 in what older versions wrote.
+    #[serde(default)]
+    pub call: u64,
     /// How it went.
     #[serde(default)]
     pub figures: Figures,
@@ -171,6 +174,12 @@ impl Records {
             }
             Err(_) => self.unreadable += 1,
         }
+    }
+
+    /// Whether this call of the contact with that fingerprint is among them.
+    pub fn knows(&self, fingerprint: &str, call: u64) -> bool {
+        let is_it = |record: &Record| record.call == call && record.fingerprint == fingerprint;
+        self.entries.iter().any(|entry| is_it(&entry.record))
     }
 
     /// The last missed call of the contact with that fingerprint, unless it was seen.

@@ -20,8 +20,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address", "card", "clock", "config", "contacts", "figures", "frame", "geometry", "identity",
-    "meeting", "name", "photo", "pin", "quality", "queue", "records", "settings", "stop", "store",
-    "usage",
+    "lookins", "meeting", "name", "photo", "pin", "quality", "queue", "records", "settings",
+    "stop", "store", "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];

@@ -261,6 +261,7 @@ fn record(name: &str, direction: Direction, answered: bool, reason: EndReason) -
         answered,
         seconds: if answered { 303 } else { 0 },
         reason,
+        call: 7,
         figures: Figures { pictures_shown: 9, ..Figures::default() },
     }
 }

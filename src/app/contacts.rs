@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use chrono::Local;
+
 use super::facts::Neighbour;
-use super::photo;
+use super::last_seen::LastSeen;
+use super::{photo, words};
 use crate::contacts::{Contact, Contacts};
 use crate::records::Records;
 use crate::tunnel::PeerConfig;
@@ -35,6 +38,8 @@ pub(super) fn neighbours(state: &Path, contacts: &[Contact]) -> Vec<Neighbour> {
         tracing::warn!("{error}");
         Records::default()
     });
+    let (seen, now) = (LastSeen::load(state), Local::now());
+    let missed = |contact: &Contact| records.missed(&contact.key.fingerprint());
     let neighbour = |contact: &Contact| Neighbour {
         person: Person {
             key: contact.key,
@@ -44,16 +49,9 @@ pub(super) fn neighbours(state: &Path, contacts: &[Contact]) -> Vec<Neighbour> {
         may_ring: contact.may_ring,
         in_quiet_hours: contact.in_quiet_hours,
         look_in: contact.look_in,
-        seen: None,
-        missed: records.missed(&contact.key.fingerprint()).map(|record| when(record.began)),
+        seen: seen.at(contact.key),
+        missed: missed(contact).map(|record| words::called(record.began, now)),
         trouble: None,
     };
     contacts.iter().map(neighbour).collect()
-}
-
-/// The time of day of a moment in seconds since 1970, as a tile shows it.
-fn when(unix_seconds: u64) -> String {
-    let seconds = i64::try_from(unix_seconds).unwrap_or(0);
-    let utc = chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default();
-    utc.with_timezone(&chrono::Local).format("%H:%M").to_string()
 }

@@ -10,12 +10,14 @@
 
 mod behind;
 mod heard;
+mod visits;
 
 use std::time::Duration;
 
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::lookin::LookIn;
 use super::menu::Menu;
 use super::outage::{self, Outage};
 use super::pictures::Pictures;
@@ -61,6 +63,7 @@ pub struct Core {
     told_metered: bool,
     outage: Outage,
     power: Power,
+    look_in: LookIn,
     quiet: bool,
     menu: Menu,
     new_call: fn() -> CallId,
@@ -93,6 +96,7 @@ impl Core {
             budget,
             told_metered: false,
             outage: Outage::default(),
+            look_in: LookIn::default(),
             quiet: false,
             menu: Menu::default(),
             new_call,
@@ -196,14 +200,17 @@ impl Core {
 
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
-        let pages = self.menu.deadline();
-        [self.machine.deadline(), self.outage.deadline(), pages].into_iter().flatten().min()
+        let call = [self.machine.deadline(), self.outage.deadline(), self.look_in.deadline()];
+        call.into_iter().chain([self.menu.deadline()]).flatten().min()
     }
 
     /// What should be heard while nobody has answered.
     pub fn ring(&self) -> Option<Ring> {
         match self.machine.state() {
-            State::Incoming { .. } => Some(Ring::Bell),
+            State::Incoming { party } => match self.look_in.appears_in(party.began) {
+                Some(_) => Some(Ring::Chime),
+                None => Some(Ring::Bell),
+            },
             State::Idle if self.menu.rings() => Some(Ring::Bell),
             State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
             State::Outgoing { ringing: false, .. }
@@ -223,6 +230,7 @@ impl Core {
         let rang = self.rings();
         let mut effects = self.decide(event, now);
         effects.extend(self.tend_menu(now));
+        self.follow_look_in(&mut effects, now);
         self.power.follow_call(self.partner().is_some() || self.menu.is_open(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
@@ -268,6 +276,7 @@ impl Core {
             Event::Touched(command) => self.touched(command, now),
             Event::Dial(peer) => self.dial(peer, now),
             Event::Answer => self.step(call::Event::Answer, now),
+            Event::LetIn(written) => self.let_in(written, now),
             Event::Volume(volume) => self.set_volume(volume),
             Event::Hide(hidden) => self.hide(hidden.unwrap_or(!self.hidden), now),
             Event::Meeting(meeting) => {
@@ -424,7 +433,9 @@ impl Core {
         };
         let mut effects = Vec::new();
         for effect in self.machine.handle(event, now) {
+            let visit = self.visit_over(&effect);
             effects.push(self.adopt(effect, now));
+            effects.extend(visit);
         }
         if let Some(peer) = new_link.filter(|peer| self.talks_with(*peer)) {
             // What they were told last may have gone with the link.
@@ -461,6 +472,13 @@ impl Core {
     pub fn missed(&mut self, peer: PeerKey, when: String) {
         if let Some(neighbour) = self.neighbour_mut(peer) {
             neighbour.missed = Some(when);
+        }
+    }
+
+    /// Note that a contact was up at a moment, in seconds since 1970.
+    pub fn seen(&mut self, peer: PeerKey, at: u64) {
+        if let Some(neighbour) = self.neighbour_mut(peer) {
+            neighbour.seen = Some(at);
         }
     }
 

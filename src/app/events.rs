@@ -6,6 +6,7 @@ use super::menu;
 use super::pictures::Report;
 use crate::call::Outcome;
 use crate::identity::PeerKey;
+use crate::lookins::How;
 use crate::quality::Quality;
 use crate::tunnel::{self, RelayStatus};
 use crate::ui::screen::Command;
@@ -21,6 +22,8 @@ pub enum Event {
     Dial(PeerKey),
     /// The kiosk was told to answer by itself: the other half of [`Effect::Answer`].
     Answer,
+    /// Whether the log has taken what [`Effect::LetIn`] asked for.
+    LetIn(bool),
     /// Somebody sets the loudness.
     Volume(u8),
     /// Somebody hides us, or shows us again.
@@ -118,6 +121,11 @@ pub enum Effect {
     /// Answer by yourself, after all that comes before: a call that ends here wants its figures
     /// and its record before the next one begins.
     Answer,
+    /// This peer looks in: once that is in the log, and not before, [`Event::LetIn`] has the kiosk
+    /// answer.
+    LetIn(PeerKey),
+    /// Write this down of the look-in that this peer was about.
+    Visit(PeerKey, How),
     /// The missed calls of this peer have been noticed.
     Seen(PeerKey),
     /// Try the relay and the peers again, whatever stood against it.
@@ -133,6 +141,8 @@ pub enum Effect {
 pub enum Ring {
     /// They ring us.
     Bell,
+    /// They ring us and will appear by themselves.
+    Chime,
     /// We wait for them.
     Ringback,
 }

@@ -6,7 +6,7 @@ use super::power;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
-use crate::ui::screen::{Levels, Person};
+use crate::ui::screen::{Levels, Open, Person};
 
 /// How the kiosk behaves, from its config.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct News {
     pub quality: Quality,
     /// How loud both ends are.
     pub levels: Levels,
+    /// Which of our devices are open, as their workers know.
+    pub open: Open,
     /// Our camera does not work: why, for the log and the status.
     pub camera: Option<String>,
     /// Our microphone does not work.

@@ -44,7 +44,7 @@ use crate::queue::Queue;
 use crate::supervisor::{Health, Restart, Supervisor, Worker};
 use crate::tunnel::MediaPorts;
 use crate::ui::face::Face;
-use crate::ui::screen::{Levels, Page, Screen};
+use crate::ui::screen::{Levels, Open, Page, Screen};
 use crate::wire::packet::PICTURE_LIMIT;
 use crate::wire::signal::Media;
 use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
@@ -61,6 +61,7 @@ pub(super) struct MediaPlan {
     voice: VoiceFormat,
     cleaning: Cleaning,
     ring_volume: u8,
+    frosted_until: Option<Time>,
 }
 
 impl MediaPlan {
@@ -83,6 +84,7 @@ impl MediaPlan {
             },
             cleaning: config.call.cleaning,
             ring_volume,
+            frosted_until: None,
         }
     }
 
@@ -99,6 +101,11 @@ impl MediaPlan {
         let untouched = self.wish.turn.rotation.turned(limit);
         let wish = Wish { size: fitted(self.wish.size, untouched), ..self.wish };
         Self { wish, limit, ..self.clone() }
+    }
+
+    /// The same with frosted pictures until then.
+    pub(super) fn frosted_until(self, end: Option<Time>) -> Self {
+        Self { frosted_until: end, ..self }
     }
 
     fn open_camera(&self) -> camera::OpenSource {
@@ -259,11 +266,13 @@ impl CallMedia {
         let (pictures, own) = (self.ports.pictures_out.clone(), self.own_pictures.clone());
         let counters = Arc::clone(&self.camera);
         let (ceiling, spacing) = (self.ceiling.clone(), Arc::clone(&self.ports.pictures_spacing));
+        let frosted_until = self.plan.frosted_until;
         self.sending.start("camera", |health| {
             Camera::new(open, settings, gate, pictures, counters, health)
                 .with_own_view(own)
                 .with_ceiling(ceiling)
                 .with_spacing(spacing)
+                .frosted_until(frosted_until)
         });
         let mut microphone = Microphone::new(&self.plan.microphone);
         let watch = microphone.watch();
@@ -288,12 +297,14 @@ impl CallMedia {
     /// Close camera and microphone, or open them again.
     pub(super) fn hide(&mut self, hidden: bool) {
         if hidden {
+            // What was taken before the touch must not leave the house after it: not the rest of a
+            // picture that is half on the line, either, nor one that is taken while the camera closes.
+            self.ports.blank();
             self.own_view.stop();
             self.sending.stop();
-            // What was taken before the touch must not leave the house after it, but for the rest of a
-            // picture that is half on the line.
             self.ports.pictures_out.clear();
             self.ports.voice_out.clear();
+            self.ports.blank();
             self.own_pictures.clear();
         } else {
             self.start_sending();
@@ -346,11 +357,17 @@ impl CallMedia {
             voice: self.listen.arrived(),
             quality: self.camera.class(),
             levels: self.levels(),
+            open: self.open(),
             camera: self.sending.trouble("camera"),
             microphone: self.sending.trouble("talk"),
             speaker: self.receiving.trouble("listen"),
             speaker_gone: self.speaker_gone.load(Ordering::Relaxed),
         }
+    }
+
+    /// What of us is open now.
+    pub(super) fn open(&self) -> Open {
+        Open { camera: self.camera.open.is_lit(), microphone: self.talk.open.is_lit() }
     }
 
     /// How loud both ends are now.

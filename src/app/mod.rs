@@ -18,6 +18,8 @@ pub mod core;
 pub mod events;
 mod eye;
 pub mod facts;
+pub mod last_seen;
+pub mod lookin;
 #[cfg(test)]
 mod light_stories;
 #[cfg(test)]
@@ -27,9 +29,11 @@ pub mod menu;
 #[cfg(test)]
 mod menu_stories;
 pub mod outage;
+pub mod outbox;
 mod photo;
 pub mod pictures;
 pub mod power;
+pub mod presence;
 mod record;
 mod run;
 pub mod screen;
@@ -70,6 +74,7 @@ use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
 use self::menu::Behind;
+use self::presence::Presence;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -201,6 +206,7 @@ pub fn start(
         sizes: HashMap::new(),
         paths: HashMap::new(),
         behind: Behind::new(config, kept),
+        presence: Presence::load(&paths.state),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

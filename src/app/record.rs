@@ -33,6 +33,7 @@ pub(super) fn of(name: String, outcome: Outcome, course: &Course) -> Record {
         answered: outcome.talked.is_some(),
         seconds: outcome.talked.unwrap_or_default().as_secs(),
         reason: outcome.reason,
+        call: outcome.party.call,
         figures: records::Figures {
             bytes_sent: course.bytes_sent,
             bytes_received: course.bytes_received,

@@ -8,6 +8,9 @@
 //!                         dark, with the minutes)
 //! ```
 
+mod presence;
+mod visits;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -21,14 +24,14 @@ use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
 use super::menu::{self, Behind};
 use super::pictures::Report;
-use super::record::{self, Course};
+use super::presence::Presence;
 use super::{contacts, power, screen, status};
-use crate::call::{Outcome, State};
+use crate::call::State;
 use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
 use crate::frame::Size;
 use crate::identity::PeerKey;
-use crate::media::ring::{BELL, RINGBACK};
+use crate::media::ring::{BELL, CHIME, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
 use crate::settings::Change;
@@ -98,6 +101,8 @@ pub(super) struct Loop {
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
     /// What the pages behind home need.
     pub(super) behind: Behind,
+    /// Who was up when, and who has called in vain.
+    pub(super) presence: Presence,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -149,10 +154,15 @@ impl Loop {
             Input::Touched(command) => {
                 self.feed(Event::Touched(power::as_felt(self.light(), command)), now)
             }
-            Input::Tunnel(event) => match self.heard(event) {
-                Some(event) => self.feed(event, now),
-                None => true,
-            },
+            Input::Tunnel(event) => {
+                let matter = self.matter(&event);
+                let event = self.heard(event);
+                let going = event.is_none_or(|event| self.feed(event, now));
+                if let Some(matter) = matter {
+                    self.attend(matter);
+                }
+                going
+            }
             Input::Asked(request, reply) => {
                 let (answer, going) = self.asked(request, now);
                 // A client that went away does not want its answer.
@@ -221,6 +231,7 @@ impl Loop {
             }
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
+                self.presence.know(&contacts);
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
@@ -256,10 +267,10 @@ impl Loop {
         self.next_look = Some(now + pause);
         if now < self.next_news {
             // Between two seconds only the meters move, and a screen that is the same is not drawn.
-            let levels = media.levels();
+            let (levels, open) = (media.levels(), media.open());
             let news = self.core.news();
-            if levels != news.levels {
-                let news = News { levels, ..news.clone() };
+            if (levels, open) != (news.levels, news.open) {
+                let news = News { levels, open, ..news.clone() };
                 self.feed(Event::News(news), now);
             }
             return;
@@ -327,6 +338,8 @@ impl Loop {
             Effect::Hide(hidden) => {
                 if let Some(media) = &mut self.media {
                     media.hide(hidden);
+                    // What is open now is to be seen at once.
+                    self.next_look = Some(now);
                 }
             }
             Effect::Volume(volume) => {
@@ -343,6 +356,8 @@ impl Loop {
             }
             Effect::Retry => self.tunnel.send(tunnel::Command::Retry),
             Effect::Record(outcome) => self.record(outcome),
+            Effect::LetIn(peer) => return self.let_in(peer, now),
+            Effect::Visit(peer, how) => drop(self.log_visit(peer, how)),
             Effect::Answer => return self.feed(Event::Answer, now),
             Effect::Menu(effect) => return self.carry_out_behind(effect, now),
             Effect::Quit => return false,
@@ -365,40 +380,13 @@ impl Loop {
         let ports = MediaPorts::new();
         self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
         let limit = self.sizes.get(&peer).copied().unwrap_or(Media::default().size);
-        let plan = self.plan.within(limit);
+        let plan = self.plan.within(limit).frosted_until(self.core.frosted_until());
         let media = CallMedia::start(plan, peer, ports, &self.face, self.core.volume(), now);
         self.media = Some(media);
         self.next_look = Some(now + GLANCE);
         self.next_news = now + SECOND;
         self.settled = false;
         self.reconnects = 0;
-    }
-
-    fn record(&mut self, outcome: Outcome) {
-        let mut course = Course::default();
-        // Somebody who got busy leaves a record as well, in the middle of our call.
-        if let Some(media) = self.media.take_if(|_| outcome.talked.is_some()) {
-            let (bytes_sent, bytes_received) = media.bytes();
-            course = Course {
-                figures: media.whole_call(),
-                bytes_sent,
-                bytes_received,
-                reconnects: self.reconnects,
-                worst: Some(self.core.pictures().worst()),
-            };
-            self.next_look = None;
-            self.face.clear_pictures();
-        }
-        let known = self.core.neighbours().iter().find(|n| n.person.key == outcome.party.peer);
-        let name = known.map(|known| known.person.name.clone()).unwrap_or_default();
-        let record = record::of(name, outcome, &course);
-        if let Err(error) = records::append(&self.state_folder, &record) {
-            tracing::warn!("{error}");
-        }
-        if record.is_missed() {
-            let when = Local::now().format("%H:%M").to_string();
-            self.core.missed(outcome.party.peer, when);
-        }
     }
 
     /// Start or stop the bell so that it is what the core wants.
@@ -410,6 +398,7 @@ impl Loop {
         self.ring = wanted.and_then(|ring| {
             let pattern = match ring {
                 Ring::Bell => BELL,
+                Ring::Chime => CHIME,
                 Ring::Ringback => RINGBACK,
             };
             let mut supervisor = Supervisor::new();

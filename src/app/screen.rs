@@ -10,7 +10,7 @@ use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
-use crate::ui::screen::{Levels, Light, Line, Open, Page, Person, Screen, Strip, Tile};
+use crate::ui::screen::{Levels, Light, Line, Page, Person, Screen, Strip, Tile};
 
 /// The screen for this state at this moment.
 pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
@@ -50,7 +50,7 @@ fn page(core: &Core, now: Time, wall: DateTime<Local>) -> Page {
             Page::Calling { person, sentence, stoppable: true }
         }
         State::Incoming { party } => {
-            Page::Incoming { person: person(core, party.peer), appears_in: None }
+            Page::Incoming { person: person(core, party.peer), appears_in: core.appears_in(now) }
         }
         State::Established { party, answered } => in_call(core, party.peer, answered, false, now),
         State::Reconnecting { party, answered, .. } => {
@@ -134,8 +134,8 @@ fn in_call(core: &Core, peer: PeerKey, answered: Time, lost: bool, now: Time) ->
             ours: if core.hidden() { 0 } else { news.levels.ours },
             theirs: if core.peer_hidden() || lost { 0 } else { news.levels.theirs },
         },
-        open: Open { camera: !core.hidden(), microphone: !core.hidden() },
-        frosted: false,
+        open: news.open,
+        frosted: core.frosted_until().is_some_and(|end| now < end),
         self_view: !core.hidden() && now.since(since) < SELF_VIEW,
         person,
     }

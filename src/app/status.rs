@@ -9,7 +9,7 @@ use crate::clock::Time;
 use crate::records::Direction;
 use crate::ui::screen::Page;
 use crate::wire::status::{
-    CallStatus, ContactStatus, DataStatus, RelayStatus, ScreenStatus, Status,
+    CallStatus, ContactStatus, DataStatus, OpenStatus, RelayStatus, ScreenStatus, Status,
 };
 
 /// The status at this moment.
@@ -28,6 +28,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
                 name: neighbour.person.name.clone(),
                 fingerprint: neighbour.person.key.fingerprint(),
                 reachable: core.reaches(neighbour.person.key),
+                seen: neighbour.seen,
                 missed: neighbour.missed.clone(),
                 trouble: neighbour.trouble.clone(),
             })
@@ -35,11 +36,17 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         call: call(kiosk),
         volume: core.volume(),
         hidden: core.hidden(),
+        open: open(kiosk),
         first_frame_us: kiosk.face.first_frame().map(Time::micros),
         screen: screen(kiosk),
         data: data(core),
         workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
     }
+}
+
+fn open(kiosk: &Loop) -> OpenStatus {
+    let open = kiosk.media.as_ref().map(|media| media.open()).unwrap_or_default();
+    OpenStatus { camera: open.camera, microphone: open.microphone }
 }
 
 fn data(core: &Core) -> DataStatus {

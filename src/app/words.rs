@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Local};
+
+use crate::lookins::Course;
 use crate::records::Direction;
 use crate::wire::signal::EndReason;
 
@@ -25,7 +28,9 @@ pub fn ended(name: &str, direction: Direction, talked: bool, reason: EndReason) 
             format!("It is quiet time at {name}'s. {name} will see that you called.")
         }
         EndReason::QuietHours => format!("{name} called in the quiet time."),
-        EndReason::Unreachable => format!("{name} can't be reached just now. Try again later."),
+        EndReason::Unreachable => {
+            format!("{name} can't be reached just now. {name} will see that you called.")
+        }
         EndReason::Lost => format!("The line to {name} was lost. Touch the picture to call again."),
         EndReason::ShuttingDown | EndReason::Other if talked => "The call was ended.".to_owned(),
         EndReason::ShuttingDown | EndReason::Other => format!("{name} can't be reached just now."),
@@ -107,6 +112,74 @@ pub fn day(weekday: chrono::Weekday, hour: u32) -> String {
     format!("{name} {part}")
 }
 
+/// When somebody called in vain, behind "called" on their tile: `14:10`, `Friday 14:10` for one of the
+/// last six days, else `3 November`.
+pub fn called(unix: u64, now: DateTime<Local>) -> String {
+    let then = local(unix);
+    let format = match days_ago(then, now) {
+        0 => "%H:%M",
+        1..=6 => "%A %H:%M",
+        _ => "%-d %B",
+    };
+    then.format(format).to_string()
+}
+
+/// A moment within a sentence: `today at 14:10`, `yesterday at 18:02`, `on Friday at 09:15`,
+/// `on 3 November`.
+pub fn moment(unix: u64, now: DateTime<Local>) -> String {
+    let then = local(unix);
+    let format = match days_ago(then, now) {
+        0 => "today at %H:%M",
+        1 => "yesterday at %H:%M",
+        2..=6 => "on %A at %H:%M",
+        _ => "on %-d %B",
+    };
+    then.format(format).to_string()
+}
+
+/// The same where a line begins: `Today at 14:10`.
+pub fn moment_alone(unix: u64, now: DateTime<Local>) -> String {
+    let text = moment(unix, now);
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().to_string() + rest.as_str())
+}
+
+/// When a contact was up last: `There now`, `Last seen today at 14:10`, `Not seen yet`.
+pub fn seen(up: bool, last: Option<u64>, now: DateTime<Local>) -> String {
+    match (up, last) {
+        (true, _) => "There now".to_owned(),
+        (false, Some(last)) => format!("Last seen {}", moment(last, now)),
+        (false, None) => "Not seen yet".to_owned(),
+    }
+}
+
+/// What came of somebody's looking in: `looked in for 5 minutes`, `was refused`.
+pub fn visit(how: Course) -> String {
+    match how {
+        Course::LookedIn { seconds: None } => "looked in".to_owned(),
+        Course::LookedIn { seconds: Some(1) } => "looked in for 1 second".to_owned(),
+        Course::LookedIn { seconds: Some(seconds @ 0..=119) } => {
+            format!("looked in for {seconds} seconds")
+        }
+        Course::LookedIn { seconds: Some(seconds) } => {
+            format!("looked in for {} minutes", seconds / 60)
+        }
+        Course::Refused => "was refused".to_owned(),
+        Course::Answered => "was answered".to_owned(),
+        Course::GivenUp => "gave up".to_owned(),
+    }
+}
+
+fn local(unix: u64) -> DateTime<Local> {
+    let seconds = i64::try_from(unix).unwrap_or(0);
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default().with_timezone(&Local)
+}
+
+/// By the calendar; a moment that has not come yet (a clock was set) is today's.
+fn days_ago(then: DateTime<Local>, now: DateTime<Local>) -> i64 {
+    (now.date_naive() - then.date_naive()).num_days().max(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +205,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn moments_are_said_as_people_say_them() {
+        use chrono::TimeZone;
+        let at = |day, hour, minute| Local.with_ymd_and_hms(2026, 11, day, hour, minute, 0).unwrap();
+        let unix = |time: DateTime<Local>| u64::try_from(time.timestamp()).unwrap();
+        let now = at(21, 0, 30);
+        for (then, tile, alone, seen_then) in [
+            (at(21, 0, 10), "00:10", "Today at 00:10", "Last seen today at 00:10"),
+            (at(20, 23, 50), "Friday 23:50", "Yesterday at 23:50", "Last seen yesterday at 23:50"),
+            (at(17, 9, 5), "Tuesday 09:05", "On Tuesday at 09:05", "Last seen on Tuesday at 09:05"),
+            (at(3, 9, 5), "3 November", "On 3 November", "Last seen on 3 November"),
+            (at(22, 9, 5), "09:05", "Today at 09:05", "Last seen today at 09:05"),
+        ] {
+            let then = unix(then);
+            assert_eq!(called(then, now), tile);
+            assert_eq!(moment_alone(then, now), alone);
+            assert_eq!(seen(false, Some(then), now), seen_then);
+        }
+        assert_eq!(seen(true, Some(0), now), "There now");
+        assert_eq!(seen(false, None, now), "Not seen yet");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod generate;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod look_ins;
 pub mod pin;
 pub mod remote;
 #[cfg(feature = "ui")]
@@ -121,6 +122,8 @@ pub enum Command {
     Pin(pin::Args),
     /// List the calls there were
     Calls(calls::Args),
+    /// List who looked in and when, and say whether that log is whole
+    LookIns(look_ins::Args),
     /// Say what is right and what is wrong with this kiosk
     Doctor(doctor::Args),
     /// Send a camera's pictures on plain TCP
@@ -167,6 +170,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Pin(args)) => pin::run(&args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
+        Some(Command::LookIns(args)) => look_ins::run(&args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
         Some(Command::Viewer(args)) => viewer::run(args),

@@ -1,6 +1,7 @@
 //! From frames to packets and back. Codecs keep their buffers from frame to frame and know limits;
 //! devices, sockets and clocks are strange to them.
 
+pub mod frost;
 pub mod jpeg;
 pub mod mend;
 pub mod opus;

@@ -27,6 +27,7 @@ use crate::supervisor::{Health, Worker, WorkerError};
 use super::darkroom::{Darkroom, Payload};
 use super::pace::ladder::{self, Order};
 use super::pace::{Ceiling, Pace};
+use super::sign::Sign;
 
 /// Opens the camera; called again after each failure.
 pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn VideoSource>, DeviceError> + Send>;
@@ -87,6 +88,8 @@ pub struct Counters {
     pub bytes: AtomicU64,
     /// Times the source was opened.
     pub opened: AtomicU64,
+    /// Whether it is open now.
+    pub open: Sign,
 }
 
 /// The source gives what was not agreed.
@@ -115,6 +118,7 @@ pub struct Camera {
     gate: Gate,
     ceiling: Ceiling,
     spacing: Option<Arc<AtomicU32>>,
+    frosted_until: Option<Time>,
     packets: Queue<Packet>,
     counters: Arc<Counters>,
     health: Arc<Health>,
@@ -151,6 +155,7 @@ impl Camera {
             gate,
             ceiling: Ceiling::default(),
             spacing: None,
+            frosted_until: None,
             packets,
             counters,
             health,
@@ -180,6 +185,13 @@ impl Camera {
     #[must_use]
     pub fn with_spacing(mut self, spacing: Arc<AtomicU32>) -> Self {
         self.spacing = Some(spacing);
+        self
+    }
+
+    /// Pictures that are captured before this moment are frosted, whatever they are made from.
+    #[must_use]
+    pub fn frosted_until(mut self, end: Option<Time>) -> Self {
+        self.frosted_until = end;
         self
     }
 
@@ -283,6 +295,8 @@ impl Counters {
 
 impl Worker for Camera {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        // Dropped after the source.
+        let _open = self.counters.open.light();
         let mut source = (self.open)()?;
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
         let mut darkroom = Darkroom::new(self.settings, source.left_to_turn())?;
@@ -298,6 +312,7 @@ impl Worker for Camera {
             self.counters.captured.fetch_add(1, Ordering::Relaxed);
             let more = source.broken() - std::mem::replace(&mut broken, source.broken());
             self.counters.refused.fetch_add(more, Ordering::Relaxed);
+            darkroom.frost(self.frosted_until.is_some_and(|end| picture.captured < end));
             let order = match self.ask(&mut pace, &mut darkroom, &picture, size) {
                 Turnout::Go(order) => order,
                 Turnout::LetGo => {

@@ -6,11 +6,13 @@
 //!  raw ────────────────> smaller ────────────┴──> turn ──> encode at a quality ────┘
 //! ```
 //! A camera's JPEG that is whole, need not be turned and fits the line goes as it came, byte for byte.
+//! Frosted ones go the way of the smaller ones, and are frosted before they are turned.
 //! A picture that came out far too large is encoded once more, and only once: what it costs is known
 //! by then.
 
 use bytes::Bytes;
 
+use crate::codec::frost::frost;
 use crate::codec::jpeg::{Encoder, JpegError};
 use crate::codec::mend::Mender;
 use crate::codec::shrink::Shrinker;
@@ -26,6 +28,8 @@ use super::scene::Scene;
 
 /// A camera's JPEG may have so many times its budget in percent: it is not made again for less.
 const OVER_BUDGET_PERCENT: usize = 115;
+/// Frosted pictures are not larger: there is nothing to be seen on them.
+const FROSTED_EIGHTHS: u32 = 4;
 
 /// What becomes of a picture.
 pub(super) enum Payload {
@@ -44,6 +48,8 @@ pub(super) struct Darkroom {
     mender: Mender,
     turner: Turner,
     shrinker: Shrinker,
+    frosted: bool,
+    glass: Picture,
     scene: Scene,
 }
 
@@ -58,6 +64,8 @@ impl Darkroom {
             mender: Mender::new()?,
             turner: Turner::new(turn)?,
             shrinker: Shrinker::new()?,
+            frosted: false,
+            glass: Picture::default(),
             scene: Scene::default(),
         })
     }
@@ -88,6 +96,14 @@ impl Darkroom {
         self.scene.forget();
     }
 
+    /// Whether pictures are frosted from the next one on.
+    pub(super) fn frost(&mut self, frosted: bool) {
+        if frosted != std::mem::replace(&mut self.frosted, frosted) {
+            // Of the same scene the receiver has seen another picture.
+            self.scene.forget();
+        }
+    }
+
     /// The picture as the receiver may have it, by `order` where there is one. `again` says, of the
     /// bytes that an encoded one has, which quality to try once more with.
     pub(super) fn develop(
@@ -96,6 +112,8 @@ impl Darkroom {
         order: Option<&Order>,
         again: impl FnOnce(usize) -> Option<u8>,
     ) -> Result<Payload, JpegError> {
+        let behind_glass = self.frosted.then(|| behind_glass(order, self.settings.quality));
+        let order = behind_glass.as_ref().or(order);
         let (jpeg, quality) = if picture.format == PixelFormat::Jpeg {
             match self.compressed(&picture.data, order, again) {
                 Ok(made) => made,
@@ -105,6 +123,7 @@ impl Darkroom {
             self.quality = order.map_or(self.settings.quality, |order| order.quality);
             let eighths = order.map_or(8, |order| order.eighths);
             let small = if eighths < 8 { self.shrinker.raw(picture, eighths)? } else { picture };
+            let small = seen(small, self.frosted, &mut self.glass);
             let turned = if self.turn == Turn::NONE { small } else { self.turner.raw(small)? };
             encoded(&mut self.encoder, turned, self.quality, eighths, again)?
         };
@@ -131,6 +150,7 @@ impl Darkroom {
         let made = if let Some(order) = remade {
             let turn = self.turn;
             self.shrinker.jpeg(whole, order.eighths).and_then(|small| {
+                let small = seen(small, self.frosted, &mut self.glass);
                 let turned = if turn == Turn::NONE { small } else { self.turner.raw(small)? };
                 encoded(&mut self.encoder, turned, order.quality, order.eighths, again)
             })
@@ -145,6 +165,21 @@ impl Darkroom {
         };
         made.map_err(|error| error.to_string())
     }
+}
+
+/// What of a frosted picture is made, where `order` was wanted: never the picture as it came.
+fn behind_glass(order: Option<&Order>, quality: u8) -> Order {
+    let plain = Order { rung: 0, eighths: 8, quality, fps: 30.0, budget: None };
+    let order = order.copied().unwrap_or(plain);
+    Order { eighths: order.eighths.min(FROSTED_EIGHTHS), ..order }
+}
+
+fn seen<'a>(picture: &'a Picture, frosted: bool, glass: &'a mut Picture) -> &'a Picture {
+    if !frosted {
+        return picture;
+    }
+    frost(picture, glass);
+    glass
 }
 
 fn over_budget(jpeg: &[u8], order: &Order) -> bool {
@@ -239,6 +274,32 @@ mod tests {
         let order = order(8, 35, length / 2);
         let less = darkroom.develop(&picture, Some(&order), |_| None).unwrap();
         assert!(jpeg(less).len() < length * 3 / 4);
+    }
+
+    #[test]
+    fn a_frosted_picture_shows_nothing_of_the_one_it_was_made_from_by_any_order_or_none() {
+        let quarter = Turn { rotation: Rotation::Quarter, mirror: true };
+        for turn in [Turn::NONE, quarter] {
+            for picture in [raw(), camera_jpeg()] {
+                let mut darkroom = darkroom(turn);
+                for order in [None, Some(order(8, 75, 1 << 20)), Some(order(2, 35, 2000))] {
+                    darkroom.frost(true);
+                    let made = darkroom.develop(&picture, order.as_ref(), |_| None).unwrap();
+                    let made = jpeg(made);
+                    // At an eighth each value is the mean of a block, and a square has four at least:
+                    // edges are where squares end, and at most as many as there are squares.
+                    let mut means = Vec::new();
+                    Shrinker::new().unwrap().thumbnail(&made, &mut means).unwrap();
+                    let width = Decoder::new(Limits::of(SIZE)).unwrap().size(&made).unwrap().width;
+                    let row = &means[..width as usize / 8];
+                    let edges = row.windows(2).filter(|two| two[0].abs_diff(two[1]) > 3).count();
+                    assert!(edges <= 20 && means.len() >= 2 * 2, "{edges} in {}", row.len());
+                    darkroom.frost(false);
+                    let clear = jpeg(darkroom.develop(&picture, order.as_ref(), |_| None).unwrap());
+                    assert!(clear.len() > 2 * made.len(), "{} {}", clear.len(), made.len());
+                }
+            }
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod record;
 pub mod ring;
 mod scene;
 pub mod sessions;
+pub mod sign;
 pub mod stats;
 pub mod stretch;
 pub mod talk;

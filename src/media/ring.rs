@@ -19,6 +19,9 @@ pub type Stretch = (f32, f32, u32);
 /// Two rising strokes and a pause.
 pub const BELL: &[Stretch] =
     &[(440.0, 480.0, 400), (0.0, 0.0, 150), (480.0, 520.0, 500), (0.0, 0.0, 1950)];
+/// Two falling strokes, as of a doorbell: somebody is coming in.
+pub const CHIME: &[Stretch] =
+    &[(516.0, 520.0, 450), (0.0, 0.0, 50), (412.0, 416.0, 700), (0.0, 0.0, 1800)];
 /// One long soft tone in five seconds.
 pub const RINGBACK: &[Stretch] = &[(425.0, 425.0, 1000), (0.0, 0.0, 4000)];
 
@@ -112,6 +115,18 @@ mod tests {
         assert!(loudest(550, 1050) > 25_000);
         assert_eq!(loudest(1050, 3000), 0);
         assert_eq!(sample_at(BELL, 3000 * 48 + 1000, 1.0), sample_at(BELL, 1000, 1.0));
+    }
+
+    #[test]
+    fn the_chime_is_another_sound_than_the_bell_and_heard_at_once() {
+        let loudest = |from: u64, to: u64| {
+            let samples = (from * 48)..(to * 48);
+            samples.map(|at| sample_at(CHIME, at, 1.0).saturating_abs()).max().unwrap()
+        };
+        assert!(loudest(0, 100) > 20_000 && loudest(500, 1200) > 25_000);
+        assert_eq!(loudest(1200, 3000), 0);
+        let differ = |at: u64| sample_at(CHIME, at, 1.0) != sample_at(BELL, at, 1.0);
+        assert!((0..400 * 48).filter(|at| differ(*at)).count() > 300 * 48);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use self::thrift::Thrift;
 use super::level;
+use super::sign::Sign;
 use super::voice::{self, FarEnd};
 use crate::codec::opus::{VoiceEncoder, VoiceFormat, is_silence};
 use crate::config::Cleaning;
@@ -49,6 +50,8 @@ pub struct TalkStats {
     pub overruns: AtomicU64,
     /// How loud what we send is, see [`level::follow`].
     pub level: AtomicU16,
+    /// Whether the device is open now.
+    pub open: Sign,
 }
 
 /// What the line makes of our pictures at this moment.
@@ -168,6 +171,8 @@ impl Talk {
 impl Worker for Talk {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         priority::go_before_others();
+        // Dropped after the source.
+        let _open = self.stats.open.light();
         let mut source = (self.open)()?;
         let talked = self.talk(&mut *source, stop);
         self.stats.level.store(0, Ordering::Relaxed);

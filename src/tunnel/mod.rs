@@ -262,6 +262,8 @@ pub struct MediaPorts {
     pub pictures_out: Queue<Packet>,
     /// Bytes a second at which pictures are to be put on the line; 0: as fast as it takes them.
     pub pictures_spacing: Arc<AtomicU32>,
+    /// See [`MediaPorts::blank`].
+    pictures_blank: Arc<AtomicU32>,
     /// The peer's voice; `captured` is on our clock.
     pub voice_in: Queue<Packet>,
     /// The peer's acknowledgements; `arrived` is on our clock.
@@ -280,11 +282,20 @@ impl MediaPorts {
             acks_out: Queue::newest_wins(16),
             pictures_out: Queue::newest_wins(2),
             pictures_spacing: Arc::default(),
+            pictures_blank: Arc::default(),
             voice_in: Queue::newest_wins(30),
             acks_in: Queue::newest_wins(32),
             pictures_in: Queue::newest_wins(2),
             stats: Arc::default(),
         }
+    }
+}
+
+impl MediaPorts {
+    /// Whatever of a picture is not on the line yet goes there as zeros: of a packet that has begun the
+    /// receiver must have every byte, but nothing of what they said.
+    pub fn blank(&self) {
+        self.pictures_blank.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -8,7 +8,7 @@
 //! ends with the sentence that ends its session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -301,7 +301,7 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
         };
         let sent = match spacing {
             0 => write.send(bytes).await,
-            _ => send_spaced(&write, bytes, &ports.pictures_spacing).await,
+            _ => send_spaced(&write, bytes, ports).await,
         };
         if let Err(end) = sent {
             return end;
@@ -314,10 +314,15 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
 
 /// Put bytes into the channel in pieces, `rate` bytes a second, which may change between two: what
 /// else is on the line finds room between them.
-async fn send_spaced(write: &Writer, mut bytes: Bytes, rate: &AtomicU32) -> Result<(), End> {
+async fn send_spaced(write: &Writer, mut bytes: Bytes, ports: &MediaPorts) -> Result<(), End> {
     let mut next = tokio::time::Instant::now();
+    let mut blank = ports.pictures_blank.load(Ordering::SeqCst);
     while !bytes.is_empty() {
-        let rate = rate.load(Ordering::Relaxed);
+        let rate = ports.pictures_spacing.load(Ordering::Relaxed);
+        let blanked = ports.pictures_blank.load(Ordering::SeqCst);
+        if blanked != std::mem::replace(&mut blank, blanked) {
+            bytes = vec![0; bytes.len()].into();
+        }
         if rate == 0 {
             return write.send(bytes).await;
         }

@@ -26,6 +26,8 @@ pub struct Status {
     pub volume: u8,
     /// Camera and microphone are off in this call.
     pub hidden: bool,
+    /// What of us is open in this call.
+    pub open: OpenStatus,
     /// When the first frame was drawn; none without a screen.
     pub first_frame_us: Option<u64>,
     /// What it is drawn on.
@@ -34,6 +36,15 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// What calls have cost.
     pub data: DataStatus,
+}
+
+/// Which devices are open, as their workers know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OpenStatus {
+    /// The camera.
+    pub camera: bool,
+    /// The microphone.
+    pub microphone: bool,
 }
 
 /// What calls have cost in this calendar month, and what they still may.
@@ -116,6 +127,8 @@ pub struct ContactStatus {
     pub fingerprint: String,
     /// A call would ring there now.
     pub reachable: bool,
+    /// When it was up last, in seconds since 1970; while it is up, when it came.
+    pub seen: Option<u64>,
     /// When they called in vain, as on the tile.
     pub missed: Option<String>,
     /// What only a person can mend.

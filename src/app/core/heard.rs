@@ -31,7 +31,7 @@ impl Core {
     }
 
     /// Whether this contact's calls ring at this hour.
-    fn rings_now(&self, neighbour: &Neighbour) -> bool {
+    pub(super) fn rings_now(&self, neighbour: &Neighbour) -> bool {
         !self.quiet || neighbour.in_quiet_hours
     }
 
@@ -51,7 +51,10 @@ impl Core {
     pub(super) fn heard(&mut self, peer: PeerKey, signal: Signal, now: Time) -> Vec<Effect> {
         match signal {
             Signal::Invite { call } => match self.welcome(peer) {
-                Welcome::Rings => self.step(call::Event::Signal(peer, signal), now),
+                Welcome::Rings => {
+                    self.look_in.rung(peer);
+                    self.step(call::Event::Signal(peer, signal), now)
+                }
                 Welcome::Declined => vec![Effect::Send(peer, Signal::Decline { call })],
                 Welcome::Quiet => {
                     self.step(call::Event::Refuse(peer, call, EndReason::QuietHours), now)

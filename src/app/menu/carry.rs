@@ -3,22 +3,24 @@
 
 use std::collections::HashMap;
 
-use super::{Effect, Facts, Heard, MissedCall, Permission};
+use super::{Effect, Facts, Heard, LookIn, MissedCall, Permission};
 use crate::app::core::Event;
 use crate::app::power::{self, Habits};
 use crate::app::run::{Input, Loop};
+use crate::app::words;
 use crate::clock::{self, Time};
 use crate::config::{Config, QuietHours};
 use crate::contacts::{self, Contacts};
 use crate::identity::PeerKey;
+use crate::lookins::{self, Visit};
 use crate::pin::{self, PinError, Tries};
 use crate::records::Records;
 use crate::settings::{self, BRIGHTEST, Change, Settings};
 use crate::tunnel;
 use crate::wire::control::Request;
 
-/// The newest missed calls, at most so many.
-const MISSED_LIMIT: usize = 100;
+/// The newest rows of a list, at most so many.
+const LIMIT: usize = 100;
 
 /// What the loop holds for them.
 pub(in crate::app) struct Behind {
@@ -148,6 +150,10 @@ impl Loop {
         let Behind { config, kept, .. } = &self.behind;
         let state = &self.state_folder;
         let quiet = quiet_hours(config, kept);
+        // What can't be read can't be said to be whole.
+        let log = lookins::load(state).inspect_err(|error| tracing::warn!("{error}"));
+        let whole = log.as_ref().is_ok_and(|log| log.broken.is_none());
+        let log = log.unwrap_or_default();
         let quiet_before = kept.quiet_before.unwrap_or(config.display.quiet_hours);
         Facts {
             card: String::new(),
@@ -158,8 +164,8 @@ impl Loop {
             guard: pin::guard(state),
             wait: Tries::load(state).wait(now, &pin::boot()),
             missed: self.missed_calls(),
-            look_ins: Vec::new(),
-            look_ins_whole: true,
+            look_ins: log.visits().into_iter().take(LIMIT).map(look_in).collect(),
+            look_ins_whole: whole,
         }
     }
 
@@ -175,8 +181,12 @@ impl Loop {
             let peer = *keys.get(&entry.record.fingerprint)?;
             Some(MissedCall { peer, when: entry.record.began, unseen: entry.missed })
         };
-        missed.filter_map(call).take(MISSED_LIMIT).collect()
+        missed.filter_map(call).take(LIMIT).collect()
     }
+}
+
+fn look_in(visit: Visit) -> LookIn {
+    LookIn { name: visit.name, when: visit.when, how: words::visit(visit.how) }
 }
 
 impl Permission {

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Local};
 
 use super::known::{Effect, Facts, Known, Permission};
-use super::{Go, Out, Place, words};
+use super::{Go, Out, Place};
 use crate::app::facts::Neighbour;
+use crate::app::words;
 use crate::identity::PeerKey;
 use crate::ui::menu::{List, LookInRow, MenuPage, MenuTap, MissedRow, PersonRow, ROWS};
 
@@ -41,14 +42,14 @@ impl Lists {
             Lists::Missed { first } => {
                 let rows = facts.missed.iter().filter_map(|call| {
                     let person = known.neighbour(call.peer)?.person.clone();
-                    Some(MissedRow { person, when: words::row_time(call.when, wall) })
+                    Some(MissedRow { person, when: words::moment_alone(call.when, wall) })
                 });
                 MenuPage::Missed(list(rows, first, |row| row))
             }
             Lists::LookIns { first } => MenuPage::LookIns {
                 list: list(facts.look_ins.iter(), first, |look| LookInRow {
                     name: look.name.clone(),
-                    when: words::row_time(look.when, wall),
+                    when: words::moment_alone(look.when, wall),
                     how: look.how.clone(),
                 }),
                 whole: facts.look_ins_whole,

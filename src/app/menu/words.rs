@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Local, NaiveTime};
+use chrono::NaiveTime;
 
 use crate::clock::Time;
 use crate::config::QuietHours;
@@ -103,36 +103,6 @@ pub fn exceptions(names: &[&str]) -> String {
     }
 }
 
-/// When a contact was there last.
-pub fn seen(here: bool, seen: Option<u64>, wall: DateTime<Local>) -> String {
-    match (here, seen) {
-        (true, _) => "There now".to_owned(),
-        (false, None) => "Not seen yet".to_owned(),
-        (false, Some(seen)) => format!("Last seen {}", moment(seen, wall)),
-    }
-}
-
-/// A moment at the beginning of a row: `Today at 14:10`.
-pub fn row_time(when: u64, wall: DateTime<Local>) -> String {
-    let moment = moment(when, wall);
-    let mut letters = moment.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// `today at 14:10`, `yesterday at 14:10`, `on Monday at 14:10`, `on 3 May`, `on 3 May 2025`.
-fn moment(when: u64, wall: DateTime<Local>) -> String {
-    let seconds = i64::try_from(when).unwrap_or(i64::MAX);
-    let then = DateTime::from_timestamp(seconds, 0).unwrap_or_default().with_timezone(&Local);
-    let days = (wall.date_naive() - then.date_naive()).num_days();
-    match days {
-        0 => then.format("today at %H:%M").to_string(),
-        1 => then.format("yesterday at %H:%M").to_string(),
-        2..=6 => then.format("on %A at %H:%M").to_string(),
-        _ if then.year() == wall.year() => then.format("on %-d %B").to_string(),
-        _ => then.format("on %-d %B %Y").to_string(),
-    }
-}
-
 /// A code was read; the other one has to read ours.
 pub fn got(name: &str) -> String {
     format!("The code of {name} is read. Touch Next when the other screen has read this one.")
@@ -180,8 +150,6 @@ pub fn refused(refusal: Refusal) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeZone;
-
     use super::*;
 
     #[test]
@@ -204,24 +172,6 @@ mod tests {
         assert_eq!(sentences.len(), 7, "{sentences:?}");
         sentences.dedup();
         assert_eq!(sentences.len(), 7);
-    }
-
-    #[test]
-    fn moments_read_as_people_say_them() {
-        let wall = Local.with_ymd_and_hms(2026, 11, 21, 14, 5, 0).unwrap();
-        let ago = |days: i64| {
-            let then = wall - chrono::TimeDelta::days(days) - chrono::TimeDelta::minutes(5);
-            row_time(u64::try_from(then.timestamp()).unwrap(), wall)
-        };
-        assert_eq!(ago(0), "Today at 14:00");
-        assert_eq!(ago(1), "Yesterday at 14:00");
-        assert_eq!(ago(5), "On Monday at 14:00");
-        assert_eq!(ago(40), "On 12 October");
-        assert_eq!(ago(400), "On 17 October 2025");
-        assert_eq!(seen(false, None, wall), "Not seen yet");
-        // A clock that was wrong then, or is now.
-        assert_eq!(row_time(u64::MAX, wall), row_time(0, wall));
-        assert_eq!(ago(-3), "On 24 November");
     }
 
     #[test]
