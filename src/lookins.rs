@@ -179,7 +179,8 @@ pub fn append(state: &Path, entry: Entry) -> Result<(), StoreError> {
     let (path, head_path) = (state.join(FILE), state.join(HEAD_FILE));
     let head = head(&head_path)?;
     let (lines, before) = end(&path, head.as_ref())?;
-    let line = serde_json::to_string(&Line { entry, before }).expect("strings and numbers are JSON");
+    let line =
+        serde_json::to_string(&Line { entry, before }).expect("strings and numbers are JSON");
     store::append(&path, &line)?;
     let head = Head { lines: lines + 1, hash: hash(line.as_bytes()) };
     let text = serde_json::to_vec(&head).expect("strings and numbers are JSON");
@@ -252,7 +253,8 @@ fn head(path: &Path) -> Result<Option<Head>, StoreError> {
 /// After how many lines the next one stands, and the hash that it carries: of the line that is there,
 /// if the head knows it or it is one that came after the head; else of the one that should be.
 fn end(path: &Path, head: Option<&Head>) -> Result<(u64, String), StoreError> {
-    let [last, before] = last_lines(path).map_err(|source| StoreError::new("read", path, source))?;
+    let [last, before] =
+        last_lines(path).map_err(|source| StoreError::new("read", path, source))?;
     Ok(match (head, last) {
         (None, None) => (0, NOTHING.to_owned()),
         (None, Some(last)) if before.is_none() => (1, hash(&last)),

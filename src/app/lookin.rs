@@ -83,7 +83,8 @@ impl LookIn {
                 }
                 (
                     None,
-                    State::Established { party: talk, .. } | State::Reconnecting { party: talk, .. },
+                    State::Established { party: talk, .. }
+                    | State::Reconnecting { party: talk, .. },
                 ) if talk.peer == party.peer => {
                     self.stage = Stage::Nothing;
                     Some(Change::Log(party.peer, How::Answered))

@@ -19,11 +19,11 @@ pub mod events;
 mod eye;
 pub mod facts;
 pub mod last_seen;
-pub mod lookin;
 #[cfg(test)]
 mod light_stories;
 #[cfg(test)]
 mod line_stories;
+pub mod lookin;
 mod media;
 pub mod menu;
 #[cfg(test)]

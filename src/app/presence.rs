@@ -118,7 +118,8 @@ impl Presence {
 
     /// These are the contacts now.
     pub fn know(&mut self, contacts: &[Contact]) {
-        let fingerprints: Vec<_> = contacts.iter().map(|contact| contact.key.fingerprint()).collect();
+        let fingerprints: Vec<_> =
+            contacts.iter().map(|contact| contact.key.fingerprint()).collect();
         self.seen.know(|fingerprint| fingerprints.iter().any(|known| known == fingerprint));
         if self.outbox.know(|peer| contacts.iter().any(|contact| contact.key == peer)) {
             self.keep();

@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn moments_are_said_as_people_say_them() {
         use chrono::TimeZone;
-        let at = |day, hour, minute| Local.with_ymd_and_hms(2026, 11, day, hour, minute, 0).unwrap();
+        let at =
+            |day, hour, minute| Local.with_ymd_and_hms(2026, 11, day, hour, minute, 0).unwrap();
         let unix = |time: DateTime<Local>| u64::try_from(time.timestamp()).unwrap();
         let now = at(21, 0, 30);
         for (then, tile, alone, seen_then) in [

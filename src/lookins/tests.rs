@@ -34,8 +34,11 @@ impl Log {
     }
 
     fn replace(&self, lines: &[String]) {
-        fs::write(self.state.join(FILE), lines.iter().map(|l| l.clone() + "\n").collect::<String>())
-            .unwrap();
+        fs::write(
+            self.state.join(FILE),
+            lines.iter().map(|l| l.clone() + "\n").collect::<String>(),
+        )
+        .unwrap();
     }
 
     /// Broken now, and however often something is added after it.

@@ -28,7 +28,8 @@ impl Core {
 
     /// Whether this contact may look in at this hour.
     fn may_look_in(&self, peer: PeerKey) -> bool {
-        let may = |known: &super::Neighbour| known.may_ring && known.look_in && self.rings_now(known);
+        let may =
+            |known: &super::Neighbour| known.may_ring && known.look_in && self.rings_now(known);
         // A kiosk that answers everybody at once has nothing to count.
         !self.settings.auto_answer && self.neighbour(peer).is_some_and(may)
     }

@@ -128,11 +128,6 @@ impl Loop {
         self.asked(Request::Reload, now).1
     }
 
-    fn name_of(&self, peer: PeerKey) -> String {
-        let known = self.core.neighbours().iter().find(|n| n.person.key == peer);
-        known.map(|neighbour| neighbour.person.name.clone()).unwrap_or_default()
-    }
-
     /// Do it in a worker of its own: what comes of it comes back to the loop.
     fn beside(&self, work: impl FnOnce() -> Heard + Send + 'static) {
         let inbox = self.inbox.clone();

@@ -1,7 +1,6 @@
 //! Four words put in a letter at a time: after at most four letters a word is one of four.
 
-use bip39::Language;
-
+use crate::pairing::words::{next_letters, remaining};
 use crate::pairing::{WORDS, Words};
 
 /// Words that are shown to choose from, at most.
@@ -49,8 +48,7 @@ impl Letters {
 
     /// The letters that may come next, `a` in bit 0.
     pub(super) fn next(&self) -> u32 {
-        let after = |word: &&str| word[self.letters.len()..].chars().next().map_or(0, bit);
-        self.open().iter().map(after).fold(0, |all, bit| all | bit)
+        if self.words.len() < WORDS { next_letters(&self.letters) } else { 0 }
     }
 
     /// The words that it may become, where they are few; and the one that is complete in any case.
@@ -69,14 +67,6 @@ impl Letters {
     }
 }
 
-/// The words that begin so, in the order of the alphabet.
-fn remaining(beginning: &str) -> &'static [&'static str] {
-    let list = Language::English.word_list();
-    let from = list.partition_point(|word| *word < beginning);
-    let count = list[from..].partition_point(|word| word.starts_with(beginning));
-    &list[from..from + count]
-}
-
 fn bit(letter: char) -> u32 {
     match letter.to_ascii_lowercase() {
         letter @ 'a'..='z' => 1 << (u32::from(letter) - u32::from('a')),
@@ -87,6 +77,7 @@ fn bit(letter: char) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bip39::Language;
 
     #[test]
     fn every_word_of_the_list_can_be_put_in_with_at_most_four_letters() {

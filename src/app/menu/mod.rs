@@ -19,10 +19,14 @@
 //! [`Menu::settle`] looks after that in one place. Nothing in here can start a call.
 
 mod adding;
+#[cfg(test)]
+mod adding_stories;
 mod carry;
 mod gate;
 mod known;
 mod letters;
+#[cfg(test)]
+mod monkey;
 mod people;
 mod settings;
 #[cfg(test)]

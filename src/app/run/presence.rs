@@ -72,7 +72,9 @@ impl Loop {
         if let Some(name) = known.filter(|known| known.may_ring).map(|known| &known.person.name) {
             let record = self.presence.missed(name, (peer, call, seconds), now);
             let kept = record.and_then(|record| {
-                record.as_ref().map_or(Ok(()), |record| records::append(&self.state_folder, record))?;
+                record
+                    .as_ref()
+                    .map_or(Ok(()), |record| records::append(&self.state_folder, record))?;
                 Ok(record)
             });
             match kept {
@@ -115,7 +117,7 @@ impl Loop {
     }
 
     /// As on the tile; empty for whoever is no contact any more.
-    pub(super) fn name_of(&self, peer: PeerKey) -> String {
+    pub(in crate::app) fn name_of(&self, peer: PeerKey) -> String {
         let known = self.core.neighbours().iter().find(|known| known.person.key == peer);
         known.map(|known| known.person.name.clone()).unwrap_or_default()
     }
