@@ -3,13 +3,20 @@
 //! A plain login is shared: every kiosk's sockets lie in its one folder, named by their keys. At a
 //! hardened relay (`twocan relay install`) each kiosk has a login of its own and a folder of its own
 //! there, its *place*; whoever is to call it has to know the place, so it is part of its card.
+//!
+//! What a ticket brought is kept in `STATE/relay.toml`, in the words of `[relay]` of twocan.toml; where
+//! that says one, it counts, and the kept one is left alone.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::address::Host;
-use crate::config::{HostKey, User};
+use crate::config::{HostKey, Port, Relay, User};
+use crate::store::{self, Loaded, StoreError};
+
+const FILE: &str = "relay.toml";
 
 /// The most meeting points of one kiosk.
 pub const LIMIT: usize = 4;
@@ -74,6 +81,66 @@ pub struct Ticket {
     pub seed: [u8; 32],
 }
 
+/// What the logins of kiosks begin with at a hardened relay; the kiosk's name there follows.
+pub const LOGIN: &str = "kiosk-";
+/// The same of the logins that tickets are for, which take a kiosk's key and nothing else.
+pub const JOIN: &str = "twocan-join-";
+
+impl MeetingPoint {
+    /// How the kiosk that meets others at `relay` is found there: its login is told where it is shared.
+    pub fn of(relay: &Relay) -> Self {
+        Self {
+            host: relay.host.clone(),
+            port: relay.port.get(),
+            host_key: relay.host_key.clone(),
+            user: relay.place.is_none().then(|| relay.user.clone()),
+            place: relay.place.clone(),
+        }
+    }
+
+    /// What a kiosk that is to use it has to know; none where no login is said, or port 0.
+    pub fn relay(&self) -> Option<Relay> {
+        Some(Relay {
+            host: self.host.clone(),
+            port: Port::new(self.port)?,
+            user: self.user.clone()?,
+            host_key: self.host_key.clone(),
+            folder: None,
+            place: self.place.clone(),
+        })
+    }
+
+    /// The login that takes a kiosk's key there: of `kiosk-anna`, `twocan-join-anna`.
+    pub fn join_login(&self) -> Option<String> {
+        let name = self.user.as_ref()?.as_str().strip_prefix(LOGIN)?;
+        Some(format!("{JOIN}{name}"))
+    }
+}
+
+/// The relay that a ticket brought; none when none did, or when the file can't be read (with a line in
+/// the log).
+pub fn load(state: &Path) -> Option<Relay> {
+    let parse = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        toml::from_str(text).map(Some).map_err(|error| error.message().to_owned())
+    };
+    let Loaded { value, trouble, .. } = store::load(&state.join(FILE), parse);
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+    }
+    value
+}
+
+/// Meet at this relay from now on.
+///
+/// # Errors
+/// The disk does not take it.
+pub fn keep(state: &Path, relay: &Relay) -> Result<(), StoreError> {
+    let text = toml::to_string(relay).expect("a relay is texts and a number");
+    let _lock = store::lock(state)?;
+    store::write(&state.join(FILE), text.as_bytes())
+}
+
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket").field("point", &self.point).finish_non_exhaustive()
@@ -83,6 +150,28 @@ impl fmt::Debug for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_ticket_brought_is_found_again_and_a_broken_file_is_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(load(folder.path()), None);
+        let point = MeetingPoint {
+            host: "relay.example.org".parse().unwrap(),
+            port: 2222,
+            host_key: crate::identity::PeerKey([9; 32]).to_openssh("").parse().unwrap(),
+            user: Some("kiosk-anna".parse().unwrap()),
+            place: Some("/anna/".parse().unwrap()),
+        };
+        assert_eq!(point.join_login().as_deref(), Some("twocan-join-anna"));
+        let relay = point.relay().unwrap();
+        keep(folder.path(), &relay).unwrap();
+        assert_eq!(load(folder.path()), Some(relay.clone()));
+        // The login is its own business where it has one.
+        assert_eq!(MeetingPoint::of(&relay), MeetingPoint { user: None, ..point.clone() });
+        assert_eq!(MeetingPoint { user: None, ..point }.relay(), None);
+        std::fs::write(folder.path().join(FILE), "host = 7").unwrap();
+        assert_eq!(load(folder.path()), None);
+    }
 
     #[test]
     fn a_place_is_a_folder_and_nothing_that_leads_out_of_it() {

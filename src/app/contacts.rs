@@ -7,6 +7,7 @@ use chrono::Local;
 use super::facts::Neighbour;
 use super::last_seen::LastSeen;
 use super::{photo, words};
+use crate::config::Relay;
 use crate::contacts::{Contact, Contacts};
 use crate::records::Records;
 use crate::tunnel::PeerConfig;
@@ -21,13 +22,19 @@ pub(super) fn load(state: &Path) -> Vec<Contact> {
     contacts.value.iter().cloned().collect()
 }
 
-/// For the tunnel.
-pub(super) fn peers(contacts: &[Contact]) -> Vec<PeerConfig> {
+/// For the tunnel. Whoever has a place of its own at `relay` said so in its card: the host key tells
+/// that it is the same one, whatever it is called.
+pub(super) fn peers(contacts: &[Contact], relay: Option<&Relay>) -> Vec<PeerConfig> {
+    let place = |contact: &Contact| {
+        let relay = relay?;
+        let mut there = contact.meeting.iter().filter(|point| point.host_key == relay.host_key);
+        there.find_map(|point| point.place.clone())
+    };
     let peer = |contact: &Contact| PeerConfig {
         key: contact.key,
         direct: contact.direct.iter().map(ToString::to_string).collect(),
         via_relay: contact.via_relay,
-        place: None,
+        place: place(contact),
     };
     contacts.iter().map(peer).collect()
 }

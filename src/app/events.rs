@@ -78,10 +78,8 @@ impl Event {
             tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
             tunnel::Event::Clock { .. } => return None,
             tunnel::Event::Pairing(news) => Event::Menu(menu::Heard::Pairing(news)),
-            tunnel::Event::Enrolled(done) => {
-                let host = done.map(|point| point.host.to_string());
-                Event::Menu(menu::Heard::Enrolled(host))
-            }
+            // The loop keeps the meeting point before anybody hears of it.
+            tunnel::Event::Enrolled(_) => return None,
             tunnel::Event::DoorOpen { address } => {
                 tracing::info!("the door is open at {address}");
                 Event::Door(None)

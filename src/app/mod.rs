@@ -35,6 +35,7 @@ pub mod pictures;
 pub mod power;
 pub mod presence;
 mod record;
+pub mod relay;
 mod run;
 pub mod screen;
 mod status;
@@ -60,14 +61,13 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
+use crate::tunnel::{Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
 use crate::wire::control::{Answer, Request};
 use crate::wire::signal::Media;
-use crate::wire::status::RelayStatus;
 
 use self::budget::Budget;
 use self::control::{ControlServer, Reply};
@@ -75,6 +75,7 @@ use self::core::Core;
 use self::facts::Settings;
 use self::menu::Behind;
 use self::presence::Presence;
+use self::relay::Meets;
 use self::run::{Input, Loop};
 
 /// Inputs that may wait for the loop.
@@ -157,6 +158,7 @@ pub fn start(
     store::ensure_folder(&paths.runtime)?;
     let identity = Identity::load_or_create(&paths.state)?;
     let contacts = contacts::load(&paths.state);
+    let meets = Meets::new(config.relay.as_ref(), &paths.state);
 
     let mut supervisor = Supervisor::new();
     let server = control_server(paths, &face, &inbox)?;
@@ -164,10 +166,9 @@ pub fn start(
     supervisor.start("control", Restart::DEVICE, server).map_err(thread("control"))?;
 
     let events = inbox.clone();
-    let tunnel = Tunnel::start(tunnel_config(config, &identity, &contacts), move |event| {
-        events.put(Input::Tunnel(event));
-    })
-    .map_err(thread("tunnel"))?;
+    let wanted = tunnel_config(config, meets.relay(), &identity, &contacts);
+    let tunnel = Tunnel::start(wanted, move |event| events.put(Input::Tunnel(event)));
+    let tunnel = tunnel.map_err(thread("tunnel"))?;
 
     let kept = settings::load(&paths.state);
     let settings = Settings {
@@ -176,7 +177,7 @@ pub fn start(
         auto_answer: config.kiosk.auto_answer,
         helper: config.kiosk.helper.as_str().to_owned(),
         volume: kept.volume.unwrap_or(config.speaker.volume.get()),
-        has_way: config.relay.is_some() || config.door.is_some(),
+        has_way: meets.relay().is_some() || config.door.is_some(),
         light: menu::habits(config, &kept),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
@@ -196,7 +197,7 @@ pub fn start(
         state_folder: paths.state.clone(),
         key_line: identity.public().to_openssh(config.kiosk.name.as_str()),
         name: config.kiosk.name.as_str().to_owned(),
-        relay: config.relay.as_ref().map(relay_place).unwrap_or_default(),
+        meets,
         shown: None,
         next_look: None,
         next_news: clock::Time::default(),
@@ -326,33 +327,20 @@ fn backlight_of(display: &Display, face: &dyn Face) -> Backlight {
     }
 }
 
-/// Which relay the status speaks of.
-fn relay_place(relay: &Relay) -> RelayStatus {
-    RelayStatus {
-        host: Some(relay.host.to_string()),
-        port: Some(relay.port.get()),
-        user: Some(relay.user.as_str().to_owned()),
-        host_key: Some(relay.host_key.to_string()),
-        ..RelayStatus::default()
-    }
-}
-
 /// What the configuration and the contacts mean for the tunnel.
-pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact]) -> TunnelConfig {
+pub fn tunnel_config(
+    config: &Config,
+    relay: Option<&Relay>,
+    identity: &Identity,
+    contacts: &[Contact],
+) -> TunnelConfig {
     TunnelConfig {
         identity: identity.clone(),
         name: config.kiosk.name.as_str().to_owned(),
         media: Media::default(),
-        relay: config.relay.as_ref().map(|relay| RelayConfig {
-            host: relay.host.to_string(),
-            port: relay.port.get(),
-            user: relay.user.as_str().to_owned(),
-            host_key: relay.host_key.0.clone(),
-            folder: relay.folder.as_ref().map(|folder| folder.as_str().to_owned()),
-            place: relay.place.clone(),
-        }),
+        relay: relay.map(relay::for_tunnel),
         door: config.door.as_ref().map(|door| door.listen.0),
-        contacts: contacts::peers(contacts),
+        contacts: contacts::peers(contacts, relay),
     }
 }
 

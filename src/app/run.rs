@@ -25,6 +25,7 @@ use super::media::{CallMedia, MediaPlan};
 use super::menu::{self, Behind};
 use super::pictures::Report;
 use super::presence::Presence;
+use super::relay::Meets;
 use super::{contacts, power, screen, status};
 use crate::call::State;
 use crate::clock::{self, Time};
@@ -85,8 +86,8 @@ pub(super) struct Loop {
     pub(super) state_folder: PathBuf,
     pub(super) key_line: String,
     pub(super) name: String,
-    /// The relay of the config, of which only the place is known here.
-    pub(super) relay: crate::wire::status::RelayStatus,
+    /// The relay.
+    pub(super) meets: Meets,
     pub(super) shown: Option<Screen>,
     pub(super) next_look: Option<Time>,
     /// When the workers' next report is due, in a call.
@@ -189,6 +190,9 @@ impl Loop {
                 media.path_renewed();
             }
         }
+        if let tunnel::Event::Enrolled(done) = event {
+            return Some(self.enrolled(done));
+        }
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
@@ -232,7 +236,10 @@ impl Loop {
             Request::Reload => {
                 let contacts = contacts::load(&self.state_folder);
                 self.presence.know(&contacts);
-                self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
+                self.meets.reload(&self.state_folder);
+                self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
+                let peers = contacts::peers(&contacts, self.meets.relay());
+                self.tunnel.send(tunnel::Command::SetContacts(peers));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
             Request::Tap { .. } | Request::Screenshot => {

@@ -19,7 +19,7 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         name: kiosk.name.clone(),
         key: kiosk.key_line.clone(),
         page: page(kiosk).to_owned(),
-        relay: relay(core.meeting(), &kiosk.relay),
+        relay: relay(core.meeting(), kiosk.meets.status()),
         door_trouble: core.door().map(str::to_owned),
         contacts: core
             .neighbours()
@@ -103,7 +103,7 @@ fn page(kiosk: &Loop) -> &'static str {
     }
 }
 
-fn relay(meeting: &Meeting, wanted: &RelayStatus) -> RelayStatus {
+fn relay(meeting: &Meeting, wanted: RelayStatus) -> RelayStatus {
     let (state, sentence) = match meeting {
         Meeting::None => ("none", None),
         Meeting::Trying(sentence) => ("connecting", sentence.clone()),
@@ -111,7 +111,7 @@ fn relay(meeting: &Meeting, wanted: &RelayStatus) -> RelayStatus {
         Meeting::Refused(sentence) => ("refused", Some(sentence.clone())),
         Meeting::Blocked(sentence) => ("blocked", Some(sentence.clone())),
     };
-    RelayStatus { state: state.to_owned(), sentence, ..wanted.clone() }
+    RelayStatus { state: state.to_owned(), sentence, ..wanted }
 }
 
 fn call(kiosk: &Loop) -> CallStatus {

@@ -26,7 +26,9 @@ pub mod identity;
 pub mod kiosk;
 pub mod listen;
 pub mod look_ins;
+pub mod meet;
 pub mod pin;
+pub mod relay;
 pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
@@ -120,6 +122,10 @@ pub enum Command {
     Contact(contact::Args),
     /// Guard the settings on the screen with a PIN, or stop it
     Pin(pin::Args),
+    /// Meet others at the relay that a ticket is for
+    Meet(meet::Args),
+    /// Make this machine a relay, for whoever is root on it
+    Relay(relay::Args),
     /// List the calls there were
     Calls(calls::Args),
     /// List who looked in and when, and say whether that log is whole
@@ -169,6 +175,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Pin(args)) => pin::run(&args, globals),
+        Some(Command::Meet(args)) => meet::run(&args, globals),
+        Some(Command::Relay(args)) => relay::run(args),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::LookIns(args)) => look_ins::run(&args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),

@@ -30,6 +30,9 @@ pub(super) enum TunnelError {
     /// Our key is not welcome.
     #[error("{who} refused the login of {user} with our key")]
     LoginRefused { who: String, user: String },
+    /// A ticket is not good, or not any more.
+    #[error("{who} does not take the ticket: {reason}")]
+    TicketRefused { who: String, reason: String },
     /// The relay told us no folder for our sockets, and gives us no port instead.
     #[error(
         "{who} does not say where its home folder is ({reason}) and refused to listen on {place} \
@@ -65,6 +68,7 @@ impl TunnelError {
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Handshake { .. }
+            | Self::TicketRefused { .. }
             | Self::NoFolder { .. }
             | Self::ForwardRefused { .. }
             | Self::ProbeFailed { .. }

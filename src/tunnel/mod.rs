@@ -29,6 +29,7 @@ mod clock_offset;
 mod control;
 mod cut;
 mod door;
+mod enrol;
 mod error;
 mod framing;
 mod options;
@@ -52,6 +53,8 @@ use std::time::Duration;
 
 use ssh_key::PublicKey;
 use tokio::sync::watch;
+
+pub use enrol::enrol;
 
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
@@ -78,7 +81,7 @@ pub struct TunnelConfig {
 }
 
 /// A relay. The login is by our identity's key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayConfig {
     /// Name or address.
     pub host: String,

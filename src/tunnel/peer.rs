@@ -259,7 +259,7 @@ impl Dial {
         way: &Way,
         outer: &Outer,
     ) -> Result<(Connection, Road), TunnelError> {
-        let stream = outer.open_way(self.peer.key, way).await.map_err(|error| match error {
+        let stream = outer.open_way(&self.peer, way).await.map_err(|error| match error {
             Error::ChannelOpenFailure(_) => TunnelError::Away { who: who.to_owned() },
             other => client::handshake_error(who, &other),
         })?;

@@ -10,6 +10,10 @@
 //! folder they should lie, it listens on a port of its loopback address that follows from our key. A
 //! port stays taken for a minute or more by a session of ours that died without a word, so there are
 //! several that follow from a key: we take the first that is free, and who looks for us tries them all.
+//!
+//! At a hardened relay each kiosk has a *place*, whose sockets it alone may make and only its contacts
+//! may open; sshd itself removes stale ones, no command runs there and no port is forwarded. The exec is
+//! made all the same: it ends at once, and TCP_NODELAY stays.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +24,6 @@ use russh::{ChannelMsg, ChannelStream};
 use ssh_key::PrivateKey;
 use tokio::sync::watch;
 
-use super::RelayConfig;
 use super::alive;
 use super::client::{
     self, Connection, Ended, Forward, Greeting, LOOPBACK, Pinned, Place, handshake_error,
@@ -32,9 +35,11 @@ use super::options::Lane;
 use super::pipe::{Pipe, pipe};
 use super::road::{Pulse, Road};
 use super::ways::{PORTS, Way};
+use super::{PeerConfig, RelayConfig};
 use crate::clock;
 use crate::clock::Time;
 use crate::identity::PeerKey;
+use crate::meeting;
 
 /// From the first SYN to the end of the probe; a login shell may be slow.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,8 +50,7 @@ const FOLDER: &str = ".twocan";
 /// An outer session that listens for us.
 pub(super) struct Outer {
     handle: Handle<Pinned>,
-    /// For the sockets of all kiosks; unknown where the relay would not say.
-    folder: Option<String>,
+    sockets: Sockets,
     lane: Lane,
     cut: Cut,
     /// Our end of the connection.
@@ -57,23 +61,46 @@ pub(super) struct Outer {
     doubted: watch::Sender<Option<Time>>,
 }
 
+/// Where sockets lie at a relay.
+enum Sockets {
+    /// Those of all kiosks in this folder.
+    Folder(String),
+    /// Nobody knows where: there are ports only. With why.
+    Unknown(String),
+    /// Each kiosk's at a place of its own, and there are no ports. This is ours.
+    Places(meeting::Place),
+}
+
 /// What an inner session runs on.
 type Transport = Severable<Pipe<ChannelStream<Msg>>>;
 
 impl Outer {
     /// A connection to `peer` by a way of the relay's; `None` where that is not one of ours: a direct
-    /// one, or a socket when we know no folder for sockets.
+    /// one, a socket nobody knows the folder of, a port where there are none.
     pub(super) async fn open_way(
         &self,
-        peer: PeerKey,
+        peer: &PeerConfig,
         way: &Way,
     ) -> Result<Option<Transport>, russh::Error> {
-        let place = match (way, &self.folder) {
-            (Way::Socket, Some(folder)) => Place::Socket(socket_path(folder, peer, self.lane)),
-            (Way::Port(turn), _) => Place::Port(port(peer, self.lane, *turn)),
-            (Way::Socket, None) | (Way::Direct(_), _) => return Ok(None),
+        let (key, lane) = (peer.key, self.lane);
+        let place = match (way, &self.sockets) {
+            (Way::Socket, Sockets::Folder(folder)) => {
+                Some(Place::Socket(socket_path(folder, key, lane)))
+            }
+            (Way::Socket, Sockets::Places(_)) => {
+                peer.place.as_ref().map(|place| Place::Socket(place.socket(lane.name())))
+            }
+            (Way::Port(turn), Sockets::Folder(_) | Sockets::Unknown(_)) => {
+                Some(Place::Port(port(key, lane, *turn)))
+            }
+            (Way::Socket, Sockets::Unknown(_))
+            | (Way::Port(_), Sockets::Places(_))
+            | (Way::Direct(_), _) => None,
         };
-        self.open(&place).await.map(Some)
+        match place {
+            Some(place) => self.open(&place).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What a session through it runs on.
@@ -185,45 +212,47 @@ async fn connect_patiently(
     let mut connection = client::greet(pulse.of(stream), greeting).await?;
     connection.login(who, &relay.user, &us.key).await?;
     let Connection { handle, cut, ended } = connection;
-    let folder = prepare(&handle, who, relay.folder.as_deref(), us.peer, lane).await?;
-    let (folder, reason) = match folder {
-        Ok(folder) => (Some(folder), String::new()),
-        Err(reason) => (None, reason),
-    };
+    let sockets = prepare(&handle, who, relay, us.peer, lane).await?;
     let doubted = watch::Sender::new(None);
     let outer =
-        Outer { handle, folder, lane, cut, local, pulse, all: us.door.pulse.clone(), doubted };
-    let own = listen_somewhere(&outer, who, us.peer, reason).await?;
+        Outer { handle, sockets, lane, cut, local, pulse, all: us.door.pulse.clone(), doubted };
+    let own = listen_somewhere(&outer, who, us.peer).await?;
     place.set(own.clone()).expect("set once, here");
     probe(&outer, who, &own, us.peer).await?;
     Ok((outer, ended))
 }
 
-/// Our socket, else the first of our ports that is free; `reason` says why there is no folder.
-async fn listen_somewhere(
-    outer: &Outer,
-    who: &str,
-    us: PeerKey,
-    reason: String,
-) -> Result<Place, TunnelError> {
+/// Our socket, else the first of our ports that is free.
+async fn listen_somewhere(outer: &Outer, who: &str, us: PeerKey) -> Result<Place, TunnelError> {
     let lane = outer.lane;
-    let socket = outer.folder.as_ref().map(|folder| Place::Socket(socket_path(folder, us, lane)));
-    let ports = (0..PORTS).map(|turn| Place::Port(port(us, lane, turn)));
-    for place in socket.into_iter().chain(ports) {
+    let (socket, ports) = match &outer.sockets {
+        Sockets::Folder(folder) => (Some(socket_path(folder, us, lane)), PORTS),
+        Sockets::Unknown(_) => (None, PORTS),
+        Sockets::Places(place) => (Some(place.socket(lane.name())), 0),
+    };
+    let ports = (0..ports).map(|turn| Place::Port(port(us, lane, turn)));
+    let mut refused = String::new();
+    for place in socket.map(Place::Socket).into_iter().chain(ports) {
         if listen(&outer.handle, who, &place).await? {
             return Ok(place);
         }
         tracing::info!("{who} does not listen on {place} for us");
+        refused = place.to_string();
     }
-    let (who, place) = (who.to_owned(), Place::Port(port(us, lane, 0)).to_string());
-    Err(match outer.folder {
-        Some(_) => TunnelError::ForwardRefused { who, path: place },
-        None => TunnelError::NoFolder { who, reason, place },
+    let who = who.to_owned();
+    Err(match &outer.sockets {
+        Sockets::Unknown(reason) => {
+            let place = Place::Port(port(us, lane, 0)).to_string();
+            TunnelError::NoFolder { who, reason: reason.clone(), place }
+        }
+        Sockets::Folder(_) | Sockets::Places(_) => {
+            TunnelError::ForwardRefused { who, path: refused }
+        }
     })
 }
 
 /// `[::1]:22` for an IPv6 address, `host:22` for anything else.
-fn address(host: &str, port: u16) -> String {
+pub(super) fn address(host: &str, port: u16) -> String {
     match host.parse::<std::net::Ipv6Addr>() {
         Ok(v6) => format!("[{v6}]:{port}"),
         Err(_) => format!("{host}:{port}"),
@@ -247,15 +276,20 @@ fn port(peer: PeerKey, lane: Lane, turn: u16) -> u16 {
     20_000 + 2 * pair + lane as u16
 }
 
-/// The exec of the module's doc; the folder for our sockets, or why it is not known.
+/// The exec of the module's doc, and what it tells of where sockets lie.
 async fn prepare(
     handle: &Handle<Pinned>,
     who: &str,
-    configured: Option<&str>,
+    relay: &RelayConfig,
     us: PeerKey,
     lane: Lane,
-) -> Result<Result<String, String>, TunnelError> {
-    let folder = match configured {
+) -> Result<Sockets, TunnelError> {
+    let failed = |error: russh::Error| handshake_error(who, &error);
+    if let Some(place) = &relay.place {
+        exec(handle, "true").await.map_err(failed)?;
+        return Ok(Sockets::Places(place.clone()));
+    }
+    let folder = match relay.folder.as_deref() {
         Some(folder) => format!("'{}'", folder.replace('\'', r"'\''")),
         None => format!("~/{FOLDER}"),
     };
@@ -265,17 +299,18 @@ async fn prepare(
         "cd {folder} 2>/dev/null || {{ mkdir -p -m 700 {folder} && cd {folder}; }} && pwd -P && \
          exec rm -f {socket}"
     );
-    let printed = exec(handle, &command).await.map_err(|error| handshake_error(who, &error))?;
-    if let Some(folder) = configured {
-        return Ok(Ok(folder.to_owned()));
+    let printed = exec(handle, &command).await.map_err(failed)?;
+    if let Some(folder) = &relay.folder {
+        return Ok(Sockets::Folder(folder.clone()));
     }
     // A chatty login script may have printed more before it.
     let printed = String::from_utf8_lossy(&printed);
     let folder = printed.lines().map(str::trim).rfind(|line| line.starts_with('/'));
-    Ok(folder.map(str::to_owned).ok_or_else(|| match said(printed.trim()) {
-        nothing if nothing.is_empty() => "no shell".to_owned(),
-        said => format!("it said `{said}`"),
-    }))
+    Ok(match (folder, said(printed.trim())) {
+        (Some(folder), _) => Sockets::Folder(folder.to_owned()),
+        (None, nothing) if nothing.is_empty() => Sockets::Unknown("no shell".to_owned()),
+        (None, said) => Sockets::Unknown(format!("it said `{said}`")),
+    })
 }
 
 /// What the command printed; nothing where commands are refused, which is no error.

@@ -3,7 +3,7 @@
 //! What comes from a camera or from the tunnel is a stranger's until the pictures were compared. Both
 //! kinds of codes are taken by both scanning pages: whoever holds one up need not know which it is.
 
-use super::known::{Effect, Facts, Heard, Known};
+use super::known::{Effect, Facts, Heard, Known, NotEnrolled};
 use super::letters::Letters;
 use super::{Go, Out, Place, words};
 use crate::card::{self, Card, CardError, Code};
@@ -273,7 +273,11 @@ impl Adding {
                 self.to(Step::good(words::enrolled(&host)))
             }
             (Step::Adopting, Heard::Adopted(Err(_))) => self.to(Step::bad(words::NOT_KEPT)),
-            (Step::Enrolling, Heard::Enrolled(Err(_))) => self.to(Step::bad(words::NOT_ENROLLED)),
+            (Step::Enrolling, Heard::Enrolled(Err(why))) => self.to(Step::bad(match why {
+                NotEnrolled::Configured => words::CONFIGURED,
+                NotEnrolled::Refused => words::NOT_ENROLLED,
+                NotEnrolled::NotKept => words::NOT_KEPT,
+            })),
             _ => Out::default(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Effect, Facts, Heard, LookIn, MissedCall, Permission};
+use super::{Effect, Facts, Heard, LookIn, MissedCall, NotEnrolled, Permission};
 use crate::app::core::Event;
 use crate::app::power::{self, Habits};
 use crate::app::run::{Input, Loop};
@@ -13,6 +13,7 @@ use crate::config::{Config, QuietHours};
 use crate::contacts::{self, Contacts};
 use crate::identity::PeerKey;
 use crate::lookins::{self, Visit};
+use crate::meeting::{self, MeetingPoint};
 use crate::pin::{self, PinError, Tries};
 use crate::records::Records;
 use crate::settings::{self, BRIGHTEST, Change, Settings};
@@ -94,10 +95,37 @@ impl Loop {
                 return self.changed(forgotten, now);
             }
             Effect::Pair(ask) => self.tunnel.send(tunnel::Command::Pair(ask)),
+            Effect::Enrol(_) if self.behind.config.relay.is_some() => {
+                let not = Heard::Enrolled(Err(NotEnrolled::Configured));
+                return self.feed(Event::Menu(not), now);
+            }
             Effect::Enrol(ticket) => self.tunnel.send(tunnel::Command::Enrol(ticket)),
             Effect::Scan(_) | Effect::Adopt(_) => {}
         }
         true
+    }
+
+    /// The relay of a ticket has taken our key, or has not: it is kept and used, whatever page is on
+    /// show by now.
+    pub(in crate::app) fn enrolled(&mut self, done: Result<MeetingPoint, String>) -> Event {
+        let kept = match &done {
+            Err(sentence) => {
+                tracing::warn!("{sentence}");
+                Err(NotEnrolled::Refused)
+            }
+            Ok(point) => match point.relay() {
+                None => Err(NotEnrolled::Refused),
+                Some(relay) => meeting::keep(&self.state_folder, &relay)
+                    .inspect_err(|error| tracing::warn!("{error}"))
+                    .map(|()| relay.host.to_string())
+                    .map_err(|_| NotEnrolled::NotKept),
+            },
+        };
+        if kept.is_ok() {
+            self.meets.reload(&self.state_folder);
+            self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
+        }
+        Event::Menu(Heard::Enrolled(kept))
     }
 
     /// Keep a setting, and let it be seen and heard at once.

@@ -122,7 +122,18 @@ pub enum Heard {
     /// Somebody is a contact now, by this name; or why not, in a sentence for the log.
     Adopted(Result<String, String>),
     /// The meeting point of the ticket is ours now, by this name; or why not.
-    Enrolled(Result<String, String>),
+    Enrolled(Result<String, NotEnrolled>),
+}
+
+/// Why the meeting point of a ticket is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotEnrolled {
+    /// The configuration names one, which holds.
+    Configured,
+    /// It did not take our key, or could not be reached.
+    Refused,
+    /// It took it, and here that can't be kept.
+    NotKept,
 }
 
 /// What the menu asks for.

@@ -40,7 +40,7 @@ use chrono::{DateTime, Local};
 use self::adding::Adding;
 pub(super) use self::carry::{Behind, brightness, habits, ring_volume};
 use self::gate::{Gate, NewPin};
-pub use self::known::{Effect, Facts, Heard, Known, LookIn, MissedCall, Permission};
+pub use self::known::{Effect, Facts, Heard, Known, LookIn, MissedCall, NotEnrolled, Permission};
 use self::people::Lists;
 use crate::clock::Time;
 use crate::ui::menu::{MenuPage, MenuTap};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::stories::{CARLA, US, WORDS, card, ticket, world};
-use super::{Heard, Known};
+use super::{Heard, Known, NotEnrolled};
 use crate::app::stories::{ANNA, BERT, at};
 use crate::pairing::{News, Refusal};
 use crate::pin::{Guard, Tried};
@@ -79,7 +79,7 @@ fn any_news(roll: &mut impl FnMut(usize) -> usize, turn: u64) -> Heard {
         11 => Heard::Scanned(some.to_text()),
         12 => Heard::Scanned([ticket(), "rubbish".to_owned()][roll(2)].clone()),
         13 => Heard::Adopted([Ok("Carla".to_owned()), Err(String::new())][roll(2)].clone()),
-        14 => Heard::Enrolled([Ok("host".to_owned()), Err(String::new())][roll(2)].clone()),
+        14 => Heard::Enrolled([Ok("host".to_owned()), Err(NotEnrolled::Refused)][roll(2)].clone()),
         _ => Heard::Camera(roll(2) == 0),
     }
 }

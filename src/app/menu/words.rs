@@ -49,6 +49,9 @@ pub const ENROLLING: &str = "Going to the meeting point…";
 /// The ticket is used up or too old, or the relay can't be reached.
 pub const NOT_ENROLLED: &str = "The meeting point did not take it. Its code may be too old.";
 
+/// A ticket can't change what `twocan.toml` says.
+pub const CONFIGURED: &str = "The meeting point of this screen is set in its configuration.";
+
 /// Wrong, and for a while no other try.
 pub fn wrong_wait(left: Duration) -> String {
     format!("That was not it. {}", wait(left))

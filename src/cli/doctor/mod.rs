@@ -25,6 +25,7 @@ use self::service::Unit;
 use crate::app::control;
 use crate::cli::Globals;
 use crate::config::{Config, Paths};
+use crate::meeting;
 
 /// `twocan doctor`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,9 @@ struct Patient {
 /// The configuration is wrong.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let paths = globals.paths()?;
-    let config = paths.load_config()?;
+    let mut config = paths.load_config()?;
+    // As a kiosk takes it: the file's relay, else the one that a ticket brought.
+    config.relay = config.relay.or_else(|| meeting::load(&paths.state));
     let unit = Unit::find();
     let kiosk = Kiosk::ask(&control::socket(&paths.runtime), &unit);
     let patient = Patient { config, paths, kiosk, unit };

@@ -133,7 +133,9 @@ fn login(patient: &Patient) -> Result<Heard, String> {
         Ok(None) => return Err("This kiosk has no key yet to log in with.".to_owned()),
         Err(error) => return Err(format!("There is no key to log in with: {error}.")),
     };
-    let config = TunnelConfig { door: None, ..app::tunnel_config(&patient.config, &identity, &[]) };
+    let config = &patient.config;
+    let config = app::tunnel_config(config, config.relay.as_ref(), &identity, &[]);
+    let config = TunnelConfig { door: None, ..config };
     let (sender, events) = mpsc::channel();
     let tunnel = Tunnel::start(config, move |event| {
         // Who has heard enough listens no more.

@@ -318,11 +318,8 @@ impl Runtime {
                 tracing::debug!("pairing: {ask:?}");
                 self.emit(Event::Pairing(pairing::News::Failed(pairing::Refusal::NoMeeting)));
             }
-            Command::Enrol(ticket) => {
-                tracing::debug!("a ticket to {}", ticket.point.host);
-                self.emit(Event::Enrolled(Err("tickets are not taken yet".to_owned())));
-            }
-            Command::SetRelay(_) => {}
+            Command::Enrol(ticket) => self.enrol(ticket),
+            Command::SetRelay(relay) => self.set_relay(relay),
             Command::SetMetered(metered) => drop(self.metered.send_replace(metered)),
             Command::Retry => {
                 self.peers.values().for_each(|peer| peer.aside.clear());

@@ -106,7 +106,7 @@ impl Runtime {
         }
     }
 
-    fn tell_outer(&mut self, lane: Lane) {
+    pub(super) fn tell_outer(&mut self, lane: Lane) {
         let state = self.outers[lane as usize].link.state().clone();
         if let State::Backoff { sentence, .. } | State::Blocked { sentence } = &state {
             tracing::warn!("{} session: {sentence}", lane.name());

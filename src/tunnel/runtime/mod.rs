@@ -11,6 +11,7 @@
 mod happenings;
 mod links;
 mod network;
+mod relays;
 mod roads;
 
 use std::collections::BTreeMap;
@@ -168,6 +169,12 @@ struct OuterSlot {
     outer: Option<Arc<Outer>>,
 }
 
+impl OuterSlot {
+    fn new() -> Self {
+        Self { link: Link::new(), attempt: None, task: None, outer: None }
+    }
+}
+
 /// One lane to a peer.
 struct Slot {
     link: Link,
@@ -245,6 +252,8 @@ pub(super) struct Runtime {
     metered: watch::Sender<bool>,
     peers: BTreeMap<PeerKey, Peer>,
     status: RelayStatus,
+    /// A ticket that is being brought.
+    enrolment: Option<Task>,
     tasks: Vec<Task>,
 }
 
@@ -255,7 +264,6 @@ impl Runtime {
         let (news, heard) = mpsc::channel(NEWS);
         let key = identity.private_key().clone();
         let door = Door::new(key.clone(), news.clone(), Arc::clone(&counters));
-        let outer = || OuterSlot { link: Link::new(), attempt: None, task: None, outer: None };
         let mut runtime = Self {
             me: identity.public(),
             key: Arc::new(key),
@@ -267,11 +275,12 @@ impl Runtime {
             counters,
             news,
             heard,
-            outers: [outer(), outer()],
+            outers: Lane::ALL.map(|_| OuterSlot::new()),
             in_call: watch::Sender::new(false),
             metered: watch::Sender::new(false),
             peers: BTreeMap::new(),
             status: RelayStatus::Disconnected,
+            enrolment: None,
             tasks: Vec::new(),
         };
         runtime.keep_contacts(contacts);
