@@ -3,6 +3,10 @@
 //! A plain login is shared: every kiosk's sockets lie in its one folder, named by their keys. At a
 //! hardened relay (`twocan relay install`) each kiosk has a login of its own and a folder of its own
 //! there, its *place*; whoever is to call it has to know the place, so it is part of its card.
+//!
+//! Kiosks that pair by words meet at `pair-N.sock` in the shared folder, N from 0 to 7; at a hardened
+//! relay at `/pair/N.sock`, a folder in which every kiosk may make a socket and connect to one
+//! (`PermitOpen [/pair/0.sock]:*` and so on), and at which nothing is trusted.
 
 use std::fmt;
 

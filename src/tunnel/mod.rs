@@ -31,6 +31,7 @@ mod cut;
 mod door;
 mod error;
 mod framing;
+mod meet;
 mod options;
 mod peer;
 mod pipe;
