@@ -96,9 +96,15 @@ impl MediaPlan {
         Self { wish, limit, ..self.clone() }
     }
 
-    fn open_camera(&self) -> camera::OpenSource {
+    /// What opens the camera, again after each failure.
+    pub(super) fn open_camera(&self) -> camera::OpenSource {
         let mut opener = Opener::new(self.camera.clone(), self.wish);
         Box::new(move || opener.open())
+    }
+
+    /// The largest picture that is made.
+    pub(super) fn limit(&self) -> Size {
+        self.limit
     }
 
     /// What plays `pattern` as loud as the bell is to be.
@@ -463,7 +469,7 @@ fn fitted(size: Size, limit: Size) -> Size {
     }
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
 }
 

@@ -29,6 +29,8 @@ pub mod pictures;
 pub mod power;
 mod record;
 mod run;
+#[allow(dead_code, reason = "the page that scans opens it")]
+mod scan;
 pub mod screen;
 mod status;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use crate::card::Card;
 use crate::clock;
 use crate::config::Metered as MeteredChoice;
 use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
@@ -53,7 +56,7 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{RelayConfig, Tunnel, TunnelConfig};
+use crate::tunnel::{self, RelayConfig, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
@@ -343,6 +346,11 @@ pub fn tunnel_config(config: &Config, identity: &Identity, contacts: &[Contact])
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts),
     }
+}
+
+/// This kiosk's card, for others to pin.
+pub fn card_of(config: &Config, identity: &Identity) -> Card {
+    tunnel::card_of(&tunnel_config(config, identity, &[]))
 }
 
 fn random_call() -> u64 {
