@@ -108,9 +108,15 @@ impl MediaPlan {
         Self { frosted_until: end, ..self }
     }
 
-    fn open_camera(&self) -> camera::OpenSource {
+    /// What opens the camera, again after each failure.
+    pub(super) fn open_camera(&self) -> camera::OpenSource {
         let mut opener = Opener::new(self.camera.clone(), self.wish);
         Box::new(move || opener.open())
+    }
+
+    /// The largest picture that is made.
+    pub(super) fn limit(&self) -> Size {
+        self.limit
     }
 
     /// What plays `pattern` as loud as the bell is to be.
@@ -485,7 +491,7 @@ fn fitted(size: Size, limit: Size) -> Size {
     }
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
 }
 

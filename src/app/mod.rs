@@ -37,6 +37,7 @@ pub mod presence;
 mod record;
 pub mod relay;
 mod run;
+mod scan;
 pub mod screen;
 mod status;
 #[cfg(test)]
@@ -49,6 +50,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use crate::card::Card;
 use crate::clock;
 use crate::config::Metered as MeteredChoice;
 use crate::config::{BacklightChoice, Config, Display, Paths, Relay};
@@ -61,7 +63,7 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{Tunnel, TunnelConfig};
+use crate::tunnel::{self, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
@@ -206,7 +208,7 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
-        behind: Behind::new(config, kept),
+        behind: Behind::new(config, &identity, kept),
         presence: Presence::load(&paths.state),
         herald: Herald::from_environment(clock::now()),
     };
@@ -342,6 +344,11 @@ pub fn tunnel_config(
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts, relay),
     }
+}
+
+/// This kiosk's card, for others to pin.
+pub fn card_of(config: &Config, relay: Option<&Relay>, identity: &Identity) -> Card {
+    tunnel::card_of(&tunnel_config(config, relay, identity, &[]))
 }
 
 fn random_call() -> u64 {

@@ -142,7 +142,8 @@ impl Loop {
     fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
         let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
         let watch = self.herald.as_ref().and_then(Herald::deadline);
-        [due, watch, self.backlight.deadline()].into_iter().flatten().min()
+        let scan = self.scan_deadline(now);
+        [due, watch, self.backlight.deadline(), scan].into_iter().flatten().min()
     }
 
     /// The light of the screen on show.
@@ -157,7 +158,7 @@ impl Loop {
             }
             Input::Tunnel(event) => {
                 let matter = self.matter(&event);
-                let event = self.heard(event);
+                let event = self.heard(event, now);
                 let going = event.is_none_or(|event| self.feed(event, now));
                 if let Some(matter) = matter {
                     self.attend(matter);
@@ -179,7 +180,7 @@ impl Loop {
         }
     }
 
-    fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
+    fn heard(&mut self, event: tunnel::Event, now: Time) -> Option<Event> {
         if let tunnel::Event::PeerDown { peer, .. } = &event {
             self.paths.remove(peer);
         }
@@ -191,7 +192,7 @@ impl Loop {
             }
         }
         if let tunnel::Event::Enrolled(done) = event {
-            return Some(self.enrolled(done));
+            return Some(self.enrolled(done, now));
         }
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
@@ -262,6 +263,7 @@ impl Loop {
         if self.next_look.is_some_and(|due| due <= now) {
             self.look_at_media(now);
         }
+        self.look_at_scan(now);
         self.feed(Event::Tick, now)
     }
 

@@ -1,7 +1,8 @@
 //! Our end of an SSH session that we dialled, to the relay or to a peer's door.
 //!
 //! One host key is accepted and nothing is learnt. The server may open no channel to us, but the
-//! relay one: connections to our own socket there, which lead to our door.
+//! relay one: connections to our own socket there, which lead to our door, and to the place where we
+//! pair (meet.rs).
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use super::cut::{Cut, severable};
 use super::door::Door;
 use super::error::{TunnelError, said};
+use super::meet::Desk;
 use super::options::{self, Lane};
 use super::pipe::pipe;
 use super::road::Road;
@@ -42,6 +44,8 @@ pub(super) struct Forward {
     pub(super) place: Arc<OnceLock<Place>>,
     /// Where it leads.
     pub(super) door: Arc<Door>,
+    /// Where strangers are led to while an offer to pair is out.
+    pub(super) desk: Arc<Desk>,
     /// What connections that come through this outer session run on.
     pub(super) road: Road,
 }
@@ -248,13 +252,17 @@ pub(super) async fn open_stream(
 }
 
 impl Pinned {
-    /// Take what came to our own place, and nothing else: a dropped reply is a refusal.
+    /// Take what came to our own place or to where we pair, and nothing else: a dropped reply is a
+    /// refusal.
     async fn lead_to_door(&self, channel: Channel<Msg>, place: &Place, reply: ChannelOpenHandle) {
         let Some(forward) = &self.forward else { return };
         if forward.place.get() == Some(place) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
             tokio::spawn(door.serve(pipe(channel.into_stream()), forward.road.clone()));
+        } else if let Some(seat) = forward.desk.seat(place) {
+            reply.accept().await;
+            seat.send(pipe(channel.into_stream()));
         }
     }
 }

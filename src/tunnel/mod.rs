@@ -32,6 +32,7 @@ mod door;
 mod enrol;
 mod error;
 mod framing;
+mod meet;
 mod options;
 mod peer;
 mod pipe;
@@ -56,6 +57,7 @@ use tokio::sync::watch;
 
 pub use enrol::enrol;
 
+use crate::card::Card;
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
 use crate::meeting::{MeetingPoint, Place, Ticket};
@@ -112,6 +114,12 @@ pub struct PeerConfig {
     pub via_relay: bool,
     /// Where its sockets lie there, if they are not named by its key.
     pub place: Option<Place>,
+}
+
+/// The card of the kiosk with this configuration: its name and key, where it is met, and its door if that
+/// is at an address that others can know.
+pub fn card_of(config: &TunnelConfig) -> Card {
+    meet::card(&config.name, config.identity.public(), config.relay.as_ref(), config.door)
 }
 
 /// What the app asks.

@@ -2,16 +2,20 @@
 //! of its own, opens the camera for a code and closes it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::{Effect, Facts, Heard, LookIn, MissedCall, NotEnrolled, Permission};
+use crate::app;
 use crate::app::core::Event;
 use crate::app::power::{self, Habits};
 use crate::app::run::{Input, Loop};
+use crate::app::scan::Scanning;
 use crate::app::words;
+use crate::card::Card;
 use crate::clock::{self, Time};
 use crate::config::{Config, QuietHours};
 use crate::contacts::{self, Contacts};
-use crate::identity::PeerKey;
+use crate::identity::{Identity, PeerKey};
 use crate::lookins::{self, Visit};
 use crate::meeting::{self, MeetingPoint};
 use crate::pin::{self, PinError, Tries};
@@ -22,16 +26,21 @@ use crate::wire::control::Request;
 
 /// The newest rows of a list, at most so many.
 const LIMIT: usize = 100;
+/// How often a camera that looks for a code is looked at.
+const SCAN_LOOK: Duration = Duration::from_secs(1);
 
 /// What the loop holds for them.
 pub(in crate::app) struct Behind {
     config: Config,
+    identity: Identity,
     kept: Settings,
+    /// The camera, and whether it worked when it was looked at last.
+    scanning: Option<(Scanning, bool)>,
 }
 
 impl Behind {
-    pub(in crate::app) fn new(config: &Config, kept: Settings) -> Self {
-        Self { config: config.clone(), kept }
+    pub(in crate::app) fn new(config: &Config, identity: &Identity, kept: Settings) -> Self {
+        Self { config: config.clone(), identity: identity.clone(), kept, scanning: None }
     }
 }
 
@@ -100,14 +109,58 @@ impl Loop {
                 return self.feed(Event::Menu(not), now);
             }
             Effect::Enrol(ticket) => self.tunnel.send(tunnel::Command::Enrol(ticket)),
-            Effect::Scan(_) | Effect::Adopt(_) => {}
+            Effect::Scan(true) => self.scan(),
+            Effect::Scan(false) => {
+                if self.behind.scanning.take().is_some() {
+                    self.face.clear_pictures();
+                }
+            }
+            Effect::Adopt(card) => return self.adopt(&card, now),
         }
         true
     }
 
+    /// Open the camera, with its small picture on the page, and hear of every code it sees.
+    fn scan(&mut self) {
+        let inbox = self.inbox.clone();
+        let seen = move |text| {
+            // A page that is swamped with codes does without this one.
+            drop(inbox.send(Input::Menu(Heard::Scanned(text))));
+        };
+        self.behind.scanning = Some((Scanning::start(&self.plan, &self.face, seen), true));
+    }
+
+    /// While the camera looks for a code it is looked at every second.
+    pub(in crate::app) fn scan_deadline(&self, now: Time) -> Option<Time> {
+        self.behind.scanning.as_ref().map(|_| now + SCAN_LOOK)
+    }
+
+    /// The page says when the camera does not work.
+    pub(in crate::app) fn look_at_scan(&mut self, now: Time) {
+        let Some((scanning, worked)) = &mut self.behind.scanning else { return };
+        let works = scanning.works();
+        if works != std::mem::replace(worked, works) {
+            self.feed(Event::Menu(Heard::Camera(works)), now);
+        }
+    }
+
+    /// A contact from now on, on the screen at once.
+    fn adopt(&mut self, card: &Card, now: Time) -> bool {
+        let adopted = contacts::adopt(&self.state_folder, card).map(|contact| contact.name);
+        let told = match &adopted {
+            Ok(name) => Ok(name.clone()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.changed(adopted.map(drop), now) && self.feed(Event::Menu(Heard::Adopted(told)), now)
+    }
+
     /// The relay of a ticket has taken our key, or has not: it is kept and used, whatever page is on
     /// show by now.
-    pub(in crate::app) fn enrolled(&mut self, done: Result<MeetingPoint, String>) -> Event {
+    pub(in crate::app) fn enrolled(
+        &mut self,
+        done: Result<MeetingPoint, String>,
+        now: Time,
+    ) -> Event {
         let kept = match &done {
             Err(sentence) => {
                 tracing::warn!("{sentence}");
@@ -122,8 +175,10 @@ impl Loop {
             },
         };
         if kept.is_ok() {
-            self.meets.reload(&self.state_folder);
-            self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
+            // With it, the places of the contacts there; and the next code that is shown is the new one.
+            self.asked(Request::Reload, now);
+            let facts = self.read_facts(now);
+            self.feed(Event::Menu(Heard::Facts(Box::new(facts))), now);
         }
         Event::Menu(Heard::Enrolled(kept))
     }
@@ -170,7 +225,7 @@ impl Loop {
     }
 
     fn read_facts(&self, now: Time) -> Facts {
-        let Behind { config, kept, .. } = &self.behind;
+        let Behind { config, identity, kept, .. } = &self.behind;
         let state = &self.state_folder;
         let quiet = quiet_hours(config, kept);
         // What can't be read can't be said to be whole.
@@ -179,7 +234,7 @@ impl Loop {
         let log = log.unwrap_or_default();
         let quiet_before = kept.quiet_before.unwrap_or(config.display.quiet_hours);
         Facts {
-            card: String::new(),
+            card: app::card_of(config, self.meets.relay(), identity).to_text(),
             ring_volume: ring_volume(config, kept),
             brightness: kept.brightness.unwrap_or(BRIGHTEST).clamp(1, BRIGHTEST),
             quiet,
