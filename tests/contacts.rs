@@ -96,6 +96,26 @@ fn two_kiosks_learn_each_others_keys_from_the_command_line() {
 }
 
 #[test]
+fn what_somebody_may_do_is_said_on_the_command_line_and_only_that_is_changed() {
+    let kiosk = Kiosk::new();
+    kiosk.done(&["contact", "add", "Anna", "--key", &key()]);
+    let may = || {
+        let anna = &kiosk.json(&["contact", "list", "--json"])[0];
+        ["may_ring", "in_quiet_hours", "look_in"].map(|what| anna[what].as_bool().unwrap())
+    };
+    assert_eq!(may(), [true, false, false], "nobody looks in unasked");
+    let said = kiosk.done(&["contact", "set", "anna", "--look-in", "yes"]);
+    assert_eq!((said.as_str(), may()), ("Anna may ring, and look in\n", [true, false, true]));
+    kiosk.done(&["contact", "set", "Anna", "--in-quiet-hours", "yes", "--may-ring", "no"]);
+    assert_eq!(may(), [false, true, true]);
+    assert!(kiosk.done(&["contact", "list"]).contains("\n  may not ring\n"));
+    kiosk.refused(&["contact", "set", "Ben", "--look-in", "no"], "there is no contact named Ben");
+    assert_eq!(kiosk.run(&["contact", "set", "Anna"]).status.code(), Some(2));
+    assert_eq!(kiosk.run(&["contact", "set", "Anna", "--look-in", "maybe"]).status.code(), Some(2));
+    assert_eq!(may(), [false, true, true]);
+}
+
+#[test]
 fn what_would_confuse_people_is_refused_with_a_sentence() {
     let kiosk = Kiosk::new();
     let (own, anna, ben) = (kiosk.done(&["identity"]), key(), key());

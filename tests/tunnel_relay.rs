@@ -13,6 +13,7 @@ use common::rogue::Rogue;
 use common::sshd::Sshd;
 use twocan::frame::{Ack, PacketKind};
 use twocan::identity::Identity;
+use twocan::queue::Received;
 use twocan::tunnel::{Command, Event, RelayConfig, RelayStatus, TunnelConfig};
 use twocan::wire::signal::Signal;
 
@@ -89,6 +90,45 @@ fn a_contact_that_floods_a_bare_channel_through_the_relay_silences_nobody_else()
         send_until_one_arrives(&from.pictures_out, &to.pictures_in, picture);
     }
     assert!(!a.events.try_iter().any(|event| matches!(event, Event::PeerDown { .. })));
+}
+
+#[test]
+fn of_a_picture_that_is_half_on_the_line_when_its_sender_hides_only_zeros_follow() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let (a, b) = a_pair(sshd.relay(), &anna, &bert);
+    let (from, to) = (a.attach(b.key), b.attach(a.key));
+    let small = |n| packet(PacketKind::Picture, n, b"jpeg");
+    send_until_one_arrives(&from.pictures_out, &to.pictures_in, small);
+
+    // Forty pieces, one every 20 ms.
+    from.pictures_spacing.store(20_000, std::sync::atomic::Ordering::Relaxed);
+    let came = |wanted: u32| {
+        let (_stopper, stop) = twocan::stop::stop_pair();
+        loop {
+            match to.pictures_in.receive(&stop, Some(common::kiosk::LIMIT)) {
+                Received::Item(packet) if packet.sequence == wanted => return packet,
+                Received::Item(_) => {}
+                Received::Timeout | Received::Stopped => panic!("no picture {wanted}"),
+            }
+        }
+    };
+    let half = packet(PacketKind::Picture, 1_000_001, &[0xAA; 16_000]);
+    assert!(from.pictures_out.send(half).is_ok());
+    // It was taken from the queue, so it is being written.
+    while !from.pictures_out.is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    from.blank();
+    let arrived = came(1_000_001).payload;
+    assert_eq!(arrived.len(), 16_000, "whole, so that what follows is understood");
+    let left = arrived.iter().take_while(|byte| **byte == 0xAA).count();
+    assert!(left > 0 && left < 16_000, "{left} bytes had left");
+    assert!(arrived[left..].iter().all(|byte| *byte == 0));
+    // The next one is as it was taken.
+    assert!(from.pictures_out.send(packet(PacketKind::Picture, 1_000_002, &[0xBB; 900])).is_ok());
+    assert!(came(1_000_002).payload.iter().all(|byte| *byte == 0xBB));
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub mod screen;
 mod status;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod visit_stories;
 pub mod words;
 
 use std::collections::HashMap;

@@ -46,8 +46,25 @@ pub(super) fn kiosk_with(budget: Budget) -> Core {
 }
 
 pub(super) fn kiosk_that(auto_answer: bool, budget: Budget) -> Core {
+    let neighbours = vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")];
+    let mut core = kiosk_with_all(US, auto_answer, neighbours, budget);
+    core.handle(Event::Meeting(Meeting::Connected), at(0));
+    core.handle(Event::PeerUp(ANNA), at(0));
+    core
+}
+
+pub(super) fn kiosk_of(us: PeerKey, neighbours: Vec<Neighbour>, budget: Budget) -> Core {
+    kiosk_with_all(us, false, neighbours, budget)
+}
+
+fn kiosk_with_all(
+    us: PeerKey,
+    auto_answer: bool,
+    neighbours: Vec<Neighbour>,
+    budget: Budget,
+) -> Core {
     let settings = Settings {
-        us: US,
+        us,
         ring: Duration::from_secs(40),
         auto_answer,
         helper: "Eva".to_owned(),
@@ -55,11 +72,7 @@ pub(super) fn kiosk_that(auto_answer: bool, budget: Budget) -> Core {
         has_way: true,
         light: Habits::of(&Config::default().display),
     };
-    let neighbours = vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")];
-    let mut core = Core::new(settings, neighbours, budget, || 7, at(0));
-    core.handle(Event::Meeting(Meeting::Connected), at(0));
-    core.handle(Event::PeerUp(ANNA), at(0));
-    core
+    Core::new(settings, neighbours, budget, || 7, at(0))
 }
 
 pub(super) fn page(core: &Core, now: Time) -> Page {

@@ -136,7 +136,8 @@ text!(
     }
 );
 
-/// From when to when the panel is kept dark: `"22:00-07:00"`, or `"none"`.
+/// From when to when the panel is kept dark and nobody rings but the exceptions: `"22:00-07:00"`, or
+/// `"none"`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QuietHours(Option<(NaiveTime, NaiveTime)>);
 
