@@ -23,7 +23,9 @@ mod light_stories;
 #[cfg(test)]
 mod line_stories;
 mod media;
+mod meet;
 pub mod outage;
+pub mod pairing;
 mod photo;
 pub mod pictures;
 pub mod power;
@@ -199,6 +201,8 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        told: pairing::Told::default(),
+        moves: meet::Moves::new(card_of(config, &identity).meeting),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

@@ -19,6 +19,8 @@ use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
+use super::meet::Moves;
+use super::pairing::Told;
 use super::pictures::Report;
 use super::record::{self, Course};
 use super::{contacts, power, screen, status};
@@ -93,6 +95,10 @@ pub(super) struct Loop {
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
+    /// How pairing went, for programs.
+    pub(super) told: Told,
+    /// Where we and others can be met.
+    pub(super) moves: Moves,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -148,6 +154,10 @@ impl Loop {
                 Some(event) => self.feed(event, now),
                 None => true,
             },
+            Input::Asked(Request::PairNews { after }, reply) => {
+                self.told.answer(after, reply);
+                true
+            }
             Input::Asked(request, reply) => {
                 let (answer, going) = self.asked(request, now);
                 // A client that went away does not want its answer.
@@ -173,13 +183,22 @@ impl Loop {
                 media.path_renewed();
             }
         }
+        match &event {
+            tunnel::Event::PeerUp { peer, .. } => self.tell_meeting(*peer),
+            tunnel::Event::Signal { peer, signal: Signal::Meet { points } } => {
+                self.meets_at(*peer, points);
+                return None;
+            }
+            tunnel::Event::Pairing(news) => self.pairing(news),
+            _ => {}
+        }
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
         Event::of_tunnel(event)
     }
 
-    fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
+    pub(super) fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
         let event = match request {
             Request::Status => {
                 let status = serde_json::to_value(status::of(self));
@@ -218,7 +237,8 @@ impl Loop {
                 self.tunnel.send(tunnel::Command::SetContacts(contacts::peers(&contacts)));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
-            Request::Tap { .. } | Request::Screenshot => {
+            Request::Pair { ask } => return (self.pair(&ask), true),
+            Request::Tap { .. } | Request::Screenshot | Request::PairNews { .. } => {
                 return (Answer::refused("the screen answers that, not the app"), true);
             }
         };

@@ -15,9 +15,12 @@ use crate::config::{ConfigError, Paths, PathsError};
 use crate::wire::control::Request;
 
 mod alone;
+mod ask;
+pub mod backup;
 pub mod bench;
 pub mod calls;
 pub mod camera;
+pub mod card;
 pub mod contact;
 pub mod demo;
 pub mod doctor;
@@ -25,6 +28,7 @@ pub mod generate;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod pair;
 pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
@@ -116,6 +120,12 @@ pub enum Command {
     Identity(identity::Args),
     /// Add, list and remove the people this kiosk knows
     Contact(contact::Args),
+    /// Become contacts with a kiosk far away, by four words
+    Pair(pair::Args),
+    /// Keep this kiosk in a file behind a passphrase
+    Backup(backup::BackupArgs),
+    /// Make this machine the kiosk of a back-up
+    Restore(backup::RestoreArgs),
     /// List the calls there were
     Calls(calls::Args),
     /// Say what is right and what is wrong with this kiosk
@@ -162,6 +172,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Screenshot(args)) => remote::screenshot(&args, globals),
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
+        Some(Command::Pair(args)) => pair::run(&args, globals),
+        Some(Command::Backup(args)) => backup::backup(&args, globals),
+        Some(Command::Restore(args)) => backup::restore(&args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),
         Some(Command::Camera(args)) => camera::run(args),
