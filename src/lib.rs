@@ -1,6 +1,7 @@
 //! Twocan: a video phone whose string is SSH.
 pub mod address;
 pub mod app;
+pub mod backup;
 pub mod call;
 pub mod card;
 pub mod cli;

@@ -19,9 +19,9 @@ const LAYERS: &[&[&str]] = &[
     GROUND,
 ];
 const GROUND: &[&str] = &[
-    "address", "card", "clock", "config", "contacts", "figures", "frame", "geometry", "identity",
-    "lookins", "meeting", "name", "photo", "pin", "quality", "queue", "records", "settings",
-    "stop", "store", "usage",
+    "address", "backup", "card", "clock", "config", "contacts", "figures", "frame", "geometry",
+    "identity", "lookins", "meeting", "name", "photo", "pin", "quality", "queue", "records",
+    "settings", "stop", "store", "usage",
 ];
 /// Who may import whom inside a layer, besides the ground: devices may decode, codecs know packets.
 const SIDEWAYS: &[(&str, &str)] = &[("device", "codec"), ("device", "wire"), ("codec", "wire")];

@@ -25,11 +25,13 @@ mod light_stories;
 mod line_stories;
 pub mod lookin;
 mod media;
+mod meet;
 pub mod menu;
 #[cfg(test)]
 mod menu_stories;
 pub mod outage;
 pub mod outbox;
+pub mod pairing;
 mod photo;
 pub mod pictures;
 pub mod power;
@@ -174,6 +176,7 @@ pub fn start(
     let tunnel = Tunnel::start(wanted, move |event| events.put(Input::Tunnel(event)));
     let tunnel = tunnel.map_err(thread("tunnel"))?;
 
+    let ours = card_of(config, meets.relay(), &identity).meeting;
     let kept = settings::load(&paths.state);
     let settings = Settings {
         us: identity.public(),
@@ -212,6 +215,8 @@ pub fn start(
         paths: HashMap::new(),
         behind: Behind::new(config, &identity, kept),
         presence: Presence::load(&paths.state),
+        told: pairing::Told::default(),
+        moves: meet::Moves::new(ours),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {

@@ -8,6 +8,7 @@
 //!                         dark, with the minutes)
 //! ```
 
+mod asked;
 mod presence;
 mod visits;
 
@@ -22,11 +23,13 @@ use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
+use super::meet::Moves;
 use super::menu::{self, Behind};
+use super::pairing::Told;
 use super::pictures::Report;
 use super::presence::Presence;
 use super::relay::Meets;
-use super::{contacts, power, screen, status};
+use super::{power, screen, status};
 use crate::call::State;
 use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
@@ -43,7 +46,7 @@ use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
 use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
-use crate::wire::control::{Answer, Request};
+use crate::wire::control::Request;
 use crate::wire::signal::{Media, Signal};
 
 /// How long the tunnel may take to say goodbye at the end.
@@ -104,6 +107,10 @@ pub(super) struct Loop {
     pub(super) behind: Behind,
     /// Who was up when, and who has called in vain.
     pub(super) presence: Presence,
+    /// How pairing went, for programs.
+    pub(super) told: Told,
+    /// Where we and others can be met.
+    pub(super) moves: Moves,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -165,6 +172,10 @@ impl Loop {
                 }
                 going
             }
+            Input::Asked(Request::PairNews { after }, reply) => {
+                self.told.answer(after, reply);
+                true
+            }
             Input::Asked(request, reply) => {
                 let (answer, going) = self.asked(request, now);
                 // A client that went away does not want its answer.
@@ -191,71 +202,20 @@ impl Loop {
                 media.path_renewed();
             }
         }
-        if let tunnel::Event::Enrolled(done) = event {
-            return Some(self.enrolled(done, now));
+        match &event {
+            tunnel::Event::PeerUp { peer, .. } => self.tell_meeting(*peer),
+            tunnel::Event::Signal { peer, signal: Signal::Meet { points } } => {
+                self.meets_at(*peer, points);
+                return None;
+            }
+            tunnel::Event::Pairing(news) => self.pairing(news),
+            tunnel::Event::Enrolled(done) => return Some(self.enrolled(done, now)),
+            _ => {}
         }
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
         Event::of_tunnel(event)
-    }
-
-    pub(super) fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
-        let event = match request {
-            Request::Status => {
-                let status = serde_json::to_value(status::of(self));
-                let status = status.expect("a status is plain data");
-                return (Answer { status: Some(status), ..Answer::default() }, true);
-            }
-            Request::Dial { name } => match (self.named(&name), *self.core.call()) {
-                (Some(peer), State::Idle | State::Ended { .. }) => Event::Dial(peer),
-                (Some(peer), State::Incoming { party }) if party.peer == peer => Event::Dial(peer),
-                (Some(_), _) => return (Answer::refused("there is a call already"), true),
-                (None, _) => {
-                    return (Answer::refused(format!("no contact is called {name}")), true);
-                }
-            },
-            Request::Answer if matches!(self.core.call(), State::Incoming { .. }) => {
-                Event::Touched(Command::Answer)
-            }
-            Request::Answer => return (Answer::refused("nobody is calling"), true),
-            Request::Hangup if matches!(self.core.call(), State::Idle | State::Ended { .. }) => {
-                return (Answer::refused("there is no call"), true);
-            }
-            Request::Hangup => Event::Touched(Command::HangUp),
-            Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
-            Request::Hide { .. } => return (Answer::refused("there is no call"), true),
-            Request::Volume { volume } => Event::Volume(volume),
-            Request::Mark => {
-                let Some(media) = &mut self.media else {
-                    return (Answer::refused("there is no call"), true);
-                };
-                self.settled = true;
-                media.settle(now);
-                return (Answer::default(), true);
-            }
-            Request::Reload => {
-                let contacts = contacts::load(&self.state_folder);
-                self.presence.know(&contacts);
-                self.meets.reload(&self.state_folder);
-                self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
-                let peers = contacts::peers(&contacts, self.meets.relay());
-                self.tunnel.send(tunnel::Command::SetContacts(peers));
-                Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
-            }
-            Request::Tap { .. } | Request::Screenshot => {
-                return (Answer::refused("the screen answers that, not the app"), true);
-            }
-        };
-        let going = self.feed(event, now);
-        (Answer::default(), going)
-    }
-
-    fn named(&self, name: &str) -> Option<PeerKey> {
-        let wanted = name.trim().to_lowercase();
-        let mut neighbours = self.core.neighbours().iter();
-        let found = neighbours.find(|n| n.person.name.to_lowercase() == wanted)?;
-        Some(found.person.key)
     }
 
     /// Time has passed: the machine's deadline, the workers' second, or a new minute.

@@ -158,10 +158,10 @@ impl Loop {
     /// show by now.
     pub(in crate::app) fn enrolled(
         &mut self,
-        done: Result<MeetingPoint, String>,
+        done: &Result<MeetingPoint, String>,
         now: Time,
     ) -> Event {
-        let kept = match &done {
+        let kept = match done {
             Err(sentence) => {
                 tracing::warn!("{sentence}");
                 Err(NotEnrolled::Refused)
