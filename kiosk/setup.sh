@@ -8,7 +8,7 @@ build="build-essential pkg-config cmake nasm libclang-dev libasound2-dev libudev
 libxkbcommon-dev libfontconfig-dev"
 # The relay of the demo and the tests, their sound cards, screen and footage.
 demo="openssh-server openssh-client pulseaudio pulseaudio-utils libasound2-plugins alsa-utils xvfb
-xdotool ffmpeg iproute2 nftables python3 strace"
+xdotool ffmpeg iproute2 nftables python3 strace debootstrap"
 # What counts instructions (tests/instructions.rs).
 counting="valgrind"
 # What checks the appliance's unit and launcher.

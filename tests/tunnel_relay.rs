@@ -160,6 +160,39 @@ fn a_plain_login_needs_no_folder_in_the_config() {
     }
 }
 
+#[test]
+fn sockets_that_a_dead_session_left_behind_are_in_nobodys_way() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    for key in [anna.public(), bert.public()] {
+        for lane in ["voice", "video"] {
+            let socket = sshd.sockets().join(format!("{}-{lane}.sock", key.id16()));
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+            assert!(socket.exists(), "it stays, and nobody listens");
+        }
+    }
+    a_pair(sshd.relay(), &anna, &bert);
+}
+
+/// The first system's case: one side can be reached, and its own sshd is the relay. Anna finds it on
+/// her machine, Bert by the name that she has for him.
+#[test]
+fn the_sshd_of_one_of_the_two_is_relay_enough() {
+    let (anna, bert) = two_identities();
+    let sshd = Sshd::start(&[anna.public(), bert.public()]);
+    let at = |host: &str| RelayConfig { host: host.to_owned(), folder: None, ..sshd.relay() };
+    for (at_home, away) in [(&anna, &bert), (&bert, &anna)] {
+        let a = Kiosk::at_relay(at_home, "Home", at("127.0.0.1"), away.public());
+        let b = Kiosk::at_relay(away, "Away", at("localhost"), at_home.public());
+        assert_eq!(a.wait_up(b.key), "Away");
+        assert_eq!(b.wait_up(a.key), "Home");
+        let (from, to) = (a.attach(b.key), b.attach(a.key));
+        let voice = |n| packet(PacketKind::Voice, n, b"opus");
+        send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+        send_until_one_arrives(&to.voice_out, &from.voice_in, voice);
+    }
+}
+
 /// Two kiosks that are told no folder find each other at such a relay, and pictures flow.
 fn meet_without_folder(more: &str) {
     let (anna, bert) = two_identities();

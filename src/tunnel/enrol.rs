@@ -85,7 +85,7 @@ async fn say(handle: &Handle<Pinned>, line: &str) -> Result<(Option<u32>, String
     let (mut code, mut heard) = (None, Vec::new());
     while let Some(message) = channel.wait().await {
         match message {
-            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => {
+            ChannelMsg::Data { data } => {
                 let room = SAID - heard.len();
                 heard.extend_from_slice(&data[..data.len().min(room)]);
             }

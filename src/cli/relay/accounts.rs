@@ -100,7 +100,7 @@ impl Accounts {
             }
         };
         let kiosk = format!("{login}:x:{uid}:{uid}:{KIOSK}:/nonexistent:/usr/sbin/nologin");
-        let ticket = format!("{join}:x:{uid}:{uid}:{TICKET}:/nonexistent:/bin/sh");
+        let ticket = format!("{join}:x:{uid}:{uid}:{TICKET}:/:/bin/sh");
         let lines = [(&login, kiosk), (&join, ticket)];
         for (account, line) in lines {
             put(&mut self.passwd, account, &line);

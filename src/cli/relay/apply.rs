@@ -131,9 +131,6 @@ fn write(plan: &Plan) -> Result<(), RelayError> {
 
 /// The file aside, whole, and then in its place.
 fn replace(file: &FilePlan, bytes: &[u8]) -> io::Result<()> {
-    if let Some(folder) = file.path.parent() {
-        fs::create_dir_all(folder)?;
-    }
     let mut aside = file.path.clone().into_os_string();
     aside.push(".twocan");
     let aside = Path::new(&aside);

@@ -24,7 +24,6 @@ pub(super) fn of_kiosk(kiosks: &[Name]) -> Vec<(&'static str, String)> {
     vec![
         fixed("chrootdirectory", &format!("/{CHROOT}")),
         fixed("authorizedkeysfile", &format!("/{KEYS}/%u")),
-        fixed("authorizedkeyscommand", "none"),
         fixed("authenticationmethods", "publickey"),
         fixed("allowtcpforwarding", "yes"),
         fixed("permitlisten", "none"),
@@ -51,7 +50,6 @@ pub(super) fn of_ticket(program: &Path) -> Vec<(&'static str, String)> {
     let fixed = |key, value: &str| (key, value.to_owned());
     vec![
         fixed("authorizedkeysfile", &format!("/{TICKETS}/%u")),
-        fixed("authorizedkeyscommand", "none"),
         fixed("authenticationmethods", "publickey"),
         fixed("disableforwarding", "yes"),
         fixed("permittty", "no"),
@@ -81,10 +79,9 @@ pub(super) fn text(kiosks: &[Name], program: &Path) -> String {
 
 /// As sshd's manual spells it.
 fn keyword(key: &str) -> &str {
-    const SPELT: [&str; 22] = [
+    const SPELT: [&str; 20] = [
         "ChrootDirectory",
         "AuthorizedKeysFile",
-        "AuthorizedKeysCommand",
         "AuthenticationMethods",
         "AllowTcpForwarding",
         "PermitListen",
@@ -103,7 +100,6 @@ fn keyword(key: &str) -> &str {
         "ForceCommand",
         "ClientAliveInterval",
         "ClientAliveCountMax",
-        "Match",
     ];
     SPELT.into_iter().find(|spelt| spelt.eq_ignore_ascii_case(key)).unwrap_or(key)
 }

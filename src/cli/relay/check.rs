@@ -96,6 +96,10 @@ fn rules(
             found.wrong(&format!("for {login} sshd has {key} {is}, not {wanted}: another line of its configuration comes first"));
         }
     }
+    let command = value("authorizedkeyscommand");
+    if !["nothing", "none"].contains(&command.as_str()) {
+        found.note(&format!("sshd asks {command} too which keys may log in as {login}"));
+    }
     for key in ["allowusers", "allowgroups", "denyusers", "denygroups"] {
         let is = value(key);
         if is != "nothing" {

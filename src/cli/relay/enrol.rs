@@ -40,7 +40,10 @@ fn take(name: Option<Name>, layout: &Layout) -> Result<(), String> {
     let open = |path: String| OpenOptions::new().read(true).write(true).open(layout.at(&path));
     let ticket = open(Layout::ticket(&name)).map_err(|_| "there is no ticket for this kiosk")?;
     let key = open(Layout::key(&name)).map_err(|_| "there is no place for this kiosk's key")?;
-    let line = line(&mut io::stdin().lock())?;
+    // Not by way of a buffer, which would hold what `poll` waits for.
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    let input = input.map_err(|error| format!("the key can't be read: {error}"))?;
+    let line = line(&mut File::from(input))?;
     let public: PeerKey = line.parse().map_err(|error| format!("{error}"))?;
     burn(ticket)?;
     keep(key, &public).map_err(|error| format!("the key could not be kept: {error}"))

@@ -141,12 +141,18 @@ impl Setup {
         for (path, text, uid) in &self.private {
             plan.file(path, text, Owner::Kiosk(*uid))?;
         }
+        // It is there wherever something reads it; its mode is not ours.
+        if !layout.at("etc/tmpfiles.d").exists() {
+            plan.folder("etc/tmpfiles.d", 0o755, (0, 0))?;
+        }
         plan.file(layout::TMPFILES, &tmpfiles(&living), Owner::Root)?;
 
         let names: Vec<Name> = living.iter().map(|kiosk| kiosk.name.clone()).collect();
         let text = block::text(&names, program);
         if block::includes_folder(&self.main) {
-            plan.folder("etc/ssh/sshd_config.d", 0o755, (0, 0))?;
+            if !layout.at("etc/ssh/sshd_config.d").exists() {
+                plan.folder("etc/ssh/sshd_config.d", 0o755, (0, 0))?;
+            }
             plan.file(layout::DROP_IN, &text, Owner::Root)?;
             plan.file(layout::MAIN, &block::appended(&self.main, None), Owner::AsItIs)?;
         } else {
