@@ -78,7 +78,12 @@ impl Adapters {
                 adapters.tapped(Command::Dial(key));
             }
         });
-        home.on_clock_held(self.taps(Command::Menu(MenuTap::Open)));
+        let weak = Rc::downgrade(self);
+        home.on_clock_held(move || {
+            if let Some(adapters) = weak.upgrade() {
+                adapters.clock_held();
+            }
+        });
         home.on_earlier_tiles(self.taps(Command::EarlierTiles));
         home.on_later_tiles(self.taps(Command::LaterTiles));
         window.global::<CallingAdapter>().on_stop(self.taps(Command::Cancel));
@@ -121,6 +126,15 @@ impl Adapters {
             (self.commands)(command);
         } else {
             tracing::debug!("ignored a tap right after a change of page: {command:?}");
+        }
+    }
+
+    /// A finger may still be on the clock when another page has come and is not drawn yet.
+    fn clock_held(&self) {
+        let at_home =
+            self.shown.borrow().as_ref().is_some_and(|shown| place(shown).0 == PageKind::Home);
+        if at_home {
+            self.tapped(Command::Menu(MenuTap::Open));
         }
     }
 
@@ -184,7 +198,7 @@ impl Adapters {
             }
             Page::Incoming { person, appears_in } => {
                 let incoming = window.global::<IncomingAdapter>();
-                if person_of(last) != Some(person) {
+                if !matches!(last, Some(Page::Incoming { person: old, .. }) if old == person) {
                     incoming.set_person(person_view(person));
                 }
                 incoming.set_appears_in(appears_in.map_or(-1, i32::from));
@@ -289,7 +303,7 @@ fn place(screen: &Screen) -> (PageKind, Option<PeerKey>, bool) {
 
 fn person_of(page: Option<&Page>) -> Option<&Person> {
     match page? {
-        Page::Calling { person, .. } | Page::Incoming { person, .. } => Some(person),
+        Page::Calling { person, .. } => Some(person),
         _ => None,
     }
 }

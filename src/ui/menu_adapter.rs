@@ -14,9 +14,7 @@ use slint::{ComponentHandle, Model, ModelRc, SharedString, VecModel};
 
 use super::adapters::person_view;
 use super::menu::{LookInRow, MenuPage, MenuTap, MissedRow, PersonRow};
-use super::pages::{
-    KeyView, KioskWindow, MenuAdapter, PageKind, PictureView, RowView, TapKind,
-};
+use super::pages::{KeyView, KioskWindow, MenuAdapter, PageKind, PictureView, RowView, TapKind};
 use super::panel::Panel;
 use super::pictures;
 use super::qr::QrCode;
@@ -92,14 +90,7 @@ impl MenuView {
                 self.show_rows(old, &list.rows, person_row);
                 self.show_arrows(&menu, list.earlier, list.later);
             }
-            MenuPage::Person {
-                person,
-                may_ring,
-                in_quiet_hours,
-                look_in,
-                seen,
-                forgetting,
-            } => {
+            MenuPage::Person { person, may_ring, in_quiet_hours, look_in, seen, forgetting } => {
                 if !matches!(last, Some(MenuPage::Person { person: old, .. }) if old == person) {
                     menu.set_person(person_view(person));
                 }
@@ -200,7 +191,8 @@ impl MenuView {
 }
 
 fn show_words(model: &VecModel<SharedString>, words: &[String]) {
-    let same = model.row_count() == words.len() && model.iter().zip(words).all(|(old, new)| old == new);
+    let same =
+        model.row_count() == words.len() && model.iter().zip(words).all(|(old, new)| old == new);
     if !same {
         model.set_vec(words.iter().map(SharedString::from).collect::<Vec<_>>());
     }
