@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::address::HostPort;
-use crate::identity::PeerKey;
+use crate::card::Card;
+use crate::identity::{Identity, PeerKey};
 use crate::meeting::{self, MeetingPoint};
-use crate::name::clean_name;
+use crate::name::{NAME_LIMIT, clean_name};
 use crate::photo::{self, PhotoError};
 use crate::store::{self, Loaded, Origin, StoreError};
 
@@ -260,6 +261,17 @@ impl Contacts {
         self.place(name).map(|place| &self.contact[place])
     }
 
+    /// `name`, or the first of `name 2`, `name 3`, … that nobody has.
+    fn free_name(&self, name: &str) -> String {
+        let name = clean_name(name);
+        let short: String = name.chars().take(NAME_LIMIT - 4).collect();
+        let numbered = (2..).map(|number| format!("{} {number}", short.trim_end()));
+        let mut names = std::iter::once(name).chain(numbered);
+        names
+            .find(|name| self.by_name(name).is_none())
+            .expect("there are more numbers than contacts")
+    }
+
     fn place(&self, name: &str) -> Option<usize> {
         let folded = |name: &str| clean_name(name).to_lowercase();
         let name = folded(name);
@@ -291,6 +303,51 @@ pub fn set_photo(state: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, Cont
         let _ = std::fs::remove_file(old);
     }
     Ok(new)
+}
+
+/// Take whoever was paired, or whose card was accepted, as a contact, and return it as it is kept. Of
+/// one that is known already only the ways to reach it are renewed; where the name is taken by another
+/// key, the new one is called `Anna 2`.
+///
+/// # Errors
+/// See [`ContactError`]; [`ContactError::OwnKey`] when it is our own card.
+pub fn adopt(state: &Path, card: &Card) -> Result<Contact, ContactError> {
+    // A folder without an identity has no key of its own to mistake for another's.
+    let own = Identity::find(state).ok().flatten().map(|identity| identity.public());
+    Contacts::change(state, |contacts| {
+        if let Some(known) = contacts.contact.iter_mut().find(|known| known.key == card.key) {
+            if !card.meeting.is_empty() {
+                known.meeting.clone_from(&card.meeting);
+            }
+            if !card.direct.is_empty() {
+                known.direct.clone_from(&card.direct);
+            }
+            return Ok(known.clone());
+        }
+        let name = contacts.free_name(&card.name);
+        let (direct, meeting) = (card.direct.clone(), card.meeting.clone());
+        let contact = Contact { direct, meeting, ..Contact::new(&name, card.key) };
+        contacts.add(contact.clone(), own)?;
+        Ok(contact)
+    })
+}
+
+/// Keep where the contact with this key says that it can be met; false: it is none, or that is known.
+///
+/// # Errors
+/// See [`ContactError`].
+pub fn meet(state: &Path, key: PeerKey, points: &[MeetingPoint]) -> Result<bool, ContactError> {
+    let points = &points[..points.len().min(meeting::LIMIT)];
+    let is_news = |contact: &Contact| contact.key == key && contact.meeting != points;
+    if !Contacts::load(state).value.iter().any(is_news) {
+        return Ok(false);
+    }
+    Contacts::change(state, |contacts| {
+        for contact in contacts.contact.iter_mut().filter(|contact| contact.key == key) {
+            contact.meeting = points.to_vec();
+        }
+        Ok(true)
+    })
 }
 
 /// Forget the contact `name` and the photo; the call records stay.

@@ -1,6 +1,7 @@
 //! Twocan: a video phone whose string is SSH.
 pub mod address;
 pub mod app;
+pub mod backup;
 pub mod call;
 pub mod caps;
 pub mod card;
@@ -21,6 +22,7 @@ pub mod meeting;
 pub mod name;
 pub mod pairing;
 pub mod photo;
+pub mod pin;
 pub mod quality;
 pub mod queue;
 pub mod records;

@@ -4,6 +4,10 @@
 //! hardened relay (`twocan relay install`) each kiosk has a login of its own and a folder of its own
 //! there, its *place*; whoever is to call it has to know the place, so it is part of its card.
 //!
+//! Kiosks that pair by words meet at `pair-N.sock` in the shared folder, N from 0 to 7; at a hardened
+//! relay at `/pair/N.sock`, a folder in which every kiosk may make a socket and connect to one
+//! (`PermitOpen [/pair/0.sock]:*` and so on), and at which nothing is trusted.
+//!
 //! What a ticket brought is kept in `STATE/relay.toml`, in the words of `[relay]` of twocan.toml; where
 //! that says one, it counts, and the kept one is left alone.
 

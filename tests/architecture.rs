@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 const GROUND: &[&str] = &[
     "address",
+    "backup",
     "caps",
     "card",
     "clock",
@@ -34,6 +35,7 @@ const GROUND: &[&str] = &[
     "meeting",
     "name",
     "photo",
+    "pin",
     "quality",
     "queue",
     "records",

@@ -156,7 +156,13 @@ fn the_firmwares_lines_and_the_kernels_words_are_well_formed() {
     }
     let words = read("boot/cmdline.txt");
     assert_eq!(words.lines().count(), 1, "the kernel reads one line");
-    for word in ["quiet", "logo.nologo", "vt.global_cursor_default=0", "consoleblank=0"] {
+    for word in [
+        "quiet",
+        "logo.nologo",
+        "vt.global_cursor_default=0",
+        "consoleblank=0",
+        "sysctl.kernel.sysrq=0",
+    ] {
         assert!(words.split_whitespace().any(|other| other == word), "{word}");
     }
 }

@@ -3,34 +3,18 @@
 
 mod ui_common;
 
-use i_slint_backend_testing::AccessibleRole;
-use slint::{ComponentHandle, Image, Rgb8Pixel, SharedPixelBuffer};
+use slint::{ComponentHandle, Image};
 use twocan::app::words;
 use twocan::ui::adapters::person_color;
 use twocan::ui::pages::PictureAdapter;
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Levels, Line, Page, Screen};
+use twocan::ui::screen::{Levels, Line, Open, Page, Screen};
+use ui_common::checks::*;
 use ui_common::*;
 
 const GREEN: [u8; 3] = [0x00, 0x57, 0x2a];
 const RED: [u8; 3] = [0xa3, 0x00, 0x18];
 const AMBER: [u8; 3] = [0xff, 0xc9, 0x3c];
-
-fn moving_picture(width: u32, height: u32) -> Image {
-    let mut buffer = SharedPixelBuffer::<Rgb8Pixel>::new(width, height);
-    for (at, pixel) in buffer.make_mut_slice().iter_mut().enumerate() {
-        let (x, y) = (at as u32 % width, at as u32 / width);
-        let right = x >= width / 2;
-        let lower = y >= height / 2;
-        *pixel = match (right, lower) {
-            (false, false) => Rgb8Pixel::new(200, 40, 40),
-            (true, false) => Rgb8Pixel::new(40, 200, 40),
-            (false, true) => Rgb8Pixel::new(40, 40, 200),
-            (true, true) => Rgb8Pixel::new(200, 200, 40),
-        };
-    }
-    Image::from_rgb8(buffer)
-}
 
 fn every_page() -> Vec<(&'static str, Screen)> {
     let paged = |earlier, later| screen(Page::Home { tiles: six_people(), earlier, later });
@@ -76,6 +60,31 @@ fn every_page() -> Vec<(&'static str, Screen)> {
             }),
         ),
         (
+            "incoming-look-in",
+            screen(Page::Incoming { person: with_photo(1, "Anna"), appears_in: Some(8) }),
+        ),
+        (
+            "incoming-look-in-long-name",
+            screen(Page::Incoming { person: person(7, LONG_NAME), appears_in: Some(10) }),
+        ),
+        (
+            "in-call-frosted",
+            in_call_with(|page| {
+                if let Page::InCall { frosted, person, .. } = page {
+                    *frosted = true;
+                    person.name = LONG_NAME.to_owned();
+                }
+            }),
+        ),
+        (
+            "in-call-camera-only",
+            in_call_with(|page| {
+                if let Page::InCall { open, .. } = page {
+                    *open = Open { camera: true, microphone: false };
+                }
+            }),
+        ),
+        (
             "in-call-slow",
             in_call_with(|page| {
                 if let Page::InCall { line, person, self_view, .. } = page {
@@ -88,8 +97,9 @@ fn every_page() -> Vec<(&'static str, Screen)> {
         (
             "in-call-hidden",
             in_call_with(|page| {
-                if let Page::InCall { hidden, .. } = page {
+                if let Page::InCall { hidden, open, .. } = page {
                     *hidden = true;
+                    *open = Open::default();
                 }
             }),
         ),
@@ -223,66 +233,6 @@ fn stage_of_every_page(name: &str, panel: Panel) {
         if page.starts_with("in-call") {
             no_word_stands_on_another(&stage, page);
         }
-    }
-}
-
-/// Lines may stand closer than letters are high with all that hangs below them.
-fn no_word_stands_on_another(stage: &Stage, page: &str) {
-    let mut words = stage.with_role(AccessibleRole::Text);
-    words.retain(|word| word.size().width > 0.0);
-    for (one, word) in words.iter().enumerate() {
-        for other in &words[one + 1..] {
-            let ((at, size), (oat, osize)) = (
-                (word.absolute_position(), word.size()),
-                (other.absolute_position(), other.size()),
-            );
-            let wide = (at.x + size.width).min(oat.x + osize.width) - at.x.max(oat.x);
-            let high = (at.y + size.height).min(oat.y + osize.height) - at.y.max(oat.y);
-            let (label, below) = (word.accessible_label(), other.accessible_label());
-            assert!(wide <= 1.0 || high <= 10.0, "{label:?} and {below:?} on {page}");
-        }
-    }
-}
-
-/// At least 16 mm both ways, on the panel, and apart from each other.
-fn every_target_is_large_enough(stage: &Stage, page: &str, panel: Panel) {
-    let buttons = stage.with_role(AccessibleRole::Button);
-    let mut rectangles = Vec::new();
-    for button in &buttons {
-        let label = button.accessible_label().expect("a button has a label");
-        assert!(!label.is_empty(), "a button on {page} has no word");
-        let (at, size) = (button.absolute_position(), button.size());
-        let (wide, high) =
-            (size.width / panel.pixels_per_mm_x, size.height / panel.pixels_per_mm_y);
-        assert!(wide >= 15.9 && high >= 15.9, "{label} on {page}: {wide:.1} x {high:.1} mm");
-        assert!(at.x >= 0.0 && at.y >= 0.0, "{label} on {page} begins outside");
-        assert!(at.x + size.width <= panel.size.width as f32 + 0.5, "{label} on {page}: outside");
-        assert!(at.y + size.height <= panel.size.height as f32 + 0.5, "{label} on {page}: outside");
-        rectangles.push((label, at.x, at.y, size.width, size.height));
-    }
-    for (one, (label, x, y, w, h)) in rectangles.iter().enumerate() {
-        for (other, ox, oy, ow, oh) in &rectangles[one + 1..] {
-            let apart = x + w + 15.0 <= *ox
-                || ox + ow + 15.0 <= *x
-                || y + h + 15.0 <= *oy
-                || oy + oh + 15.0 <= *y;
-            assert!(apart, "{label} and {other} on {page} are too near");
-        }
-    }
-}
-
-fn every_word_is_on_the_panel(stage: &Stage, page: &str, panel: Panel) {
-    let words = stage.with_role(AccessibleRole::Text);
-    for word in words {
-        let label = word.accessible_label().unwrap_or_default();
-        let (at, size) = (word.absolute_position(), word.size());
-        assert!(size.width > 0.0 && size.height > 0.0, "`{label}` on {page} has no room");
-        assert!(at.x >= 0.0 && at.y >= 0.0, "`{label}` on {page} begins outside");
-        assert!(at.x + size.width <= panel.size.width as f32 + 0.5, "`{label}` on {page}: outside");
-        assert!(
-            at.y + size.height <= panel.size.height as f32 + 0.5,
-            "`{label}` on {page}: outside"
-        );
     }
 }
 
@@ -468,4 +418,48 @@ fn meters_are_lit(panel: Panel) {
     // More than there is.
     show(9, 0);
     assert_eq!((lit("Your voice: 5 of 5"), lit("Anna's voice: 0 of 5")), (5, 0));
+}
+
+#[test]
+fn what_of_us_is_open_is_drawn_for_as_long_as_it_is_open_even_when_hidden_is_asked_for() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let show = |now: Open, asked: bool| {
+        stage.show(in_call_with(|page| {
+            if let Page::InCall { open, hidden, .. } = page {
+                (*open, *hidden) = (now, asked);
+            }
+        }));
+    };
+    let signs = ["Camera and microphone on", "Camera on", "Microphone on"];
+    for (camera, microphone, sign) in [
+        (true, true, Some(0)),
+        (true, false, Some(1)),
+        (false, true, Some(2)),
+        (false, false, None),
+    ] {
+        for asked in [false, true] {
+            show(Open { camera, microphone }, asked);
+            for (place, word) in signs.iter().enumerate() {
+                assert_eq!(stage.has(word), sign == Some(place), "{word} at {camera} {microphone}");
+            }
+        }
+    }
+    show(Open { camera: true, microphone: true }, false);
+    let at = stage.element(signs[0]).absolute_position();
+    let ground = stage.snapshot().pixel(at.x as u32 - 6, at.y as u32 + 2);
+    assert_eq!(ground, Some(RED));
+}
+
+#[test]
+fn who_looks_in_is_announced_with_the_seconds_that_are_left() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    let show = |left| {
+        stage.show(screen(Page::Incoming { person: person(1, "Anna"), appears_in: left }));
+    };
+    show(Some(8));
+    assert!(stage.has("Anna appears in 8") && stage.has("Answer") && stage.has("Not now"));
+    show(Some(0));
+    assert!(stage.has("Anna appears in 0") && !stage.has("Anna is calling"));
+    show(None);
+    assert!(stage.has("Anna is calling") && !stage.has("Anna appears in 0"));
 }

@@ -1,14 +1,15 @@
 //! The control socket: a kiosk's own user asks, one connection at a time, and the app answers.
 //!
 //! `RUNTIME/control` is 0600 in a folder of 0700. A request that is not one gets a sentence back;
-//! a client that says nothing for 2 s is let go.
+//! a client that says nothing for 2 s is let go. Who waits for news of pairing does so apart.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -20,6 +21,10 @@ use crate::wire::control::{self, Answer, REQUEST_LIMIT, Request};
 
 /// How long the app may take over its answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// The same over what has not happened yet.
+const NEWS_LIMIT: Duration = Duration::from_secs(25);
+/// Clients that may wait for that at a time.
+const WAITING: usize = 4;
 
 /// An answer and the bytes that follow it.
 pub type Reply = (Answer, Vec<u8>);
@@ -37,6 +42,7 @@ pub struct ControlServer {
     listener: UnixListener,
     path: PathBuf,
     ask: Ask,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl ControlServer {
@@ -56,7 +62,7 @@ impl ControlServer {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned(), ask })
+        Ok(Self { listener, path: path.to_owned(), ask, waiting: Arc::default() })
     }
 
     fn serve(&self, stream: UnixStream) -> io::Result<()> {
@@ -65,13 +71,35 @@ impl ControlServer {
         stream.set_write_timeout(Some(REQUEST_PATIENCE))?;
         let mut line = Vec::new();
         BufReader::new(&stream).take(REQUEST_LIMIT as u64).read_until(b'\n', &mut line)?;
-        let (mut answer, body) = match serde_json::from_slice(&line) {
+        let reply = match serde_json::from_slice(&line) {
+            Ok(request @ Request::PairNews { .. }) => return self.serve_apart(stream, request),
             Ok(request) => self.answer(request),
             Err(error) => (Answer::refused(format!("not a request: {error}")), Vec::new()),
         };
-        answer.bytes = body.len();
-        (&stream).write_all(&control::encode(&answer))?;
-        (&stream).write_all(&body)
+        write(&stream, reply)
+    }
+
+    /// For a client that waits for something: others are served meanwhile.
+    fn serve_apart(&self, stream: UnixStream, request: Request) -> io::Result<()> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return write(&stream, (Answer::refused("too many wait already"), Vec::new()));
+        }
+        let (reply, replied) = mpsc::channel();
+        (self.ask)(request, reply);
+        let waiting = Arc::clone(&self.waiting);
+        let wait = move || {
+            // Nothing in time, or a kiosk that ends: an answer with nothing in it.
+            let reply = replied.recv_timeout(NEWS_LIMIT).unwrap_or_default();
+            if let Err(error) = write(&stream, reply) {
+                tracing::debug!("control socket: {error}");
+            }
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        };
+        let started = std::thread::Builder::new().name("control wait".to_owned()).spawn(wait);
+        started.map(drop).inspect_err(|_| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        })
     }
 
     fn answer(&self, request: Request) -> Reply {
@@ -81,6 +109,12 @@ impl ControlServer {
             .recv_timeout(ANSWER_LIMIT)
             .unwrap_or_else(|_| (Answer::refused("the kiosk did not answer"), Vec::new()))
     }
+}
+
+fn write(mut stream: &UnixStream, (mut answer, body): Reply) -> io::Result<()> {
+    answer.bytes = body.len();
+    stream.write_all(&control::encode(&answer))?;
+    stream.write_all(&body)
 }
 
 impl Worker for ControlServer {
@@ -121,7 +155,11 @@ impl Drop for ControlServer {
 /// No kiosk is running there, or it did not answer as one.
 pub fn ask(path: &Path, request: &Request) -> io::Result<Reply> {
     let stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(ANSWER_LIMIT + REQUEST_PATIENCE))?;
+    let limit = match request {
+        Request::PairNews { .. } => NEWS_LIMIT,
+        _ => ANSWER_LIMIT,
+    };
+    stream.set_read_timeout(Some(limit + REQUEST_PATIENCE))?;
     (&stream).write_all(&control::encode(request))?;
     let mut reader = BufReader::new(&stream);
     let mut line = Vec::new();

@@ -8,6 +8,7 @@
 //! ```
 //! It owns the call machine; the loop in `run.rs` owns everything with a thread or a descriptor.
 
+mod behind;
 mod heard;
 mod visits;
 
@@ -17,6 +18,7 @@ use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
 use super::lookin::LookIn;
+use super::menu::Menu;
 use super::outage::{self, Outage};
 use super::pictures::Pictures;
 use super::power::Power;
@@ -63,6 +65,7 @@ pub struct Core {
     power: Power,
     look_in: LookIn,
     quiet: bool,
+    menu: Menu,
     new_call: fn() -> CallId,
 }
 
@@ -95,6 +98,7 @@ impl Core {
             outage: Outage::default(),
             look_in: LookIn::default(),
             quiet: false,
+            menu: Menu::default(),
             new_call,
         }
     }
@@ -197,7 +201,7 @@ impl Core {
     /// When the next [`Event::Tick`] is due for the call.
     pub fn deadline(&self) -> Option<Time> {
         let call = [self.machine.deadline(), self.outage.deadline(), self.look_in.deadline()];
-        call.into_iter().flatten().min()
+        call.into_iter().chain([self.menu.deadline()]).flatten().min()
     }
 
     /// What should be heard while nobody has answered.
@@ -207,6 +211,7 @@ impl Core {
                 Some(_) => Some(Ring::Chime),
                 None => Some(Ring::Bell),
             },
+            State::Idle if self.menu.rings() => Some(Ring::Bell),
             State::Outgoing { ringing: true, .. } => Some(Ring::Ringback),
             State::Outgoing { ringing: false, .. }
             | State::Idle
@@ -220,11 +225,13 @@ impl Core {
     pub fn handle(&mut self, event: Event, now: Time) -> Vec<Effect> {
         if matches!(event, Event::Touched(_)) {
             self.power.touched(now);
+            self.menu.touched(now);
         }
         let rang = self.rings();
         let mut effects = self.decide(event, now);
+        effects.extend(self.tend_menu(now));
         self.follow_look_in(&mut effects, now);
-        self.power.follow_call(self.partner().is_some(), now);
+        self.power.follow_call(self.partner().is_some() || self.menu.is_open(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
         if self.settings.auto_answer && self.rings() && !rang {
@@ -322,6 +329,7 @@ impl Core {
                 self.quiet = quiet;
                 Vec::new()
             }
+            Event::Menu(heard) => self.hear_menu(heard, now),
             Event::Tick => self.step(call::Event::Tick, now),
             Event::ShutDown => {
                 let mut effects = self.step(call::Event::ShutDown, now);
@@ -352,7 +360,8 @@ impl Core {
                 }
                 Vec::new()
             }
-            Command::Touched | Command::Wake | Command::Menu(_) => Vec::new(),
+            Command::Menu(tap) => self.tap_menu(tap, now),
+            Command::Touched | Command::Wake => Vec::new(),
             Command::Quit => self.decide(Event::ShutDown, now),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::budget::Tally;
 use super::facts::{Meeting, Neighbour, News};
+use super::menu;
 use super::pictures::Report;
 use crate::call::Outcome;
 use crate::identity::PeerKey;
@@ -49,6 +50,8 @@ pub enum Event {
     Month(Month),
     /// By the clock on the wall it is quiet time, or is not any more.
     Quiet(bool),
+    /// Something for the pages behind home.
+    Menu(menu::Heard),
     /// Time has passed.
     Tick,
     /// The program was told to end.
@@ -74,7 +77,9 @@ impl Event {
             tunnel::Event::PeerBlocked { peer, sentence } => Event::PeerDown(peer, Some(sentence)),
             tunnel::Event::Signal { peer, signal } => Event::Signal(peer, signal),
             tunnel::Event::Clock { .. } => return None,
-            tunnel::Event::Pairing(_) | tunnel::Event::Enrolled(_) => return None,
+            tunnel::Event::Pairing(news) => Event::Menu(menu::Heard::Pairing(news)),
+            // The loop keeps the meeting point before anybody hears of it.
+            tunnel::Event::Enrolled(_) => return None,
             tunnel::Event::DoorOpen { address } => {
                 tracing::info!("the door is open at {address}");
                 Event::Door(None)
@@ -123,6 +128,8 @@ pub enum Effect {
     Seen(PeerKey),
     /// Try the relay and the peers again, whatever stood against it.
     Retry,
+    /// What the pages behind home want.
+    Menu(menu::Effect),
     /// End the program.
     Quit,
 }

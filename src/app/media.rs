@@ -65,8 +65,8 @@ pub(super) struct MediaPlan {
 }
 
 impl MediaPlan {
-    /// What the config says.
-    pub(super) fn new(config: &Config) -> Self {
+    /// What the config says, and how loud the ring is to be.
+    pub(super) fn new(config: &Config, ring_volume: u8) -> Self {
         let Ok(camera) = config.camera.source.to_string().parse();
         Self {
             camera,
@@ -83,9 +83,14 @@ impl MediaPlan {
                 low_delay: config.call.frame_ms.get() == 10,
             },
             cleaning: config.call.cleaning,
-            ring_volume: config.speaker.ring_volume.get(),
+            ring_volume,
             frosted_until: None,
         }
+    }
+
+    /// The ring is to be as loud as this, 0 to 10.
+    pub(super) fn set_ring_volume(&mut self, volume: u8) {
+        self.ring_volume = volume;
     }
 
     /// The same for a peer that takes pictures of at most `limit`.
@@ -103,9 +108,15 @@ impl MediaPlan {
         Self { frosted_until: end, ..self }
     }
 
-    fn open_camera(&self) -> camera::OpenSource {
+    /// What opens the camera, again after each failure.
+    pub(super) fn open_camera(&self) -> camera::OpenSource {
         let mut opener = Opener::new(self.camera.clone(), self.wish);
         Box::new(move || opener.open())
+    }
+
+    /// The largest picture that is made.
+    pub(super) fn limit(&self) -> Size {
+        self.limit
     }
 
     /// What plays `pattern` as loud as the bell is to be.
@@ -482,7 +493,7 @@ fn fitted(size: Size, limit: Size) -> Size {
     }
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { size: Media::default().size, bytes: PICTURE_LIMIT }
 }
 

@@ -25,8 +25,13 @@ mod light_stories;
 mod line_stories;
 pub mod lookin;
 mod media;
+mod meet;
+pub mod menu;
+#[cfg(test)]
+mod menu_stories;
 pub mod outage;
 pub mod outbox;
+pub mod pairing;
 mod photo;
 pub mod pictures;
 pub mod power;
@@ -35,6 +40,7 @@ mod record;
 mod refusals;
 pub mod relay;
 mod run;
+mod scan;
 pub mod screen;
 mod status;
 #[cfg(test)]
@@ -49,6 +55,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use crate::card::Card;
 use crate::clock;
 use crate::config::Metered as MeteredChoice;
 use crate::config::{BacklightChoice, Config, Display, Paths};
@@ -61,7 +68,7 @@ use crate::settings;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{Tunnel, TunnelConfig};
+use crate::tunnel::{self, Tunnel, TunnelConfig};
 use crate::ui::face::Face;
 use crate::ui::screen::Command;
 use crate::usage::{Month, Usage};
@@ -74,6 +81,7 @@ use self::budget::Budget;
 use self::control::{ControlServer, Reply};
 use self::core::Core;
 use self::facts::Settings;
+use self::menu::Behind;
 use self::presence::Presence;
 use self::relay::Meets;
 use self::run::{Input, Loop};
@@ -170,15 +178,16 @@ pub fn start(
     let tunnel = Tunnel::start(wanted, move |event| events.put(Input::Tunnel(event)));
     let tunnel = tunnel.map_err(thread("tunnel"))?;
 
+    let ours = card_of(config, &meets, &identity).meeting;
+    let kept = settings::load(&paths.state);
     let settings = Settings {
         us: identity.public(),
         ring: Duration::from_secs(u64::from(config.call.ring_seconds.get())),
         auto_answer: config.kiosk.auto_answer,
         helper: config.kiosk.helper.as_str().to_owned(),
-        volume: settings::load(&paths.state)
-            .map_or(config.speaker.volume.get(), |kept| kept.volume),
+        volume: kept.volume.unwrap_or(config.speaker.volume.get()),
         has_way: meets.relay().is_some() || config.door.is_some(),
-        light: power::Habits::of(&config.display),
+        light: menu::habits(config, &kept),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
     let minutes = u64::from(config.network.monthly_minutes.get());
@@ -189,9 +198,9 @@ pub fn start(
         inbox: inbox.0.clone(),
         tunnel,
         backlight: backlight_of(&config.display, &*face),
-        brightness: config.display.brightness.get(),
+        brightness: menu::brightness(config, &kept),
         face,
-        plan: media::MediaPlan::new(config),
+        plan: media::MediaPlan::new(config, menu::ring_volume(config, &kept)),
         media: None,
         ring: None,
         state_folder: paths.state.clone(),
@@ -207,7 +216,10 @@ pub fn start(
         usage_fails: false,
         sizes: HashMap::new(),
         paths: HashMap::new(),
+        behind: Behind::new(config, &identity, kept),
         presence: Presence::load(&paths.state),
+        told: pairing::Told::default(),
+        moves: meet::Moves::new(ours),
         herald: Herald::from_environment(clock::now()),
     };
     if kiosk.herald.is_some() {
@@ -342,6 +354,11 @@ pub fn tunnel_config(
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts, meets.host_key().as_ref()),
     }
+}
+
+/// This kiosk's card, for others to pin.
+pub fn card_of(config: &Config, meets: &Meets, identity: &Identity) -> Card {
+    tunnel::card_of(&tunnel_config(config, meets, identity, &[]))
 }
 
 fn random_call() -> u64 {

@@ -67,6 +67,11 @@ impl Power {
         Self { habits, used: now, in_call: false }
     }
 
+    /// These are the quiet hours from now on.
+    pub fn set_quiet(&mut self, quiet: QuietHours) {
+        self.habits.quiet = quiet;
+    }
+
     /// A finger touched it, wherever.
     pub fn touched(&mut self, now: Time) {
         self.used = now;

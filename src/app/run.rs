@@ -8,6 +8,7 @@
 //!                         dark, with the minutes)
 //! ```
 
+mod asked;
 mod presence;
 mod visits;
 
@@ -22,10 +23,13 @@ use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
 use super::media::{CallMedia, MediaPlan};
+use super::meet::Moves;
+use super::menu::{self, Behind};
+use super::pairing::Told;
 use super::pictures::Report;
 use super::presence::Presence;
 use super::relay::Meets;
-use super::{contacts, power, screen, status};
+use super::{power, screen, status};
 use crate::call::State;
 use crate::clock::{self, Time};
 use crate::device::backlight::Backlight;
@@ -34,7 +38,7 @@ use crate::identity::PeerKey;
 use crate::media::ring::{BELL, CHIME, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
-use crate::settings::{self, Settings};
+use crate::settings::Change;
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, Tunnel};
@@ -42,7 +46,7 @@ use crate::ui::face::Face;
 use crate::ui::screen::{Command, Light, Screen};
 use crate::usage::{Month, Usage};
 use crate::watchdog::{self, Herald};
-use crate::wire::control::{Answer, Request};
+use crate::wire::control::Request;
 use crate::wire::signal::{Media, Signal};
 
 /// How long the tunnel may take to say goodbye at the end.
@@ -66,6 +70,8 @@ pub(super) enum Input {
     Watch(watchdog::Event),
     /// Whether the network is paid for by the byte.
     Metered(bool),
+    /// What the pages behind home asked for.
+    Menu(menu::Heard),
 }
 
 /// The parts that the loop owns.
@@ -99,8 +105,14 @@ pub(super) struct Loop {
     pub(super) sizes: HashMap<PeerKey, Size>,
     /// How the sessions with those that can be reached run.
     pub(super) paths: HashMap<PeerKey, tunnel::Path>,
+    /// What the pages behind home need.
+    pub(super) behind: Behind,
     /// Who was up when, and who has called in vain.
     pub(super) presence: Presence,
+    /// How pairing went, for programs.
+    pub(super) told: Told,
+    /// Where we and others can be met.
+    pub(super) moves: Moves,
     /// Where a service manager listens.
     pub(super) herald: Option<Herald>,
 }
@@ -139,7 +151,8 @@ impl Loop {
     fn next_deadline(&self, (now, wall): (Time, DateTime<Local>)) -> Option<Time> {
         let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
         let watch = self.herald.as_ref().and_then(Herald::deadline);
-        [due, watch, self.backlight.deadline()].into_iter().flatten().min()
+        let scan = self.scan_deadline(now);
+        [due, watch, self.backlight.deadline(), scan].into_iter().flatten().min()
     }
 
     /// The light of the screen on show.
@@ -154,12 +167,16 @@ impl Loop {
             }
             Input::Tunnel(event) => {
                 let matter = self.matter(&event);
-                let event = self.heard(event);
+                let event = self.heard(event, now);
                 let going = event.is_none_or(|event| self.feed(event, now));
                 if let Some(matter) = matter {
                     self.attend(matter);
                 }
                 going
+            }
+            Input::Asked(Request::PairNews { after }, reply) => {
+                self.told.answer(after, reply);
+                true
             }
             Input::Asked(request, reply) => {
                 let (answer, going) = self.asked(request, now);
@@ -172,10 +189,11 @@ impl Loop {
                 true
             }
             Input::Metered(metered) => self.feed(Event::Metered(metered), now),
+            Input::Menu(heard) => self.feed(Event::Menu(heard), now),
         }
     }
 
-    fn heard(&mut self, event: tunnel::Event) -> Option<Event> {
+    fn heard(&mut self, event: tunnel::Event, now: Time) -> Option<Event> {
         if let tunnel::Event::PeerDown { peer, .. } = &event {
             self.paths.remove(peer);
         }
@@ -186,72 +204,20 @@ impl Loop {
                 media.path_renewed();
             }
         }
+        match &event {
+            tunnel::Event::PeerUp { peer, .. } => self.tell_meeting(*peer),
+            tunnel::Event::Signal { peer, signal: Signal::Meet { points } } => {
+                self.meets_at(*peer, points);
+                return None;
+            }
+            tunnel::Event::Pairing(news) => self.pairing(news),
+            tunnel::Event::Enrolled(done) => return Some(self.enrolled(done, now)),
+            _ => {}
+        }
         if let tunnel::Event::DoorFailed { sentence } = &event {
             tracing::warn!("{sentence}");
         }
         Event::of_tunnel(event)
-    }
-
-    fn asked(&mut self, request: Request, now: Time) -> (Answer, bool) {
-        let event = match request {
-            Request::Status => {
-                let status = serde_json::to_value(status::of(self));
-                let status = status.expect("a status is plain data");
-                return (Answer { status: Some(status), ..Answer::default() }, true);
-            }
-            Request::Dial { name } => match (self.named(&name), *self.core.call()) {
-                (Some(peer), State::Idle | State::Ended { .. }) => Event::Dial(peer),
-                (Some(peer), State::Incoming { party }) if party.peer == peer => Event::Dial(peer),
-                (Some(_), _) => return (Answer::refused("there is a call already"), true),
-                (None, _) => {
-                    return (Answer::refused(format!("no contact is called {name}")), true);
-                }
-            },
-            Request::Answer if matches!(self.core.call(), State::Incoming { .. }) => {
-                Event::Touched(Command::Answer)
-            }
-            Request::Answer => return (Answer::refused("nobody is calling"), true),
-            Request::Hangup if matches!(self.core.call(), State::Idle | State::Ended { .. }) => {
-                return (Answer::refused("there is no call"), true);
-            }
-            Request::Hangup => Event::Touched(Command::HangUp),
-            Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
-            Request::Hide { .. } => return (Answer::refused("there is no call"), true),
-            Request::Volume { volume } => Event::Volume(volume),
-            Request::Mark => {
-                let Some(media) = &mut self.media else {
-                    return (Answer::refused("there is no call"), true);
-                };
-                self.settled = true;
-                media.settle(now);
-                return (Answer::default(), true);
-            }
-            Request::Reload => {
-                let contacts = contacts::load(&self.state_folder);
-                self.presence.know(&contacts);
-                self.meets.reload();
-                self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
-                let peers = contacts::peers(&contacts, self.meets.host_key().as_ref());
-                self.tunnel.send(tunnel::Command::SetContacts(peers));
-                Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
-            }
-            Request::Retry => {
-                self.tunnel.send(tunnel::Command::Retry);
-                return (Answer::default(), true);
-            }
-            Request::Tap { .. } | Request::Screenshot => {
-                return (Answer::refused("the screen answers that, not the app"), true);
-            }
-        };
-        let going = self.feed(event, now);
-        (Answer::default(), going)
-    }
-
-    fn named(&self, name: &str) -> Option<PeerKey> {
-        let wanted = name.trim().to_lowercase();
-        let mut neighbours = self.core.neighbours().iter();
-        let found = neighbours.find(|n| n.person.name.to_lowercase() == wanted)?;
-        Some(found.person.key)
     }
 
     /// Time has passed: the machine's deadline, the workers' second, or a new minute.
@@ -259,6 +225,7 @@ impl Loop {
         if self.next_look.is_some_and(|due| due <= now) {
             self.look_at_media(now);
         }
+        self.look_at_scan(now);
         self.feed(Event::Tick, now)
     }
 
@@ -291,7 +258,7 @@ impl Loop {
     }
 
     /// One event into the core, its effects out into the world; false when it is the end.
-    fn feed(&mut self, event: Event, now: Time) -> bool {
+    pub(super) fn feed(&mut self, event: Event, now: Time) -> bool {
         let today = Local::now();
         let month = Month::new(today.year(), today.month());
         let was_lost = matches!(self.core.call(), State::Reconnecting { .. });
@@ -350,9 +317,7 @@ impl Loop {
                 if let Some(media) = &mut self.media {
                     media.set_volume(volume);
                 }
-                if let Err(error) = settings::keep(&self.state_folder, Settings { volume }) {
-                    tracing::warn!("{error}");
-                }
+                self.set(Change::Volume(volume), now);
             }
             Effect::Seen(peer) => {
                 let seen = records::mark_seen(&self.state_folder, &peer.fingerprint());
@@ -365,6 +330,7 @@ impl Loop {
             Effect::LetIn(peer) => return self.let_in(peer, now),
             Effect::Visit(peer, how) => drop(self.log_visit(peer, how)),
             Effect::Answer => return self.feed(Event::Answer, now),
+            Effect::Menu(effect) => return self.carry_out_behind(effect, now),
             Effect::Quit => return false,
         }
         true

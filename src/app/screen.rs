@@ -20,7 +20,7 @@ pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
         Light::Dark => Strip::default(),
         Light::Dim | Light::Bright => strip(core, wall),
     };
-    Screen { strip, page: page(core, now), light }
+    Screen { strip, page: page(core, now, wall), light }
 }
 
 fn strip(core: &Core, wall: DateTime<Local>) -> Strip {
@@ -41,9 +41,9 @@ fn strip(core: &Core, wall: DateTime<Local>) -> Strip {
     }
 }
 
-fn page(core: &Core, now: Time) -> Page {
+fn page(core: &Core, now: Time, wall: DateTime<Local>) -> Page {
     match *core.call() {
-        State::Idle => resting(core),
+        State::Idle => core.menu_page(now, wall).map_or_else(|| resting(core), Page::Menu),
         State::Outgoing { party, .. } => {
             let person = person(core, party.peer);
             let sentence = format!("Calling {}…", person.name);
@@ -75,11 +75,7 @@ fn resting(core: &Core) -> Page {
         };
     }
     if neighbours.is_empty() {
-        return Page::Fault {
-            sentence: "There is nobody to call yet.".to_owned(),
-            helper: helper(core),
-            works: "This screen is ready for its first contact.".to_owned(),
-        };
+        return Page::Menu(core.first_page());
     }
     let first = core.tile_page() * TILES;
     let tiles = neighbours.iter().skip(first).take(TILES).map(|n| tile(core, n)).collect();

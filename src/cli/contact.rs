@@ -1,4 +1,4 @@
-//! `twocan contact add|list|set|remove|photo`: the people this kiosk knows.
+//! `twocan contact add|list|set|remove|export|import|photo`: the people this kiosk knows.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{ArgGroup, Subcommand, ValueEnum};
 
-use super::Globals;
+use super::{Globals, card};
 use crate::address::HostPort;
 use crate::app::control;
 use crate::contacts::{self, Contact, Contacts, Permissions};
@@ -67,6 +67,10 @@ enum Verb {
         /// As the tile says, in any case of letters
         name: String,
     },
+    /// Print this kiosk's card: its name, its key and where it can be met
+    Export(card::ExportArgs),
+    /// Add the person whose kiosk printed this card
+    Import(card::ImportArgs),
     /// Put a photo on a person's tile
     Photo {
         /// As the tile says, in any case of letters
@@ -99,6 +103,9 @@ pub fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let paths = globals.paths()?;
     let state = paths.state;
     store::ensure_folder(&state)?;
+    if let Verb::Export(args) = &args.verb {
+        return card::export(args, globals);
+    }
     let changes = !matches!(args.verb, Verb::List { .. });
     let done = change(args.verb, &state);
     if changes && done.is_ok() {
@@ -136,6 +143,8 @@ fn change(verb: Verb, state: &Path) -> anyhow::Result<ExitCode> {
             })?;
             super::print(&said)
         }
+        Verb::Export(_) => unreachable!("done before the state folder is changed"),
+        Verb::Import(args) => card::import(&args, state),
         Verb::Remove { name } => {
             let gone = contacts::forget(state, &name)?;
             super::print(&format!("Removed {}\n", gone.name))

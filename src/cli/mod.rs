@@ -15,9 +15,12 @@ use crate::config::{ConfigError, Paths, PathsError};
 use crate::wire::control::Request;
 
 mod alone;
+mod ask;
+pub mod backup;
 pub mod bench;
 pub mod calls;
 pub mod camera;
+pub mod card;
 pub mod contact;
 pub mod demo;
 pub mod doctor;
@@ -28,6 +31,8 @@ pub mod kiosk;
 pub mod listen;
 pub mod look_ins;
 pub mod meet;
+pub mod pair;
+pub mod pin;
 pub mod relay;
 pub mod remote;
 #[cfg(feature = "ui")]
@@ -122,10 +127,18 @@ pub enum Command {
     Contact(contact::Args),
     /// Pin, list and forget the host keys of relays
     Hosts(hosts::Args),
+    /// Guard the settings on the screen with a PIN, or stop it
+    Pin(pin::Args),
     /// Meet others at the relay that a ticket is for
     Meet(meet::Args),
     /// Make this machine a relay, for whoever is root on it
     Relay(relay::Args),
+    /// Become contacts with a kiosk far away, by four words
+    Pair(pair::Args),
+    /// Keep this kiosk in a file behind a passphrase
+    Backup(backup::BackupArgs),
+    /// Make this machine the kiosk of a back-up
+    Restore(backup::RestoreArgs),
     /// List the calls there were
     Calls(calls::Args),
     /// List who looked in and when, and say whether that log is whole
@@ -175,8 +188,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Identity(args)) => identity::run(args, globals),
         Some(Command::Contact(args)) => contact::run(args, globals),
         Some(Command::Hosts(args)) => hosts::run(args, globals),
+        Some(Command::Pin(args)) => pin::run(&args, globals),
         Some(Command::Meet(args)) => meet::run(&args, globals),
         Some(Command::Relay(args)) => relay::run(args),
+        Some(Command::Pair(args)) => pair::run(&args, globals),
+        Some(Command::Backup(args)) => backup::backup(&args, globals),
+        Some(Command::Restore(args)) => backup::restore(&args, globals),
         Some(Command::Calls(args)) => calls::run(args, globals),
         Some(Command::LookIns(args)) => look_ins::run(&args, globals),
         Some(Command::Doctor(args)) => doctor::run(&args, globals),

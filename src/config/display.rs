@@ -142,6 +142,16 @@ text!(
 pub struct QuietHours(Option<(NaiveTime, NaiveTime)>);
 
 impl QuietHours {
+    /// Every day between these; none where they are the same.
+    pub fn between(from: NaiveTime, to: NaiveTime) -> Option<Self> {
+        (from != to).then_some(Self(Some((from, to))))
+    }
+
+    /// From when to when; none where there are none.
+    pub fn times(self) -> Option<(NaiveTime, NaiveTime)> {
+        self.0
+    }
+
     /// Whether `time` of day is in them: from the first minute up to the last, over midnight too.
     pub fn hold(self, time: NaiveTime) -> bool {
         match self.0 {

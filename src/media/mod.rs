@@ -22,6 +22,7 @@ pub mod playout;
 pub mod prompt;
 pub mod record;
 pub mod ring;
+pub mod scan;
 mod scene;
 pub mod sessions;
 pub mod sign;

@@ -9,6 +9,16 @@
 //! The words are good for three tries, then there are new ones. Whoever sits at the relay sees that
 //! two kiosks pair, and neither words nor names; who guesses uses up a try, and it is seen.
 
+mod keys;
+pub mod offer;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stories;
+pub mod talk;
+pub mod wire;
+pub mod words;
+
 use crate::card::Card;
 use crate::identity::PeerKey;
 

@@ -1,7 +1,8 @@
 //! Our end of an SSH session that we dialled, to the relay or to a peer's door.
 //!
-//! A host key is accepted where it is pinned (known_hosts.rs), and nothing is learnt. The server may open no channel to us, but the
-//! relay one: connections to our own socket there, which lead to our door.
+//! A host key is accepted where it is pinned (known_hosts.rs), and nothing is learnt. The server may
+//! open no channel to us, but the relay one: connections to our own socket there, which lead to our
+//! door, and to the place where we pair (meet.rs).
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use super::counters::{Counters, Fault};
 use super::cut::{Cut, severable};
 use super::door::Door;
 use super::error::{TunnelError, said};
+use super::meet::Desk;
 use super::options::{self, Lane};
 use super::pipe::pipe;
 use super::road::Road;
@@ -44,6 +46,8 @@ pub(super) struct Forward {
     pub(super) place: Arc<OnceLock<Place>>,
     /// Where it leads.
     pub(super) door: Arc<Door>,
+    /// Where strangers are led to while an offer to pair is out.
+    pub(super) desk: Arc<Desk>,
     /// What connections that come through this outer session run on.
     pub(super) road: Road,
 }
@@ -250,15 +254,18 @@ pub(super) async fn open_stream(
 }
 
 impl Pinned {
-    /// Take what came to our own place, and nothing else: a dropped reply is a refusal.
+    /// Take what came to our own place or to where we pair, and nothing else: a dropped reply is a
+    /// refusal.
     async fn lead_to_door(&self, channel: Channel<Msg>, place: &Place, reply: ChannelOpenHandle) {
         let Some(forward) = &self.forward else { return };
         if forward.place.get() == Some(place) {
             reply.accept().await;
             let door = Arc::clone(&forward.door);
-            tokio::spawn(
-                door.serve(pipe(channel.into_stream(), &self.counters), forward.road.clone()),
-            );
+            let stream = pipe(channel.into_stream(), &self.counters);
+            tokio::spawn(door.serve(stream, forward.road.clone()));
+        } else if let Some(seat) = forward.desk.seat(place) {
+            reply.accept().await;
+            seat.send(pipe(channel.into_stream(), &self.counters));
         }
     }
 }

@@ -36,6 +36,7 @@ mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod meet;
 mod options;
 mod peer;
 mod pipe;
@@ -62,6 +63,7 @@ pub use counters::{Counters, Fault};
 pub use enrol::enrol;
 
 use crate::caps;
+use crate::card::Card;
 use crate::frame::{Ack, Packet};
 use crate::identity::{Identity, PeerKey};
 use crate::known_hosts::HostPins;
@@ -119,6 +121,12 @@ pub struct PeerConfig {
     pub via_relay: bool,
     /// Where its sockets lie there, if they are not named by its key.
     pub place: Option<Place>,
+}
+
+/// The card of the kiosk with this configuration: its name and key, where it is met, and its door if that
+/// is at an address that others can know.
+pub fn card_of(config: &TunnelConfig) -> Card {
+    meet::card(&config.name, config.identity.public(), config.relay.as_ref(), config.door)
 }
 
 /// What the app asks.

@@ -31,6 +31,7 @@ use super::client::{
 use super::cut::{Cut, Severable};
 use super::door::Door;
 use super::error::{TunnelError, said};
+use super::meet::Desk;
 use super::options::Lane;
 use super::pipe::{Pipe, pipe};
 use super::road::{Pulse, Road};
@@ -124,7 +125,42 @@ impl Outer {
         &self.all
     }
 
-    async fn open(&self, place: &Place) -> Result<Transport, russh::Error> {
+    /// The folder of all kiosks' sockets, where it is known.
+    pub(super) fn folder(&self) -> Option<&str> {
+        match &self.sockets {
+            Sockets::Folder(folder) => Some(folder),
+            Sockets::Unknown(_) | Sockets::Places(_) => None,
+        }
+    }
+
+    /// Have the relay listen at one more place, whatever was left there; false: it will not.
+    pub(super) async fn listen_beside(&self, place: &Place) -> bool {
+        self.clear(place).await;
+        listen(&self.handle, "the relay", place).await.unwrap_or(false)
+    }
+
+    /// No more of that; `clear`: and take away what is left there.
+    pub(super) async fn leave(&self, place: &Place, clear: bool) {
+        // What is not heard any more needs not be asked.
+        let _ = match place {
+            Place::Socket(path) => self.handle.cancel_streamlocal_forward(path).await,
+            Place::Port(port) => self.handle.cancel_tcpip_forward(LOOPBACK, u32::from(*port)).await,
+        };
+        if clear {
+            self.clear(place).await;
+        }
+    }
+
+    async fn clear(&self, place: &Place) {
+        if let (Place::Socket(path), true) = (place, self.folder().is_some()) {
+            let command = format!("exec rm -f '{}'", path.replace('\'', r"'\''"));
+            // Where commands are refused, the relay clears by itself or refuses to listen.
+            let _ = exec(&self.handle, &command).await;
+        }
+    }
+
+    /// A connection to a place.
+    pub(super) async fn open(&self, place: &Place) -> Result<Transport, russh::Error> {
         let channel = match place {
             Place::Socket(path) => self.handle.channel_open_direct_streamlocal(path).await?,
             Place::Port(port) => {
@@ -178,6 +214,8 @@ pub(super) struct Us {
     pub(super) peer: PeerKey,
     /// Our door.
     pub(super) door: Arc<Door>,
+    /// Where we pair.
+    pub(super) desk: Arc<Desk>,
 }
 
 /// Connect, log in, listen, probe.
@@ -209,7 +247,12 @@ async fn connect_patiently(
         who,
         trusted,
         lane,
-        forward: Some(Forward { place: Arc::clone(&place), door: Arc::clone(&us.door), road }),
+        forward: Some(Forward {
+            place: Arc::clone(&place),
+            door: Arc::clone(&us.door),
+            desk: Arc::clone(&us.desk),
+            road,
+        }),
         counters: &us.door.counters,
     };
     let mut connection = client::greet(pulse.of(stream), greeting).await?;

@@ -8,9 +8,11 @@ use std::rc::{Rc, Weak};
 
 use slint::{ComponentHandle, Image, Model, Rgb8Pixel, SharedPixelBuffer, VecModel};
 
+use super::menu::MenuTap;
+use super::menu_adapter::{self, MenuView};
 use super::pages::{
     CallingAdapter, EndedAdapter, FaultAdapter, HomeAdapter, InCallAdapter, IncomingAdapter,
-    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TileView,
+    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TapKind, TileView,
 };
 use super::panel::Panel;
 use super::properties;
@@ -28,6 +30,7 @@ pub struct Adapters {
     window: slint::Weak<KioskWindow>,
     shown: RefCell<Option<Screen>>,
     tiles: Rc<VecModel<TileView>>,
+    menu: MenuView,
     guard: Cell<TapGuard>,
     commands: Box<dyn Fn(Command)>,
     clock: Box<dyn Fn() -> Time>,
@@ -42,13 +45,22 @@ impl Adapters {
         commands: impl Fn(Command) + 'static,
         clock: impl Fn() -> Time + 'static,
     ) -> Rc<Self> {
-        let adapters = Rc::new(Self {
-            window: window.as_weak(),
-            shown: RefCell::default(),
-            tiles: Rc::default(),
-            guard: Cell::default(),
-            commands: Box::new(commands),
-            clock: Box::new(clock),
+        let adapters = Rc::new_cyclic(|weak: &Weak<Self>| {
+            let weak = weak.clone();
+            let menu = MenuView::connect(window, panel, move |what, number| {
+                if let Some(adapters) = weak.upgrade() {
+                    adapters.tapped_in_menu(what, number);
+                }
+            });
+            Self {
+                window: window.as_weak(),
+                shown: RefCell::default(),
+                tiles: Rc::default(),
+                menu,
+                guard: Cell::default(),
+                commands: Box::new(commands),
+                clock: Box::new(clock),
+            }
         });
         properties::lay_out(window, panel);
         window.global::<HomeAdapter>().set_tiles(Rc::clone(&adapters.tiles).into());
@@ -64,6 +76,12 @@ impl Adapters {
                 && let Some(key) = adapters.key_of_tile(index)
             {
                 adapters.tapped(Command::Dial(key));
+            }
+        });
+        let weak = Rc::downgrade(self);
+        home.on_clock_held(move || {
+            if let Some(adapters) = weak.upgrade() {
+                adapters.clock_held();
             }
         });
         home.on_earlier_tiles(self.taps(Command::EarlierTiles));
@@ -108,6 +126,27 @@ impl Adapters {
             (self.commands)(command);
         } else {
             tracing::debug!("ignored a tap right after a change of page: {command:?}");
+        }
+    }
+
+    /// A finger may still be on the clock when another page has come and is not drawn yet.
+    fn clock_held(&self) {
+        let at_home =
+            self.shown.borrow().as_ref().is_some_and(|shown| place(shown).0 == PageKind::Home);
+        if at_home {
+            self.tapped(Command::Menu(MenuTap::Open));
+        }
+    }
+
+    fn tapped_in_menu(&self, what: TapKind, number: i32) {
+        let tap = match self.shown.borrow().as_ref() {
+            Some(Screen { page: Page::Menu(page), light: Light::Bright | Light::Dim, .. }) => {
+                menu_adapter::meaning(what, number, page)
+            }
+            _ => None,
+        };
+        if let Some(tap) = tap {
+            self.tapped(Command::Menu(tap));
         }
     }
 
@@ -157,8 +196,12 @@ impl Adapters {
                 calling.set_sentence(sentence.into());
                 calling.set_stoppable(*stoppable);
             }
-            Page::Incoming { person, appears_in: _ } => {
-                window.global::<IncomingAdapter>().set_person(person_view(person));
+            Page::Incoming { person, appears_in } => {
+                let incoming = window.global::<IncomingAdapter>();
+                if !matches!(last, Some(Page::Incoming { person: old, .. }) if old == person) {
+                    incoming.set_person(person_view(person));
+                }
+                incoming.set_appears_in(appears_in.map_or(-1, i32::from));
             }
             Page::InCall {
                 person,
@@ -171,8 +214,8 @@ impl Adapters {
                 volume,
                 self_view,
                 levels,
-                open: _,
-                frosted: _,
+                open,
+                frosted,
             } => {
                 let in_call = window.global::<InCallAdapter>();
                 if !matches!(last, Some(Page::InCall { person: old, .. }) if old == person) {
@@ -188,6 +231,9 @@ impl Adapters {
                 in_call.set_our_level(i32::from(levels.ours.min(Levels::MOST)));
                 in_call.set_their_level(i32::from(levels.theirs.min(Levels::MOST)));
                 in_call.set_self_view(*self_view);
+                in_call.set_camera_open(open.camera);
+                in_call.set_microphone_open(open.microphone);
+                in_call.set_frosted(*frosted);
             }
             Page::Ended { person, duration, sentence } => {
                 let ended = window.global::<EndedAdapter>();
@@ -201,7 +247,13 @@ impl Adapters {
                 fault.set_helper(helper.into());
                 fault.set_works(works.into());
             }
-            Page::Menu(_) => {}
+            Page::Menu(page) => {
+                let last = match last {
+                    Some(Page::Menu(last)) => Some(last),
+                    _ => None,
+                };
+                self.menu.show(window, last, page);
+            }
         }
     }
 
@@ -232,8 +284,8 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
 
 /// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
 /// first tile, so that a double tap on an arrow turns one page of tiles. In the dark all are one.
-fn place(screen: &Screen) -> (PageKind, Option<PeerKey>) {
-    match &screen.page {
+fn place(screen: &Screen) -> (PageKind, Option<PeerKey>, bool) {
+    let (kind, about) = match &screen.page {
         _ if screen.light == Light::Dark => (PageKind::Dark, None),
         Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
@@ -241,8 +293,12 @@ fn place(screen: &Screen) -> (PageKind, Option<PeerKey>) {
         Page::InCall { person, .. } => (PageKind::InCall, Some(person.key)),
         Page::Ended { person, .. } => (PageKind::Ended, Some(person.key)),
         Page::Fault { .. } => (PageKind::Fault, None),
-        Page::Menu(_) => (PageKind::None, None),
-    }
+        Page::Menu(page) => {
+            let asks_again = menu_adapter::asks_again(page);
+            return (menu_adapter::kind(page), menu_adapter::about(page), asks_again);
+        }
+    };
+    (kind, about, false)
 }
 
 fn person_of(page: Option<&Page>) -> Option<&Person> {
@@ -271,7 +327,7 @@ fn tile_view(tile: &Tile) -> TileView {
     }
 }
 
-fn person_view(person: &Person) -> PersonView {
+pub(super) fn person_view(person: &Person) -> PersonView {
     let photo = person.photo.as_ref().and_then(photo_image);
     PersonView {
         name: person.name.as_str().into(),

@@ -14,7 +14,7 @@ use crate::identity::PeerKey;
 use crate::pairing::Four;
 
 /// Digits of a PIN, at least and at most.
-pub const PIN_DIGITS: std::ops::RangeInclusive<usize> = 4..=8;
+pub const PIN_DIGITS: std::ops::RangeInclusive<usize> = crate::pin::DIGITS;
 /// Rows on a page of a list.
 pub const ROWS: usize = 4;
 

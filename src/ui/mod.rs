@@ -30,7 +30,13 @@ pub mod kms;
 #[cfg(feature = "ui")]
 mod mailbox;
 #[cfg(feature = "ui")]
+mod menu_adapter;
+#[cfg(feature = "ui")]
+mod pictures;
+#[cfg(feature = "ui")]
 mod properties;
+#[cfg(feature = "ui")]
+mod qr;
 #[cfg(feature = "ui")]
 mod scale;
 #[cfg(feature = "ui")]

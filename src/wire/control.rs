@@ -45,8 +45,84 @@ pub enum Request {
     },
     /// A picture of the screen.
     Screenshot,
+    /// Pair with a kiosk that is not known yet; [`Request::PairNews`] says how it goes.
+    Pair {
+        /// What of it.
+        ask: PairAsk,
+    },
+    /// What came of pairing after the step of this number. Where there is nothing yet the answer waits,
+    /// 25 s at most, and then has none.
+    PairNews {
+        /// Of the last step that is known; 0: none is.
+        after: u64,
+    },
     /// Count the figures of the call from now on: a benchmark looks at a part of a call.
     Mark,
+}
+
+/// What a program asks of pairing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum PairAsk {
+    /// Make words, and wait.
+    Offer,
+    /// Go to where these words wait.
+    Join {
+        /// Four of them.
+        words: String,
+    },
+    /// The pictures were compared.
+    Same {
+        /// They are the same.
+        same: bool,
+    },
+    /// Enough of it.
+    Stop,
+}
+
+/// A step of pairing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairNews {
+    /// Counts up by one.
+    pub number: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub step: PairStep,
+}
+
+/// How pairing goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum PairStep {
+    /// To be told to the other one.
+    Words {
+        /// Four of them.
+        words: Vec<String>,
+    },
+    /// Somebody tried with wrong words.
+    WrongTry {
+        /// So often more it may be tried; 0: new words follow.
+        left: u8,
+    },
+    /// To be compared.
+    Compare {
+        /// What the other one calls itself.
+        name: String,
+        /// Names of four pictures.
+        pictures: Vec<String>,
+    },
+    /// Said yes here, not yet there.
+    TheirTurn,
+    /// They are a contact now.
+    Paired {
+        /// By the name that they have here.
+        name: String,
+    },
+    /// It came to nothing.
+    Failed {
+        /// Why.
+        sentence: String,
+    },
 }
 
 /// What the kiosk answers.
@@ -58,6 +134,9 @@ pub struct Answer {
     /// What [`Request::Status`] asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<serde_json::Value>,
+    /// What [`Request::PairNews`] asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairing: Vec<PairNews>,
     /// Bytes that follow the line.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes: usize,
@@ -99,6 +178,11 @@ mod tests {
     fn a_request_is_a_line_that_a_shell_can_write() {
         let hide: Request = serde_json::from_str(r#"{"do":"hide"}"#).unwrap();
         assert_eq!(hide, Request::Hide { hidden: None });
+        let pair: Request =
+            serde_json::from_str(r#"{"do":"pair","ask":{"what":"same","same":true}}"#).unwrap();
+        assert_eq!(pair, Request::Pair { ask: PairAsk::Same { same: true } });
+        let news = PairNews { number: 3, step: PairStep::WrongTry { left: 2 } };
+        assert_eq!(encode(&news), b"{\"number\":3,\"step\":\"wrong-try\",\"left\":2}\n");
         assert_eq!(encode(&Request::Status), b"{\"do\":\"status\"}\n");
         assert!(serde_json::from_str::<Request>(r#"{"do":"explode"}"#).is_err());
     }

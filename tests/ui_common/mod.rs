@@ -11,7 +11,7 @@ use i_slint_backend_testing::{
     AccessibleRole, ElementHandle, ElementQuery, TestingBackend, TestingBackendOptions,
 };
 use slint::platform::WindowEvent;
-use slint::{ComponentHandle, LogicalPosition, PhysicalSize};
+use slint::{ComponentHandle, Image, LogicalPosition, PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
 use twocan::clock::Time;
 use twocan::frame::{Picture, PixelFormat, Size};
 use twocan::identity::PeerKey;
@@ -22,6 +22,12 @@ use twocan::ui::screen::{
     Command, Levels, Light, Line, Open, Page, Person, Photo, Screen, Strip, Tile,
 };
 use twocan::ui::{Snapshot, Ui, UiHandle};
+
+pub mod checks;
+pub mod menu;
+
+/// As long as names get.
+pub const LONG_NAME: &str = "Prof. Dr. Maximiliane Oberhuber-Weißenfels";
 
 pub const PANELS: [(&str, Panel); 2] =
     [("800x480", Panel::SEVEN_INCH), ("720x1280", Panel::PORTRAIT)];
@@ -63,6 +69,22 @@ pub fn photo() -> Photo {
         }
     }
     Photo(Arc::new(Picture { captured: Time::default(), size, format: PixelFormat::Rgb8, data }))
+}
+
+pub fn moving_picture(width: u32, height: u32) -> Image {
+    let mut buffer = SharedPixelBuffer::<Rgb8Pixel>::new(width, height);
+    for (at, pixel) in buffer.make_mut_slice().iter_mut().enumerate() {
+        let (x, y) = (at as u32 % width, at as u32 / width);
+        let right = x >= width / 2;
+        let lower = y >= height / 2;
+        *pixel = match (right, lower) {
+            (false, false) => Rgb8Pixel::new(200, 40, 40),
+            (true, false) => Rgb8Pixel::new(40, 200, 40),
+            (false, true) => Rgb8Pixel::new(40, 40, 200),
+            (true, true) => Rgb8Pixel::new(200, 200, 40),
+        };
+    }
+    Image::from_rgb8(buffer)
 }
 
 pub fn with_photo(number: u8, name: &str) -> Person {
@@ -250,6 +272,10 @@ impl Stage {
         let middle = middle(&self.element(label));
         self.press(middle);
         self.release(middle);
+    }
+
+    pub fn move_to(&self, position: LogicalPosition) {
+        self.window.window().dispatch_event(WindowEvent::PointerMoved { position });
     }
 
     pub fn press(&self, position: LogicalPosition) {

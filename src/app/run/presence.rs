@@ -119,7 +119,7 @@ impl Loop {
     }
 
     /// As on the tile; empty for whoever is no contact any more.
-    pub(super) fn name_of(&self, peer: PeerKey) -> String {
+    pub(in crate::app) fn name_of(&self, peer: PeerKey) -> String {
         let known = self.core.neighbours().iter().find(|known| known.person.key == peer);
         known.map(|known| known.person.name.clone()).unwrap_or_default()
     }

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::{Lane, News, Opened, Peer, Runtime, Session, SessionId, Slot, Task, Which};
 use crate::identity::PeerKey;
-use crate::pairing;
 use crate::tunnel::clock_offset::Estimate;
 use crate::tunnel::control::Control;
 use crate::tunnel::door::Subsystem;
@@ -318,8 +317,9 @@ impl Runtime {
                 self.knock_all(Lane::Voice);
             }
             Command::Pair(ask) => {
-                tracing::debug!("pairing: {ask:?}");
-                self.emit(Event::Pairing(pairing::News::Failed(pairing::Refusal::NoMeeting)));
+                if self.asks.try_send(ask).is_err() {
+                    tracing::error!("pairing does not keep up with what is asked; one is lost");
+                }
             }
             Command::Enrol(ticket) => self.enrol(ticket),
             Command::SetRelay(relay) => self.set_relay(relay),

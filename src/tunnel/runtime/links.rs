@@ -8,10 +8,12 @@ use tokio::sync::mpsc;
 use super::{Lane, News, Peer, Runtime, SessionId, Task, Times, Which};
 use crate::clock;
 use crate::identity::PeerKey;
+use crate::tunnel::meet::{self, Point};
 use crate::tunnel::peer::{self, Dial};
 use crate::tunnel::relay::{self, Us};
 use crate::tunnel::state::{self, Effect, State};
 use crate::tunnel::{Event, RelayConfig, RelayStatus, vigil};
+use crate::wire::signal::Signal;
 
 /// How long the one who is to dial may take for it after a knock.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -50,8 +52,12 @@ impl Runtime {
         match which {
             Which::Outer(lane) => {
                 let Some(relay) = self.relay.clone() else { return };
-                let us =
-                    Us { key: Arc::clone(&self.key), peer: self.me, door: Arc::clone(&self.door) };
+                let us = Us {
+                    key: Arc::clone(&self.key),
+                    peer: self.me,
+                    door: Arc::clone(&self.door),
+                    desk: Arc::clone(&self.desk),
+                };
                 let slot = &mut self.outers[lane as usize];
                 let times =
                     Times { in_call: self.in_call.subscribe(), metered: self.metered.subscribe() };
@@ -104,6 +110,23 @@ impl Runtime {
         let outer = &self.outers[lane as usize].outer;
         for peer in self.peers.values() {
             peer.slots[lane as usize].outer.send_replace(outer.clone());
+        }
+        if lane == Lane::Voice {
+            self.point.send_replace(self.point_now());
+        }
+    }
+
+    /// Where and as whom we pair now.
+    pub(super) fn point_now(&self) -> Point {
+        let relay = self.relay.as_deref();
+        let name = match &self.hello {
+            Signal::Hello { name, .. } => name.as_str(),
+            _ => "",
+        };
+        Point {
+            outer: self.outers[Lane::Voice as usize].outer.clone(),
+            hardened: relay.is_some_and(|relay| relay.place.is_some()),
+            card: meet::card(name, self.me, relay, self.listen),
         }
     }
 

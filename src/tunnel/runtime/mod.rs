@@ -31,6 +31,7 @@ use super::control::Control;
 use super::cut::Cut;
 use super::door::{Door, Subsystem};
 use super::error::TunnelError;
+use super::meet::{self, Desk, Meet, Point};
 use super::options::Lane;
 use super::peer::{Dialled, Failure};
 use super::relay::Outer;
@@ -45,11 +46,14 @@ use super::{
 use crate::clock;
 use crate::device::network_news::Network;
 use crate::identity::PeerKey;
+use crate::pairing::Ask;
 use crate::queue::Queue;
 use crate::wire::signal::{self, Media, Signal};
 
 /// News that may wait; a task that has more waits itself.
 const NEWS: usize = 256;
+/// What people ask of pairing that may wait.
+const ASKS: usize = 16;
 /// How long the last words to the peers may take.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long an idle loop sleeps at most: only a limit, everything that happens wakes it.
@@ -254,6 +258,11 @@ pub(super) struct Runtime {
     status: RelayStatus,
     /// A ticket that is being brought.
     enrolment: Option<Task>,
+    /// Where strangers come to, and what pairing knows of the relay.
+    desk: Arc<Desk>,
+    point: watch::Sender<Point>,
+    asks: mpsc::Sender<Ask>,
+    asked: Option<mpsc::Receiver<Ask>>,
     tasks: Vec<Task>,
 }
 
@@ -262,6 +271,8 @@ impl Runtime {
     pub(super) fn new(config: TunnelConfig, events: EventSink, counters: Arc<Counters>) -> Self {
         let TunnelConfig { identity, name, media, relay, door: listen, contacts } = config;
         let (news, heard) = mpsc::channel(NEWS);
+        let (asks, asked) = mpsc::channel(ASKS);
+        let card = meet::card(&name, identity.public(), relay.as_ref(), listen);
         let key = identity.private_key().clone();
         let door = Door::new(key.clone(), news.clone(), Arc::clone(&counters));
         let mut runtime = Self {
@@ -281,6 +292,10 @@ impl Runtime {
             peers: BTreeMap::new(),
             status: RelayStatus::Disconnected,
             enrolment: None,
+            desk: Arc::default(),
+            point: watch::Sender::new(Point { outer: None, hardened: false, card }),
+            asks,
+            asked: Some(asked),
             tasks: Vec::new(),
         };
         runtime.keep_contacts(contacts);
@@ -290,6 +305,11 @@ impl Runtime {
     /// Run until told to stop.
     pub(super) async fn run(mut self, commands: Queue<Command>, mut stop: watch::Receiver<bool>) {
         self.tasks.push(Task::spawn(network::watch(self.news.clone())));
+        if let Some(asks) = self.asked.take() {
+            let (point, desk) = (self.point.subscribe(), Arc::clone(&self.desk));
+            let events = Arc::clone(&self.events);
+            self.tasks.push(Task::spawn(Meet { point, desk, asks, events }.run()));
+        }
         if let Some(address) = self.listen {
             self.tasks.push(Task::spawn(Arc::clone(&self.door).listen(address)));
         }

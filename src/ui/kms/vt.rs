@@ -3,9 +3,13 @@
 //! ```text
 //!  take: KD_GRAPHICS (no text, no cursor) ──> KD_TEXT: at drop, unwinding or not, and at exit()
 //!        keys without a meaning           ──> keys as they were, what was typed forgotten
+//!        K_OFF: no keys at all            ──> the mode that the keyboard was in
 //! ```
 //! A keyboard is plugged in by children and cats: no key ends (Ctrl-C), freezes (Ctrl-Z) or holds up
-//! (Ctrl-S) the kiosk, and nothing that was typed on its pages reaches a shell afterwards.
+//! (Ctrl-S) the kiosk, goes to another console and its login (Ctrl-Alt-F2) or starts the machine again
+//! (Ctrl-Alt-Del), and nothing that was typed on its pages reaches a shell afterwards. Input devices
+//! are heard beside the console, and keyboards among them mean nothing to us. The magic SysRq key is
+//! the kernel's own: `sysctl.kernel.sysrq=0` on its command line (kiosk/boot).
 //!
 //! Only the virtual terminal that this process belongs to is touched; started by a service without
 //! one, or over SSH, there is none and nothing happens. After SIGKILL nobody is left to put it back:
@@ -24,13 +28,21 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 /// linux/kd.h
 const KD_TEXT: libc::c_int = 0;
 const KD_GRAPHICS: libc::c_int = 1;
+/// linux/kd.h: what is typed goes nowhere, and no combination of keys is looked for.
+const K_OFF: libc::c_int = 4;
+/// linux/kd.h: what it is in anywhere today.
+const K_UNICODE: libc::c_int = 3;
 mod ioctl {
+    nix::ioctl_write_int_bad!(kdskbmode, 0x4B45);
+    nix::ioctl_read_bad!(kdgkbmode, 0x4B44, libc::c_int);
     nix::ioctl_write_int_bad!(kdsetmode, 0x4B3A);
     nix::ioctl_read_bad!(kdgetmode, 0x4B3B, libc::c_int);
 }
 
 /// The terminal that is in graphics mode now, for whoever ends the process; -1: none.
 static TAKEN: AtomicI32 = AtomicI32::new(-1);
+/// The mode its keyboard was in; -1: it was left in that.
+static KEYBOARD: AtomicI32 = AtomicI32::new(-1);
 /// What its keys meant before.
 static KEYS: Mutex<Option<libc::termios>> = Mutex::new(None);
 
@@ -54,6 +66,10 @@ impl Console {
         }
         let keys = silence(terminal.as_raw_fd())
             .inspect_err(|error| tracing::warn!("take the keys of the text console: {error}"));
+        let keyboard = deafen(terminal.as_raw_fd()).inspect_err(|error| {
+            tracing::warn!("keep keys from leading to another console: {error}")
+        });
+        KEYBOARD.store(keyboard.unwrap_or(-1), Ordering::SeqCst);
         *KEYS.lock().unwrap_or_else(PoisonError::into_inner) = keys.ok();
         TAKEN.store(terminal.as_raw_fd(), Ordering::SeqCst);
         // exit() comes past no destructor.
@@ -78,12 +94,31 @@ fn set_mode(terminal: i32, mode: libc::c_int) -> nix::Result<()> {
     unsafe { ioctl::kdsetmode(terminal, mode) }.map(drop)
 }
 
+fn set_keyboard(terminal: i32, mode: libc::c_int) -> nix::Result<()> {
+    // SAFETY: an ioctl with a number and no memory; a descriptor that is closed is refused.
+    unsafe { ioctl::kdskbmode(terminal, mode) }.map(drop)
+}
+
+/// The console hears no key from now on; the mode it was in before.
+fn deafen(terminal: i32) -> nix::Result<libc::c_int> {
+    let mut before = K_OFF;
+    // SAFETY: the kernel writes one int, which lives until it returns.
+    unsafe { ioctl::kdgkbmode(terminal, &raw mut before) }?;
+    set_keyboard(terminal, K_OFF)?;
+    // Left so by a kiosk that was killed.
+    Ok(if before == K_OFF { K_UNICODE } else { before })
+}
+
 /// Once, whoever asks first.
 extern "C" fn give_back() {
     let terminal = TAKEN.swap(-1, Ordering::SeqCst);
     if terminal >= 0 {
         let keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner).take();
         // There is nobody left to tell, of the keys or of the text.
+        let keyboard = KEYBOARD.swap(-1, Ordering::SeqCst);
+        if keyboard >= 0 {
+            let _ = set_keyboard(terminal, keyboard);
+        }
         let _ = keys.map(|keys| give_meaning(terminal, &keys));
         let _ = set_mode(terminal, KD_TEXT);
     }
@@ -139,6 +174,12 @@ mod tests {
         assert_eq!(opened, 0);
         // SAFETY: both were just opened, for nobody else.
         unsafe { (File::from_raw_fd(typed), File::from_raw_fd(ours)) }
+    }
+
+    #[test]
+    fn a_terminal_that_is_no_console_refuses_to_be_deaf_and_nothing_else_happens() {
+        let (_typed, ours) = terminal();
+        assert_eq!(deafen(ours.as_raw_fd()), Err(nix::Error::ENOTTY));
     }
 
     #[test]
