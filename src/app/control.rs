@@ -98,7 +98,9 @@ impl ControlServer {
             waiting.fetch_sub(1, Ordering::Relaxed);
         };
         let started = std::thread::Builder::new().name("control wait".to_owned()).spawn(wait);
-        started.map(drop).inspect_err(|_| drop(self.waiting.fetch_sub(1, Ordering::Relaxed)))
+        started.map(drop).inspect_err(|_| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        })
     }
 
     fn answer(&self, request: Request) -> Reply {

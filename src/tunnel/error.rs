@@ -30,6 +30,11 @@ pub(super) enum TunnelError {
     /// Our key is not welcome.
     #[error("{who} refused the login of {user} with our key")]
     LoginRefused { who: String, user: String },
+    /// Our key is not welcome at a peer's door.
+    #[error(
+        "{who} refused the login of this kiosk: it does not know it, or not any more; pair with it again"
+    )]
+    Unwelcome { who: String },
     /// The relay told us no folder for our sockets, and gives us no port instead.
     #[error(
         "{who} does not say where its home folder is ({reason}) and refused to listen on {place} \
@@ -61,7 +66,7 @@ impl TunnelError {
     pub(super) fn kind(&self) -> FailureKind {
         match self {
             Self::KeyChanged { .. } => FailureKind::KeyChanged,
-            Self::LoginRefused { .. } => FailureKind::LoginRefused,
+            Self::LoginRefused { .. } | Self::Unwelcome { .. } => FailureKind::LoginRefused,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Handshake { .. }
