@@ -202,20 +202,16 @@ impl Entries {
         let mut take = |length: usize| {
             let (taken, left) = rest.split_at_checked(length)?;
             rest = left;
-            Some((taken, left.is_empty()))
+            Some(taken)
         };
-        loop {
-            let Some(([length], _)) = take(1) else { break };
-            let name = std::str::from_utf8(take(usize::from(*length))?.0).ok()?;
-            let length = u32::from_be_bytes(take(4)?.0.try_into().ok()?);
-            let (bytes, last) = take(usize::try_from(length).ok()?)?;
+        while let Some([length]) = take(1) {
+            let name = std::str::from_utf8(take(usize::from(*length))?).ok()?;
+            let length = u32::from_be_bytes(take(4)?.try_into().ok()?);
+            let bytes = take(usize::try_from(length).ok()?)?;
             if !is_kept(name) {
                 return None;
             }
             entries.push((name.to_owned(), bytes.to_vec()));
-            if last {
-                break;
-            }
         }
         Some(Self(entries))
     }

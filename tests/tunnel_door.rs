@@ -132,7 +132,7 @@ fn a_stranger_stays_outside_and_is_told_so() {
     let (anna, bert) = two_identities();
     let (b, door) = with_door(&bert, &[Identity::generate().public()]);
     let a = guest(&anna, b.key, door);
-    let sentence = a.wait_down(b.key);
+    let sentence = a.wait_blocked(b.key);
     assert!(sentence.contains("refused the login"), "{sentence}");
     wait_count("strangers", &b.tunnel.counters().strangers, 1);
 }
@@ -183,7 +183,7 @@ fn who_is_no_contact_any_more_is_put_out() {
     a.wait_up(b.key);
     b.wait_up(a.key);
     b.tunnel.send(Command::SetContacts(Vec::new()));
-    while !a.wait_down(b.key).contains("refused the login") {}
+    assert!(a.wait_blocked(b.key).contains("pair with it again"));
     wait_count("strangers", &b.tunnel.counters().strangers, 1);
     b.tunnel.send(Command::SetContacts(vec![nowhere(a.key)]));
     a.tunnel.send(Command::Retry);

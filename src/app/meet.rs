@@ -35,7 +35,7 @@ impl Moves {
     }
 
     /// What that peer, who is up, is to be told.
-    fn to_tell(&mut self, peer: PeerKey) -> Option<Vec<MeetingPoint>> {
+    fn untold(&mut self, peer: PeerKey) -> Option<Vec<MeetingPoint>> {
         let news = !self.ours.is_empty() && self.told.get(&peer) != Some(&self.ours);
         news.then(|| {
             self.told.insert(peer, self.ours.clone());
@@ -65,7 +65,7 @@ impl Loop {
 
     /// That peer is up.
     pub(super) fn tell_meeting(&mut self, peer: PeerKey) {
-        if let Some(points) = self.moves.to_tell(peer) {
+        if let Some(points) = self.moves.untold(peer) {
             let signal = Signal::Meet { points };
             self.tunnel.send(tunnel::Command::Send { peer, signal });
         }
@@ -101,12 +101,12 @@ mod tests {
         };
         let (anna, bert) = (PeerKey([1; 32]), PeerKey([2; 32]));
         let mut moves = Moves::new(vec![point("old.example")]);
-        assert_eq!(moves.to_tell(anna), Some(vec![point("old.example")]));
-        assert_eq!(moves.to_tell(anna), None);
-        assert!(moves.to_tell(bert).is_some());
+        assert_eq!(moves.untold(anna), Some(vec![point("old.example")]));
+        assert_eq!(moves.untold(anna), None);
+        assert!(moves.untold(bert).is_some());
         moves.ours = vec![point("new.example"), point("old.example")];
-        assert_eq!(moves.to_tell(anna).map(|points| points.len()), Some(2));
-        assert_eq!(Moves::new(Vec::new()).to_tell(anna), None);
+        assert_eq!(moves.untold(anna).map(|points| points.len()), Some(2));
+        assert_eq!(Moves::new(Vec::new()).untold(anna), None);
     }
 
     #[test]

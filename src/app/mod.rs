@@ -164,6 +164,11 @@ pub fn start(
 ) -> Result<App, StartError> {
     store::ensure_folder(&paths.state)?;
     store::ensure_folder(&paths.runtime)?;
+    if Identity::find(&paths.state)?.is_none() {
+        tracing::info!(
+            "this kiosk gets a new key: whoever knew it before has to pair with it again"
+        );
+    }
     let identity = Identity::load_or_create(&paths.state)?;
     let contacts = contacts::load(&paths.state);
     let meets = Meets::new(config.relay.as_ref(), &paths.state);

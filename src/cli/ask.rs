@@ -1,11 +1,11 @@
 //! Questions to whoever sits at the terminal: yes or no, and a passphrase that is not shown.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, bail};
-use nix::sys::termios::{self, LocalFlags, SetArg};
 
 /// The longest passphrase in bytes.
 const LIMIT: u64 = 1024;
@@ -41,20 +41,35 @@ pub(super) fn passphrase(file: Option<&Path>, twice: bool) -> anyhow::Result<Str
 }
 
 fn typed(prompt: &str) -> anyhow::Result<String> {
-    let stdin = io::stdin();
-    let Ok(shown) = termios::tcgetattr(&stdin) else {
+    if !io::stdin().is_terminal() {
         bail!("there is no terminal to ask for the passphrase; use --passphrase-file");
-    };
-    let mut hidden = shown.clone();
-    hidden.local_flags.remove(LocalFlags::ECHO);
-    hidden.local_flags.insert(LocalFlags::ECHONL);
+    }
     let mut out = io::stderr();
     out.write_all(prompt.as_bytes())?;
     out.flush()?;
-    termios::tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden)?;
+    let _shown_again = Unseen::begin()?;
     let mut line = String::new();
-    let read = stdin.lock().take(LIMIT).read_line(&mut line);
-    termios::tcsetattr(&stdin, SetArg::TCSAFLUSH, &shown)?;
-    read?;
+    io::stdin().lock().take(LIMIT).read_line(&mut line)?;
+    out.write_all(b"\n")?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// While it lives the terminal does not show what is typed.
+struct Unseen;
+
+impl Unseen {
+    fn begin() -> anyhow::Result<Self> {
+        let done = Command::new("stty").arg("-echo").status().context("run stty")?;
+        if !done.success() {
+            bail!("the terminal cannot be kept from showing the passphrase; use --passphrase-file");
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        // It did so a moment ago.
+        let _ = Command::new("stty").arg("echo").status();
+    }
 }

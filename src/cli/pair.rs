@@ -57,6 +57,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     let mut line = Line::open(globals)?;
     line.ask(&first)?;
+    let mut theirs = String::new();
     loop {
         match line.next()? {
             PairStep::Words { words } => {
@@ -74,6 +75,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             PairStep::Compare { name, pictures } => {
                 super::print(&format!("{name} is there. The pictures are:\n  "))?;
                 super::print(&format!("{}\n", pictures.join("  ")))?;
+                theirs = name;
                 let same = args.yes || ask::yes("Does the other one see the same?")?;
                 line.ask(&PairAsk::Same { same })?;
             }
@@ -81,6 +83,12 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
                 super::print("Now the other one has to say so.\n")?;
             }
             PairStep::Paired { name } => {
+                if name != theirs {
+                    super::print(&format!(
+                        "There is another {theirs} here. If their screen is a new one, forget the old \
+                         one: twocan contact remove '{theirs}'\n"
+                    ))?;
+                }
                 return super::print(&format!("{name} is a contact now.\n"));
             }
             PairStep::Failed { sentence } => bail!("{sentence}"),

@@ -83,7 +83,8 @@ fn in_words(status: &serde_json::Value) -> String {
     );
     for contact in status["contacts"].as_array().into_iter().flatten() {
         let reachable = if contact["reachable"] == true { "reachable" } else { "not at home" };
-        words += &format!("  {} · {reachable}\n", text(&contact["name"]));
+        let trouble = contact["trouble"].as_str().map_or(String::new(), |why| format!(" · {why}"));
+        words += &format!("  {} · {reachable}{trouble}\n", text(&contact["name"]));
     }
     words + &data_in_words(&status["data"])
 }

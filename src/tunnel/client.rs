@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 use super::counters::{Counters, Fault};
 use super::cut::{Cut, severable};
-use super::door::Door;
+use super::door::{Door, USER};
 use super::error::{TunnelError, said};
 use super::meet::Desk;
 use super::options::{self, Lane};
@@ -227,6 +227,7 @@ impl Connection {
         let key = PrivateKeyWithHashAlg::new(Arc::clone(key), None);
         match self.handle.authenticate_publickey(user, key).await {
             Ok(result) if result.success() => Ok(()),
+            Ok(_) if user == USER => Err(TunnelError::Unwelcome { who: who.to_owned() }),
             Ok(_) => Err(TunnelError::LoginRefused { who: who.to_owned(), user: user.to_owned() }),
             Err(error) => Err(handshake_error(who, &error)),
         }

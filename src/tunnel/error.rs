@@ -32,6 +32,11 @@ pub(super) enum TunnelError {
     /// A ticket is not good, or not any more.
     #[error("{who} does not take the ticket: {reason}")]
     TicketRefused { who: String, reason: String },
+    /// Our key is not welcome at a peer's door.
+    #[error(
+        "{who} refused the login of this kiosk: it does not know it, or not any more; pair with it again"
+    )]
+    Unwelcome { who: String },
     /// The relay told us no folder for our sockets, and gives us no port instead.
     #[error(
         "{who} does not say where its home folder is ({reason}) and refused to listen on {place} \
@@ -63,7 +68,7 @@ impl TunnelError {
     pub(super) fn kind(&self) -> FailureKind {
         match self {
             Self::HostKey { .. } => FailureKind::KeyRefused,
-            Self::LoginRefused { .. } => FailureKind::LoginRefused,
+            Self::LoginRefused { .. } | Self::Unwelcome { .. } => FailureKind::LoginRefused,
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Handshake { .. }

@@ -230,7 +230,8 @@ pub enum Event {
         /// Why.
         sentence: String,
     },
-    /// Wherever the peer might be there is another key; only [`Command::Retry`] tries again.
+    /// A person has to do something about it: wherever the peer might be there is another key (then only
+    /// [`Command::Retry`] tries again), or it does not know us any more.
     PeerBlocked {
         /// Who.
         peer: PeerKey,

@@ -132,6 +132,15 @@ impl Kiosk {
         })
     }
 
+    /// Why a person has to do something about `who`.
+    #[track_caller]
+    pub fn wait_blocked(&self, who: PeerKey) -> String {
+        self.wait("PeerBlocked", |event| match event {
+            Event::PeerBlocked { peer, sentence } if *peer == who => Some(sentence.clone()),
+            _ => None,
+        })
+    }
+
     #[track_caller]
     pub fn wait_signal(&self) -> Signal {
         self.wait("signal", |event| match event {

@@ -142,10 +142,10 @@ impl Runtime {
         if peer.told.as_ref() != Some(&sentence) {
             peer.told = Some(sentence.clone());
             self.emit(match error.kind() {
-                FailureKind::KeyRefused => Event::PeerBlocked { peer: key, sentence },
-                FailureKind::Trouble | FailureKind::LoginRefused => {
-                    Event::PeerDown { peer: key, sentence }
+                FailureKind::KeyRefused | FailureKind::LoginRefused => {
+                    Event::PeerBlocked { peer: key, sentence }
                 }
+                FailureKind::Trouble => Event::PeerDown { peer: key, sentence },
             });
         }
         // When it comes, it may not know where we are; at the relay it finds us.

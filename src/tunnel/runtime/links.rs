@@ -154,7 +154,7 @@ impl Runtime {
     fn tell_peer(&mut self, key: PeerKey, lane: Lane) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let (sentence, blocked) = match peer.slots[lane as usize].link.state() {
-            State::Backoff { sentence, .. } => (sentence.clone(), false),
+            State::Backoff { sentence, refused, .. } => (sentence.clone(), *refused),
             State::Blocked { sentence } => (sentence.clone(), true),
             State::Disconnected | State::Connecting | State::Connected | State::Disconnecting => {
                 return;
