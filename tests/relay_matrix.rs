@@ -85,6 +85,10 @@ async fn try_login(port: u16, user: &str, who: &Identity) -> Option<Handle<Gulli
     result.success().then_some(handle)
 }
 
+async fn log_in(port: u16, user: &str, who: &Identity) -> Handle<Gullible> {
+    try_login(port, user, who).await.expect("this one is let in")
+}
+
 /// What comes out of a session, and whether it ended well.
 async fn output(mut channel: russh::Channel<client::Msg>) -> (Vec<u8>, bool) {
     let (mut said, mut well) = (Vec::new(), false);
@@ -151,7 +155,7 @@ async fn ask_everything(world: &World) {
     let outside = outside.path().join("x.sock").display().to_string();
     let server = &world.server;
     let before = ["etc", "tmp"].map(|folder| (server.at(folder), snapshot(&server.at(folder))));
-    let login = || async { try_login(server.port, "kiosk-anna", &world.anna).await.unwrap() };
+    let login = || log_in(server.port, "kiosk-anna", &world.anna);
     let mut rows = Rows::default();
 
     let anna = login().await;
@@ -277,7 +281,7 @@ async fn a_ticket_opens_nothing_but_the_one_command() {
     let pair = ssh_key::private::Ed25519Keypair::from_seed(&ticket.seed);
     let key = ssh_key::PrivateKey::new(ssh_key::private::KeypairData::Ed25519(pair), "").unwrap();
     let once = Identity::from_private_key(key).unwrap();
-    let login = || async { try_login(server.port, "twocan-join-anna", &once).await.unwrap() };
+    let login = || log_in(server.port, "twocan-join-anna", &once);
     let mut rows = Rows::default();
     let handle = login().await;
     let opens = ["/anna/voice.sock", "/run/twocan-relay/anna/voice.sock", "/etc/passwd"];
