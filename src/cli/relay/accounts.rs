@@ -227,7 +227,7 @@ mod tests {
         let [a, b] = [&anna, &bert].map(|name| accounts.find(name).unwrap());
         accounts.admit(&a, &bert);
         accounts.admit(&b, &anna);
-        assert_eq!(accounts.find(&anna).unwrap().callers, [bert.clone()]);
+        assert_eq!(accounts.find(&anna).unwrap().callers, std::slice::from_ref(&bert));
         accounts.lock(&anna);
         let locked = accounts.find(&anna).unwrap();
         assert!(locked.is_locked && locked.callers.is_empty());

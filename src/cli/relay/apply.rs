@@ -93,6 +93,9 @@ impl<'a> Sshd<'a> {
 /// See the top of the file.
 pub(super) fn apply(plan: &Plan, layout: &Layout, sshd: &Sshd) -> Result<(), RelayError> {
     let _lock = lock(layout)?;
+    if let Some(path) = plan.outdated() {
+        return Err(RelayError::Changed(path.to_owned()));
+    }
     sshd.ask(&["-t"])?.map_err(RelayError::BrokenBefore)?;
     let done = write(plan).and_then(|()| sshd.ask(&["-t"])?.map_err(RelayError::Undone));
     if let Err(error) = done {

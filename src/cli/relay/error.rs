@@ -23,6 +23,9 @@ pub(super) enum RelayError {
     /// Something failed, and so did undoing it.
     #[error("{what}; and it could not be undone wholly: {undoing}")]
     Half { what: String, undoing: String },
+    /// Somebody else was faster.
+    #[error("{0} was changed meanwhile, so nothing was done: try again")]
+    Changed(PathBuf),
     /// `install` comes first.
     #[error("there is no relay here yet: twocan relay install comes first")]
     NotInstalled,

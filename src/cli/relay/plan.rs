@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::accounts::{self, Accounts, Kiosk};
 use super::block;
@@ -257,6 +257,12 @@ impl Plan {
         Ok(())
     }
 
+    /// A file that is not as it was when the plan was made.
+    pub(super) fn outdated(&self) -> Option<&Path> {
+        let is_other = |file: &&FilePlan| fs::read(&file.path).ok() != file.old;
+        self.files.iter().find(is_other).map(|file| file.path.as_path())
+    }
+
     /// As a diff. Of files with passwords only the lines that change are shown.
     pub(super) fn shown(&self) -> String {
         let mut text = String::new();
@@ -279,5 +285,32 @@ impl Plan {
             text += &format!("remove {}\n", path.display());
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_writes_between_the_diff_and_the_answer_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        fs::create_dir(layout.at("etc")).unwrap();
+        for file in accounts::FILES {
+            fs::write(layout.at(file), "").unwrap();
+        }
+        let mut setup = Setup::read(&layout).unwrap();
+        assert!(matches!(setup.plan(&layout), Err(RelayError::NotInstalled)));
+        setup.program = Some("/opt/odd program".into());
+        assert!(matches!(setup.plan(&layout), Err(RelayError::OddProgram(_))));
+        setup.program = Some("/usr/bin/twocan".into());
+        setup.add(&"anna".parse().unwrap()).unwrap();
+        let plan = setup.plan(&layout).unwrap();
+        assert_eq!(plan.outdated(), None);
+        let shown = plan.shown();
+        assert!(shown.contains("+kiosk-anna:x:999:999:"), "{shown}");
+        fs::write(layout.at("etc/passwd"), "new:x:1:1::/:/bin/sh\n").unwrap();
+        assert_eq!(plan.outdated(), Some(layout.at("etc/passwd").as_path()));
     }
 }
