@@ -78,6 +78,7 @@ fn every_button_says_its_tap(panel: Panel) {
     says(LONG_NAME, MenuTap::Person(key(3)));
     says("Up", MenuTap::Earlier);
     says("Down", MenuTap::Later);
+    says("Add", MenuTap::Add);
     stage.show(person_page("Anna", false));
     says("May ring here", MenuTap::MayRing);
     says("May ring in the quiet hours", MenuTap::InQuietHours);
@@ -316,7 +317,7 @@ fn a_list_shows_what_was_published_last_whatever_list_was_there_before() {
     assert!(stage.has("Today at 14:10") && !stage.has("Ben"));
     stage.show(look_ins(false, false));
     assert!(stage.has("Today at 14:10, for 5 minutes") && !stage.has("Today at 14:10"));
-    assert!(stage.has("Somebody has changed this list. It may not be complete."));
+    assert!(stage.has("This list was changed. It may not be complete."));
     stage.show(people(false, false));
     assert!(stage.has("Grandma Rosemarie") && !stage.has("Today at 14:10"));
     stage.tap("Ben");

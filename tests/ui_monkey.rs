@@ -91,6 +91,7 @@ fn is_on(page: &MenuPage, tap: MenuTap) -> bool {
             Tap::Person(key) => list.rows.iter().any(|row| row.person.key == key),
             Tap::Earlier => list.earlier,
             Tap::Later => list.later,
+            Tap::Add => true,
             _ => false,
         },
         MenuPage::Person { .. } => {

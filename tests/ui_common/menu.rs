@@ -44,7 +44,7 @@ pub fn people_rows() -> Vec<PersonRow> {
         row(person(1, "Anna"), true, "There now"),
         row(with_photo(2, "Grandma Rosemarie"), false, "Last seen yesterday at 18:02"),
         row(person(3, LONG_NAME), false, "Not seen yet"),
-        row(with_photo(4, "Ben"), false, "Last seen on Wednesday 12 November at 9:15"),
+        row(with_photo(4, "Ben"), false, "Last seen on Wednesday at 09:05"),
     ]
 }
 
@@ -68,8 +68,8 @@ pub fn missed(earlier: bool, later: bool) -> Screen {
     let rows = vec![
         row(person(1, "Anna"), "Today at 14:10"),
         row(with_photo(2, "Grandma Rosemarie"), "Yesterday at 18:02"),
-        row(person(3, LONG_NAME), "Wednesday 12 November at 9:15"),
-        row(person(1, "Anna"), "12 November at 7:03"),
+        row(person(3, LONG_NAME), "On Wednesday at 09:15"),
+        row(person(1, "Anna"), "On 12 November"),
     ];
     menu(MenuPage::Missed(list(rows, earlier, later)))
 }
@@ -83,8 +83,8 @@ pub fn look_ins(whole: bool, later: bool) -> Screen {
     let rows = vec![
         row("Anna", "Today at 14:10", "for 5 minutes"),
         row("Grandma Rosemarie", "Yesterday at 18:02", "refused"),
-        row(LONG_NAME, "12 November at 9:15", "for less than a minute"),
-        row("Ben", "11 November at 20:40", "for 12 minutes"),
+        row(LONG_NAME, "On Wednesday at 09:15", "for less than a minute"),
+        row("Ben", "On Tuesday at 20:40", "for 12 minutes"),
     ];
     menu(MenuPage::LookIns { list: list(rows, false, later), whole })
 }
@@ -99,7 +99,15 @@ pub fn code() -> String {
 pub fn scan(code: &str, got: Option<&str>) -> Screen {
     menu(MenuPage::Scan {
         code: code.to_owned(),
-        sentence: "Hold the two screens face to face.".to_owned(),
+        sentence: match (got, code) {
+            (Some(name), _) => {
+                format!(
+                    "The code of {name} is read. Touch Next when the other screen has read this one."
+                )
+            }
+            (None, "") => "The code can't be read. Hold it nearer, with more light.".to_owned(),
+            (None, _) => "Hold the two screens face to face.".to_owned(),
+        },
         got: got.map(str::to_owned),
     })
 }
