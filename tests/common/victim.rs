@@ -2,6 +2,7 @@
 //! `twocan status --json` what it refused. It answers every call.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,22 +21,37 @@ pub struct Victim {
     kiosk: Kiosk,
     /// Where its door is.
     pub door: SocketAddr,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Victim {
-    /// Start one whose contacts these are, by name.
+    /// Start one with a door, whose contacts these are, by name.
     pub fn start(contacts: &[(&str, &Identity)]) -> Victim {
-        kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
-        let folder = tempfile::tempdir().unwrap();
         // Free until now; taken again at once.
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let victim = Self::start_with(contacts, door, &format!("[door]\nlisten = \"{door}\"\n"));
+        let limit = std::time::Instant::now() + LIMIT;
+        while std::net::TcpStream::connect(door).is_err() {
+            assert!(std::time::Instant::now() < limit, "the door opens");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        victim
+    }
+
+    /// One that nobody can come to, as it is when nothing is configured.
+    pub fn without_a_door(contacts: &[(&str, &Identity)]) -> Victim {
+        Self::start_with(contacts, SocketAddr::from(([127, 0, 0, 1], 0)), "")
+    }
+
+    fn start_with(contacts: &[(&str, &Identity)], door: SocketAddr, more: &str) -> Victim {
+        kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
+        let folder = tempfile::tempdir().unwrap();
         let home = Home::make(folder.path(), "Bert").unwrap();
         home.configure(&format!(
             "[kiosk]\nname = \"Bert\"\nauto_answer = true\n\
              [camera]\nsource = \"pattern\"\nsize = \"320x240\"\nfps = 5\n\
              [microphone]\ndevice = \"tone\"\n[speaker]\ndevice = \"null\"\n\
-             [door]\nlisten = \"{door}\"\n"
+             {more}"
         ))
         .unwrap();
         for (name, identity) in contacts {
@@ -45,14 +61,18 @@ impl Victim {
             home.knows(contact).unwrap();
         }
         let mut kiosk = home.start(&["call"], &[]).unwrap();
-        kiosk.wait_for("an open door", LIMIT, |status| status["door_trouble"].is_null()).unwrap();
-        let victim = Victim { kiosk, door, _folder: folder };
-        let limit = std::time::Instant::now() + LIMIT;
-        while std::net::TcpStream::connect(door).is_err() {
-            assert!(std::time::Instant::now() < limit, "the door opens");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        victim
+        kiosk.wait_for("an answer", LIMIT, |status| status["door_trouble"].is_null()).unwrap();
+        Victim { kiosk, door, folder }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.kiosk.pid()
+    }
+
+    /// Where its state and its sockets are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its status once `wanted` holds.
