@@ -37,7 +37,7 @@ impl Home {
     /// The folder can't be written to.
     pub fn make(folder: &Path, name: &str) -> anyhow::Result<Self> {
         let state = folder.join("state");
-        fs::create_dir_all(&state).with_context(|| format!("create {}", state.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let identity = Identity::load_or_create(&state)?;
         let (folder, name) = (folder.to_owned(), name.to_owned());
         Ok(Self { folder, name, identity, place: Place::here() })
