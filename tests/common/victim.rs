@@ -2,7 +2,6 @@
 //! `twocan status --json` what it refused. It answers every call.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,7 +20,7 @@ pub struct Victim {
     kiosk: Kiosk,
     /// Where its door is.
     pub door: SocketAddr,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Victim {
@@ -29,7 +28,7 @@ impl Victim {
     pub fn start(contacts: &[(&str, &Identity)]) -> Victim {
         // Free until now; taken again at once.
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let victim = Self::start_with(contacts, door, &format!("[door]\nlisten = \"{door}\"\n"));
+        let victim = Self::with_door(contacts, door);
         let limit = std::time::Instant::now() + LIMIT;
         while std::net::TcpStream::connect(door).is_err() {
             assert!(std::time::Instant::now() < limit, "the door opens");
@@ -38,12 +37,7 @@ impl Victim {
         victim
     }
 
-    /// One that nobody can come to, as it is when nothing is configured.
-    pub fn without_a_door(contacts: &[(&str, &Identity)]) -> Victim {
-        Self::start_with(contacts, SocketAddr::from(([127, 0, 0, 1], 0)), "")
-    }
-
-    fn start_with(contacts: &[(&str, &Identity)], door: SocketAddr, more: &str) -> Victim {
+    fn with_door(contacts: &[(&str, &Identity)], door: SocketAddr) -> Victim {
         kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
         let folder = tempfile::tempdir().unwrap();
         let home = Home::make(folder.path(), "Bert").unwrap();
@@ -51,7 +45,7 @@ impl Victim {
             "[kiosk]\nname = \"Bert\"\nauto_answer = true\n\
              [camera]\nsource = \"pattern\"\nsize = \"320x240\"\nfps = 5\n\
              [microphone]\ndevice = \"tone\"\n[speaker]\ndevice = \"null\"\n\
-             {more}"
+             [door]\nlisten = \"{door}\"\n"
         ))
         .unwrap();
         for (name, identity) in contacts {
@@ -62,17 +56,7 @@ impl Victim {
         }
         let mut kiosk = home.start(&["call"], &[]).unwrap();
         kiosk.wait_for("an answer", LIMIT, |status| status["door_trouble"].is_null()).unwrap();
-        Victim { kiosk, door, folder }
-    }
-
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.kiosk.pid()
-    }
-
-    /// Where its state and its sockets are.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+        Victim { kiosk, door, _folder: folder }
     }
 
     /// Its status once `wanted` holds.
