@@ -18,5 +18,5 @@ export RUSTC_WRAPPER="$here/rustc.sh"
 # Counters of what was not linked go as well: there are less to look through after every round.
 export RUSTFLAGS="-Clink-arg=-fsanitize=address -Clink-arg=$target/trace.o -Clink-arg=-Wl,-z,start-stop-gc"
 export CARGO_TARGET_DIR="$target"
-cargo build --profile fuzz --target "$triple" --manifest-path "$here/Cargo.toml" >&2
+cargo build --locked --profile fuzz --target "$triple" --manifest-path "$here/Cargo.toml" >&2
 echo "$target/$triple/fuzz/twocan-fuzz"

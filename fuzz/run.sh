@@ -26,6 +26,12 @@ case $amount in '' | *[!0-9]*) echo "fuzz/run.sh: \`$amount\` is no number" >&2 
 program=$("$here/build.sh")
 all=$(TWOCAN_FUZZ=list "$program")
 [ $# -gt 0 ] || set -- $(echo "$all" | cut -d' ' -f1)
+for target; do
+    echo "$all" | grep -qx "$target\( \*\)\?" || {
+        echo "fuzz/run.sh: there is no target $target; there are:" $(echo "$all" | cut -d' ' -f1) >&2
+        exit 2
+    }
+done
 out=$(dirname "$program")/found
 mkdir -p "$out"
 

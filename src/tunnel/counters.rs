@@ -51,7 +51,8 @@ impl Fault {
         Fault::Stuck,
     ];
 
-    /// What an error of SSH says of the other end; `None`: the connection merely ended.
+    /// What an error of SSH says of the other end; `None`: the connection merely ended, or something was
+    /// refused that is counted elsewhere.
     pub(super) fn of(error: &russh::Error) -> Option<Fault> {
         use russh::Error;
         match error {
@@ -65,7 +66,12 @@ impl Fault {
             | Error::Join(_)
             | Error::SendError
             | Error::RecvError
-            | Error::Pending => None,
+            | Error::Pending
+            | Error::UnknownKey
+            | Error::NoAuthMethod
+            | Error::UnsupportedAuthMethod
+            | Error::ChannelOpenFailure(_)
+            | Error::RequestDenied => None,
             _ => Some(Fault::Garbled),
         }
     }

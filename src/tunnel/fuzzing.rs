@@ -217,11 +217,12 @@ fn hello(name: &str) -> Signal {
     Signal::Hello { version: VERSION, name: name.to_owned(), media: Media::default() }
 }
 
-/// What a client with a contact's key (or, by the first byte, a stranger's) does at the door: one
+/// What a client with a contact's key (or, where the first byte is 7, a stranger's) does at the door: one
 /// byte says what, the next on which channel, more are what it needs.
 pub fn visitor(data: &[u8]) {
     let (first, script) = data.split_first().map_or((0, data), |(first, rest)| (*first, rest));
-    let who = &keys()[if first & 7 == 7 { 2 } else { 0 }];
+    // A refusal takes a second, whoever asks: seldom.
+    let who = &keys()[if first == 7 { 2 } else { 0 }];
     let ports = (first & 8 != 0).then(MediaPorts::new);
     run(async {
         let (far, near) = tokio::io::duplex(64 * 1024);

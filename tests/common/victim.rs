@@ -24,12 +24,22 @@ pub struct Victim {
 }
 
 impl Victim {
-    /// Start one whose contacts these are, by name.
+    /// Start one with a door, whose contacts these are, by name.
     pub fn start(contacts: &[(&str, &Identity)]) -> Victim {
-        kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
-        let folder = tempfile::tempdir().unwrap();
         // Free until now; taken again at once.
         let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let victim = Self::with_door(contacts, door);
+        let limit = std::time::Instant::now() + LIMIT;
+        while std::net::TcpStream::connect(door).is_err() {
+            assert!(std::time::Instant::now() < limit, "the door opens");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        victim
+    }
+
+    fn with_door(contacts: &[(&str, &Identity)], door: SocketAddr) -> Victim {
+        kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
+        let folder = tempfile::tempdir().unwrap();
         let home = Home::make(folder.path(), "Bert").unwrap();
         home.configure(&format!(
             "[kiosk]\nname = \"Bert\"\nauto_answer = true\n\
@@ -45,14 +55,8 @@ impl Victim {
             home.knows(contact).unwrap();
         }
         let mut kiosk = home.start(&["call"], &[]).unwrap();
-        kiosk.wait_for("an open door", LIMIT, |status| status["door_trouble"].is_null()).unwrap();
-        let victim = Victim { kiosk, door, _folder: folder };
-        let limit = std::time::Instant::now() + LIMIT;
-        while std::net::TcpStream::connect(door).is_err() {
-            assert!(std::time::Instant::now() < limit, "the door opens");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        victim
+        kiosk.wait_for("an answer", LIMIT, |status| status["door_trouble"].is_null()).unwrap();
+        Victim { kiosk, door, _folder: folder }
     }
 
     /// Its status once `wanted` holds.
