@@ -170,7 +170,7 @@ impl Menu {
             MenuTap::Close => Out::go(Go::Close),
             MenuTap::Back if self.is_done() => Out::go(Go::Close),
             MenuTap::Back if self.is_open() => Out::go(Go::Back),
-            _ if !self.is_open() => self.tapped_at_home(tap, known),
+            _ if !self.is_open() => self.at_home(tap, known),
             tap => self.top(tap, known, now),
         };
         self.follow(out, known, now)
@@ -251,7 +251,7 @@ impl Menu {
     }
 
     /// Nothing is open: only the clock leads in, and the choices where nobody is known yet.
-    fn tapped_at_home(&mut self, tap: MenuTap, known: &Known<'_>) -> Out {
+    fn at_home(&mut self, tap: MenuTap, known: &Known<'_>) -> Out {
         let goal = match tap {
             MenuTap::Open => Goal::Settings,
             _ if !known.neighbours.is_empty() => return Out::default(),
