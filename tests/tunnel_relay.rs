@@ -102,8 +102,9 @@ fn of_a_picture_that_is_half_on_the_line_when_its_sender_hides_only_zeros_follow
     let small = |n| packet(PacketKind::Picture, n, b"jpeg");
     send_until_one_arrives(&from.pictures_out, &to.pictures_in, small);
 
-    // Forty pieces, one every 20 ms.
-    from.pictures_spacing.store(20_000, std::sync::atomic::Ordering::Relaxed);
+    // So slowly that it would take eight seconds.
+    let space = |rate| from.pictures_spacing.store(rate, std::sync::atomic::Ordering::Relaxed);
+    space(2000);
     let came = |wanted: u32| {
         let (_stopper, stop) = twocan::stop::stop_pair();
         loop {
@@ -120,8 +121,10 @@ fn of_a_picture_that_is_half_on_the_line_when_its_sender_hides_only_zeros_follow
     while !from.pictures_out.is_empty() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // A moment for the writer, which has it in its hands; there are eight seconds of it.
+    std::thread::sleep(std::time::Duration::from_millis(200));
     from.blank();
+    space(0);
     let arrived = came(1_000_001).payload;
     assert_eq!(arrived.len(), 16_000, "whole, so that what follows is understood");
     let left = arrived.iter().take_while(|byte| **byte == 0xAA).count();

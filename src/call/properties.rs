@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Effect, Event, Machine, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::wire::signal::{CallId, Signal};
+use crate::wire::signal::{CallId, EndReason, Signal};
 
 /// One kiosk: its machine, whether its effects say that media runs, and what is on its way to it.
 struct Kiosk {
@@ -54,6 +54,8 @@ enum Step {
     Replace(usize),
     Wait(u64),
     Stranger(usize, Signal),
+    /// Somebody else calls in the quiet hours.
+    Refuse(usize, CallId),
 }
 
 impl World {
@@ -139,6 +141,12 @@ impl World {
             Step::Stranger(who, signal) => {
                 self.feed(who, Event::Signal(PeerKey([9; 32]), signal));
             }
+            Step::Refuse(who, call) => {
+                let before = *self.kiosks[who].machine.state();
+                let refused = Event::Refuse(PeerKey([9; 32]), call, EndReason::QuietHours);
+                self.feed(who, refused);
+                assert_eq!(*self.kiosks[who].machine.state(), before, "a refusal changes nothing");
+            }
         }
     }
 
@@ -188,7 +196,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Join),
         1 => who.clone().prop_map(Step::Replace),
         1 => (1..70u64).prop_map(Step::Wait),
-        1 => (who, any_signal()).prop_map(|(who, signal)| Step::Stranger(who, signal)),
+        1 => (who.clone(), any_signal()).prop_map(|(who, signal)| Step::Stranger(who, signal)),
+        1 => (who, 1..6u64).prop_map(|(who, call)| Step::Refuse(who, call)),
     ]
 }
 

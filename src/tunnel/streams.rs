@@ -335,10 +335,6 @@ async fn send_spaced(write: &Writer, mut bytes: Bytes, ports: &MediaPorts) -> Re
     let mut blank = ports.pictures_blank.load(Ordering::SeqCst);
     while !bytes.is_empty() {
         let rate = ports.pictures_spacing.load(Ordering::Relaxed);
-        let blanked = ports.pictures_blank.load(Ordering::SeqCst);
-        if blanked != std::mem::replace(&mut blank, blanked) {
-            bytes = vec![0; bytes.len()].into();
-        }
         if rate == 0 {
             return write.send(bytes).await;
         }
@@ -348,6 +344,11 @@ async fn send_spaced(write: &Writer, mut bytes: Bytes, ports: &MediaPorts) -> Re
         // The channel may have kept us: what was late is not caught up in a burst.
         next = (next + took).max(tokio::time::Instant::now() - took / 2);
         tokio::time::sleep_until(next).await;
+        // The first piece has the header, without which the receiver understands nothing any more.
+        let blanked = ports.pictures_blank.load(Ordering::SeqCst);
+        if blanked != std::mem::replace(&mut blank, blanked) {
+            bytes = vec![0; bytes.len()].into();
+        }
     }
     Ok(())
 }
