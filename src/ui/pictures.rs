@@ -55,12 +55,12 @@ mod tests {
     #[test]
     fn every_name_has_a_picture_of_27_mm_and_no_two_look_alike() {
         let mut seen: Vec<Vec<u8>> = Vec::new();
-        for place in 0..PICTURES.len() {
+        for (place, name) in PICTURES.iter().enumerate() {
             let image = picture(u8::try_from(place).unwrap(), Panel::SEVEN_INCH).to_rgb8().unwrap();
-            assert_eq!((image.width(), image.height()), (140, 151), "{}", PICTURES[place]);
+            assert_eq!((image.width(), image.height()), (140, 151), "{name}");
             let bytes = image.as_bytes().to_vec();
-            assert!(bytes[..3] == [255, 255, 255], "{} stands on white", PICTURES[place]);
-            assert!(!seen.contains(&bytes), "{} is there twice", PICTURES[place]);
+            assert!(bytes[..3] == [255, 255, 255], "{name} stands on white");
+            assert!(!seen.contains(&bytes), "{name} is there twice");
             seen.push(bytes);
         }
         assert_eq!(picture(200, Panel::SEVEN_INCH).size().width, 0);
