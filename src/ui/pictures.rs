@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn every_name_has_a_picture_of_27_mm_and_no_two_look_alike() {
         let mut seen: Vec<Vec<u8>> = Vec::new();
-        for (place, name) in (0..).zip(PICTURES) {
-            let image = picture(place, Panel::SEVEN_INCH).to_rgb8().unwrap();
+        for (place, name) in PICTURES.iter().enumerate() {
+            let image = picture(u8::try_from(place).unwrap(), Panel::SEVEN_INCH).to_rgb8().unwrap();
             assert_eq!((image.width(), image.height()), (140, 151), "{name}");
             let bytes = image.as_bytes().to_vec();
             assert!(bytes[..3] == [255, 255, 255], "{name} stands on white");
