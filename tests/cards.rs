@@ -40,7 +40,7 @@ impl Machine {
             relay.host,
             relay.port,
             relay.user,
-            relay.host_key.to_openssh().unwrap(),
+            sshd.host_key().to_openssh().unwrap(),
             relay.folder.unwrap()
         );
         fs::write(machine.path("twocan.toml"), config).unwrap();
