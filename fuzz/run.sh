@@ -35,9 +35,6 @@ done
 out=$(dirname "$program")/found
 mkdir -p "$out"
 
-# ASan: what stays behind is looked for by the targets (tasks) and by the limit of memory. A panic on an
-# allocation that is too large is a finding as well.
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=0:quarantine_size_mb=16
 export RUST_BACKTRACE=1
 
 one() {

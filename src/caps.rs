@@ -104,6 +104,12 @@ pub const MEETING_LIMIT: usize = 4;
 pub const PLACE_LIMIT: usize = 64;
 /// Bytes of a card or a ticket as text: four meeting points and eight addresses with long names.
 pub const CARD_LIMIT: usize = 2048;
+/// Bytes of a message of pairing, without its length: a card of the usual kind, sealed.
+pub const PAIRING_LIMIT: usize = 1024;
+/// Bytes that one end may send in a conversation of pairing: an honest one sends half of it at most.
+pub const PAIRING_TOTAL_LIMIT: usize = 4096;
+/// Bytes of a card in such a message, which has its seal around it.
+pub const PAIRING_CARD_LIMIT: usize = PAIRING_LIMIT - 32;
 /// Bytes of a contact's photo: what a telephone's camera makes.
 pub const PHOTO_LIMIT: usize = 8 << 20;
 /// Pixels of a contact's photo each way.

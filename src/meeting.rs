@@ -83,6 +83,15 @@ pub struct Ticket {
     pub seed: [u8; 32],
 }
 
+/// The folder at a hardened relay in which kiosks that don't know each other yet meet; no kiosk is
+/// called so.
+pub const PAIRING: &str = "pair";
+
+/// The place of one slot there, below [`crate::pairing::words::SLOTS`].
+pub fn pairing_socket(slot: u8) -> String {
+    format!("/{PAIRING}/{slot}.sock")
+}
+
 /// What the logins of kiosks begin with at a hardened relay; the kiosk's name there follows.
 pub const LOGIN: &str = "kiosk-";
 /// The same of the logins that tickets are for, which take a kiosk's key and nothing else.

@@ -61,10 +61,12 @@ fn what_is_installed_is_right_and_installing_twice_changes_nothing() {
         let folder = fs::metadata(server.at(folder)).unwrap();
         assert_eq!((folder.mode() & 0o7777, folder.uid()), (0o755, 0));
     }
+    let pairing = fs::metadata(server.at("run/twocan-relay/pair")).unwrap();
+    assert_eq!((pairing.mode() & 0o7777, pairing.uid()), (0o2770, 0), "for the group of all");
     let tmpfiles = accounts("etc/tmpfiles.d/twocan-relay.conf");
     assert!(tmpfiles.contains("d /run/twocan-relay/anna 2750 kiosk-anna kiosk-anna -\n"));
     assert!(accounts(DROP_IN).contains(
-        "PermitOpen [/anna/voice.sock]:* [/anna/video.sock]:* [/bert/voice.sock]:* [/bert/video.sock]:*\n"
+        "PermitOpen [/anna/voice.sock]:* [/anna/video.sock]:* [/bert/voice.sock]:* [/bert/video.sock]:* [/pair/0.sock]:* "
     ));
     assert!(server.relay(&["list"]).contains("anna: has a ticket; called by nobody"));
     assert!(server.relay(&["pair", "anna", "bert", "--yes"]).contains("may call each other"));

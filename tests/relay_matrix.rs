@@ -26,6 +26,7 @@ use ssh_key::LineEnding;
 use twocan::frame::PacketKind;
 use twocan::identity::Identity;
 use twocan::meeting::{MeetingPoint, Ticket};
+use twocan::pairing::{self, News};
 use twocan::queue::Received;
 use twocan::tunnel::{self, Command as Ask, Event, RelayStatus, TunnelConfig};
 
@@ -47,9 +48,9 @@ fn greet_all(incoming: impl Iterator<Item = std::io::Result<impl Write>>) {
     }
 }
 
-fn say_hi_at(path: &Path, owner: u32) {
+fn say_hi_at(path: &Path, owner: u32, group: u32) {
     let listener = UnixListener::bind(path).unwrap();
-    chown(path, Some(owner), Some(owner)).unwrap();
+    chown(path, Some(owner), Some(group)).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o660)).unwrap();
     let named = std::thread::Builder::new().name("hi".to_owned());
     named.spawn(move || greet_all(listener.incoming())).unwrap();
@@ -67,8 +68,14 @@ impl World {
             let folder = server.at("run/twocan-relay").join(name);
             let owner = fs::metadata(&folder).unwrap().uid();
             for socket in ["voice.sock", "video.sock", "other.sock"] {
-                say_hi_at(&folder.join(socket), owner);
+                say_hi_at(&folder.join(socket), owner, owner);
             }
+        }
+        let pairing = server.at("run/twocan-relay/pair");
+        let all = fs::metadata(&pairing).unwrap().gid();
+        let bert = fs::metadata(server.at("run/twocan-relay/bert")).unwrap().uid();
+        for socket in ["3.sock", "other.sock"] {
+            say_hi_at(&pairing.join(socket), bert, all);
         }
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -168,6 +175,8 @@ async fn ask_everything(world: &World) {
         ("open the video socket of who doesn't", "/carla/video.sock", false),
         ("open another socket of who lets her call", "/bert/other.sock", false),
         ("open another socket of her own", "/anna/other.sock", false),
+        ("open the place where others wait to pair", "/pair/3.sock", true),
+        ("open another socket beside it", "/pair/other.sock", false),
         ("open a socket by another name of it", "//bert/voice.sock", false),
         ("open a socket by way of ..", "/anna/../bert/voice.sock", false),
         ("open a socket by its path outside", "/run/twocan-relay/bert/voice.sock", false),
@@ -196,6 +205,7 @@ async fn ask_everything(world: &World) {
     for (sentence, path, should) in [
         ("listen on her own voice socket", "/anna/voice.sock", true),
         ("listen on her own video socket", "/anna/video.sock", true),
+        ("listen where she waits to pair", "/pair/0.sock", true),
         ("listen on the socket of who lets her call", "/bert/voice.sock", false),
         ("listen beside the socket of who lets her call", "/bert/new.sock", false),
         ("listen on the socket of a stranger", "/carla/voice.sock", false),
@@ -524,6 +534,34 @@ fn kiosks_that_enrolled_call_each_other_once_they_are_paired_there() {
     a.tunnel.send(Ask::SetRelay(Some(relay_of(&at_a))));
     a.wait_up(b.key);
     send_until_one_arrives(&from.voice_out, &to.voice_in, voice);
+}
+
+#[test]
+fn two_that_the_relay_lets_no_calls_between_meet_there_to_pair_all_the_same() {
+    let server = Server::hardened();
+    let (anna, bert) = common::kiosk::two_identities();
+    let (a, at_a) = tunnel_at(&server, "anna", &anna);
+    let (b, _) = tunnel_at(&server, "bert", &bert);
+    let news = |kiosk: &Kiosk, what: &str, wanted: fn(&News) -> bool| {
+        kiosk.wait(what, |event| match event {
+            Event::Pairing(news) if wanted(news) => Some(news.clone()),
+            _ => None,
+        })
+    };
+    a.tunnel.send(Ask::Pair(pairing::Ask::Offer));
+    let News::Words(words) = news(&a, "words", |news| matches!(news, News::Words(_))) else {
+        unreachable!("it was waited for")
+    };
+    b.tunnel.send(Ask::Pair(pairing::Ask::Join(words)));
+    for kiosk in [&a, &b] {
+        news(kiosk, "pictures", |news| matches!(news, News::Compare { .. }));
+        kiosk.tunnel.send(Ask::Pair(pairing::Ask::Same(true)));
+    }
+    news(&a, "Bert", |news| matches!(news, News::Paired(_)));
+    let News::Paired(card) = news(&b, "Anna", |news| matches!(news, News::Paired(_))) else {
+        unreachable!("it was waited for")
+    };
+    assert_eq!((card.key, card.meeting), (a.key, vec![MeetingPoint { user: None, ..at_a }]));
 }
 
 fn enrolled_pair(server: &Server, names: [&str; 2]) -> (Kiosk, Kiosk) {

@@ -12,6 +12,7 @@
 //! the call goes on.
 
 mod asked;
+mod plan;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,14 +22,11 @@ use super::eye::{self, Eye, StampReader};
 use super::facts::News;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
-use crate::codec::opus::VoiceFormat;
-use crate::config::{self, Cleaning, Config};
 use crate::device::loudness::Loudness;
 use crate::device::mirror::Mirror;
-use crate::device::open::{CameraName, Opener, Wish};
+use crate::device::open::CameraName;
 use crate::device::sound::{Loudspeaker, Microphone};
-use crate::frame::{Packet, Size};
-use crate::geometry::Turn;
+use crate::frame::Packet;
 use crate::identity::PeerKey;
 use crate::media::announce::Announcer;
 use crate::media::camera::{self, Camera, Gate};
@@ -36,7 +34,6 @@ use crate::media::level;
 use crate::media::listen::{Lateness, Listen, ListenStats};
 use crate::media::pace::Ceiling;
 use crate::media::playout::{Playout, Stamps};
-use crate::media::ring::{RingPlayer, Stretch};
 use crate::media::talk::{Talk, TalkStats};
 use crate::media::viewer::{self, Viewer};
 use crate::media::voice::FarEnd;
@@ -48,95 +45,7 @@ use crate::ui::screen::{Levels, Open, Page, Screen};
 use crate::wire::packet::PICTURE_LIMIT;
 use crate::wire::signal::Media;
 use crate::wire::status::{AudioFigures, Figures, VideoFigures, WorkerStatus};
-
-/// Which devices a kiosk has and how its media is to be, from its config.
-#[derive(Debug, Clone)]
-pub(super) struct MediaPlan {
-    camera: CameraName,
-    wish: Wish,
-    limit: Size,
-    quality: u8,
-    microphone: String,
-    speaker: String,
-    voice: VoiceFormat,
-    cleaning: Cleaning,
-    ring_volume: u8,
-    frosted_until: Option<Time>,
-}
-
-impl MediaPlan {
-    /// What the config says, and how loud the ring is to be.
-    pub(super) fn new(config: &Config, ring_volume: u8) -> Self {
-        let Ok(camera) = config.camera.source.to_string().parse();
-        Self {
-            camera,
-            wish: wish(&config.camera),
-            limit: Media::default().size,
-            quality: config.camera.quality.get(),
-            microphone: config.microphone.device.as_str().to_owned(),
-            speaker: config.speaker.device.as_str().to_owned(),
-            voice: VoiceFormat {
-                frame_ms: config.call.frame_ms.get(),
-                bitrate: config.call.bitrate.get(),
-                dtx: config.call.dtx,
-                // Who asks for short packets asks for little delay.
-                low_delay: config.call.frame_ms.get() == 10,
-            },
-            cleaning: config.call.cleaning,
-            ring_volume,
-            frosted_until: None,
-        }
-    }
-
-    /// The ring is to be as loud as this, 0 to 10.
-    pub(super) fn set_ring_volume(&mut self, volume: u8) {
-        self.ring_volume = volume;
-    }
-
-    /// The same for a peer that takes pictures of at most `limit`.
-    pub(super) fn within(&self, limit: Size) -> Self {
-        let ours = Media::default().size;
-        let limit = Size::new(limit.width.min(ours.width), limit.height.min(ours.height));
-        // The camera's own size is the one before turning.
-        let untouched = self.wish.turn.rotation.turned(limit);
-        let wish = Wish { size: fitted(self.wish.size, untouched), ..self.wish };
-        Self { wish, limit, ..self.clone() }
-    }
-
-    /// The same with frosted pictures until then.
-    pub(super) fn frosted_until(self, end: Option<Time>) -> Self {
-        Self { frosted_until: end, ..self }
-    }
-
-    /// What opens the camera, again after each failure.
-    pub(super) fn open_camera(&self) -> camera::OpenSource {
-        let mut opener = Opener::new(self.camera.clone(), self.wish);
-        Box::new(move || opener.open())
-    }
-
-    /// The largest picture that is made.
-    pub(super) fn limit(&self) -> Size {
-        self.limit
-    }
-
-    /// What plays `pattern` as loud as the bell is to be.
-    pub(super) fn ring(&self, pattern: &'static [Stretch]) -> RingPlayer {
-        let loudness = Loudness::new(self.ring_volume);
-        let volume = loudness.left();
-        let mut speaker = Loudspeaker::new(&self.speaker, Some(loudness));
-        let watch = speaker.watch();
-        RingPlayer::new(Box::new(move || speaker.open()), pattern, volume).woken_by(watch)
-    }
-}
-
-fn wish(camera: &config::Camera) -> Wish {
-    Wish {
-        turn: Turn { rotation: camera.rotate.0, mirror: camera.mirror },
-        exposure: camera.exposure.get(),
-        white_balance: camera.white_balance.get(),
-        ..Wish::new(camera.size.0, f64::from(camera.fps.get()))
-    }
-}
+pub(super) use plan::MediaPlan;
 
 /// The workers of one call, and what they counted.
 pub(super) struct CallMedia {
@@ -477,19 +386,6 @@ impl CallMedia {
             trouble: health.trouble(),
         };
         members.map(status).collect()
-    }
-}
-
-/// `size` made smaller, with even sides, so that it fits into `limit`.
-fn fitted(size: Size, limit: Size) -> Size {
-    if size.width <= limit.width && size.height <= limit.height {
-        return size;
-    }
-    let scaled = |side: u32, by: u32, of: u32| (side * by / of.max(1)).max(2) & !1;
-    if size.width * limit.height >= limit.width * size.height {
-        Size::new(limit.width.max(2) & !1, scaled(size.height, limit.width, size.width))
-    } else {
-        Size::new(scaled(size.width, limit.height, size.height), limit.height.max(2) & !1)
     }
 }
 

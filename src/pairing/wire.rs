@@ -10,12 +10,11 @@
 
 /// The highest version that we know.
 pub const VERSION: u8 = 1;
-/// The longest message in bytes, without its length.
-pub const MESSAGE_LIMIT: usize = 1024;
-/// The most bytes that one end may send in a conversation: an honest one sends half of it at most.
-pub const TOTAL_LIMIT: usize = 4096;
-/// What a card may have, with the seal around it.
-pub const CARD_LIMIT: usize = MESSAGE_LIMIT - 32;
+pub use crate::caps::{
+    PAIRING_CARD_LIMIT as CARD_LIMIT, PAIRING_LIMIT as MESSAGE_LIMIT,
+    PAIRING_TOTAL_LIMIT as TOTAL_LIMIT,
+};
+
 /// Of a PAKE message.
 const ELEMENT: usize = 33;
 

@@ -31,6 +31,7 @@ use super::streams::{Shared, Stream, read_packets, write_packets};
 use super::{Counters, MediaPorts};
 use crate::frame::{Packet, PacketKind};
 use crate::identity::Identity;
+use crate::known_hosts::Trusted;
 use crate::wire::packet::{PICTURE_LIMIT, decode_ack};
 use crate::wire::signal::{Media, SIGNAL_LIMIT, Signal, VERSION, clean_name};
 
@@ -155,7 +156,8 @@ pub fn dial(data: &[u8]) {
         let (far, near) = tokio::io::duplex(ROOM);
         let host_key = keys()[1].public().public_key();
         let (lane, counters) = (Lane::Voice, &Arc::default());
-        let whom = Greeting { who: "bert", host_key: &host_key, lane, forward: None, counters };
+        let trusted = Trusted::only(host_key, "the contact");
+        let whom = Greeting { who: "bert", trusted, lane, forward: None, counters };
         let (_, greeted) = tokio::join!(pour(far, data), greet(near, whom));
         assert!(greeted.is_err(), "nobody has Bert's key");
     });

@@ -30,7 +30,7 @@ use crate::card::Card;
 use crate::clock::{self, Time};
 use crate::config::HostKey;
 use crate::identity::PeerKey;
-use crate::meeting::MeetingPoint;
+use crate::meeting::{self, MeetingPoint};
 use crate::name::clean_name;
 use crate::pairing::offer::{self, Effect, Offer};
 use crate::pairing::talk::{Input, Output, Talk};
@@ -90,7 +90,7 @@ fn meeting_point(relay: &RelayConfig) -> Option<MeetingPoint> {
 /// The places of a slot, best first.
 fn places(outer: &Outer, hardened: bool, slot: u8) -> Vec<Place> {
     if hardened {
-        return vec![Place::Socket(format!("/pair/{slot}.sock"))];
+        return vec![Place::Socket(meeting::pairing_socket(slot))];
     }
     let socket = outer
         .folder()

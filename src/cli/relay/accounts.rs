@@ -4,10 +4,10 @@
 //! A kiosk's account has `*` for a password (no password fits, and sshd does not take it for locked, as
 //! it would `!`). Under its number there is a second name, for its ticket: what that may write belongs
 //! to the account, and nothing of another's does. The members of the group `kiosk-NAME` are who may
-//! call NAME.
+//! call NAME; those of `twocan-pair` are all of them.
 
 use super::error::RelayError;
-use super::layout::Name;
+use super::layout::{Name, PAIRING_GROUP};
 
 /// What our accounts say of themselves.
 const KIOSK: &str = "Twocan kiosk";
@@ -108,9 +108,27 @@ impl Accounts {
             put(&mut self.shadow, account, &format!("{account}:*:::::::"));
         }
         if !has(&self.group, &login) {
-            self.set_members(name, uid, &[]);
+            self.set_members(&login, uid, &[]);
         }
+        self.gather()
+    }
+
+    /// Have every kiosk that is not locked, and nobody else, in the group of who may meet to pair.
+    pub(super) fn gather(&mut self) -> Result<(), RelayError> {
+        let living = self.kiosks().into_iter().filter(|kiosk| !kiosk.is_locked);
+        let names: Vec<Name> = living.map(|kiosk| kiosk.name).collect();
+        let gid = match self.pairing_gid() {
+            None if names.is_empty() => return Ok(()),
+            None => self.free_uid()?,
+            Some(gid) => gid,
+        };
+        self.set_members(PAIRING_GROUP, gid, &names);
         Ok(())
+    }
+
+    /// The number of that group, once there has been a kiosk.
+    pub(super) fn pairing_gid(&self) -> Option<u32> {
+        field(&self.group, PAIRING_GROUP, 2)?.parse().ok()
     }
 
     /// A number that neither an account nor a group has.
@@ -129,22 +147,21 @@ impl Accounts {
             callers.push(caller.clone());
         }
         callers.sort();
-        self.set_members(&callee.name, callee.gid, &callers);
+        self.set_members(&callee.name.login(), callee.gid, &callers);
     }
 
-    fn set_members(&mut self, name: &Name, gid: u32, callers: &[Name]) {
-        let group = name.login();
-        let members: Vec<String> = callers.iter().map(Name::login).collect();
+    fn set_members(&mut self, group: &str, gid: u32, members: &[Name]) {
+        let members: Vec<String> = members.iter().map(Name::login).collect();
         let members = members.join(",");
-        put(&mut self.group, &group, &format!("{group}:x:{gid}:{members}"));
+        put(&mut self.group, group, &format!("{group}:x:{gid}:{members}"));
         if let Some(gshadow) = &mut self.gshadow {
-            put(gshadow, &group, &format!("{group}:!::{members}"));
+            put(gshadow, group, &format!("{group}:!::{members}"));
         }
     }
 
     /// Lock the account of `name`, remove the one of its ticket, and let nobody call it nor be called
     /// by it.
-    pub(super) fn lock(&mut self, name: &Name) {
+    pub(super) fn lock(&mut self, name: &Name) -> Result<(), RelayError> {
         let (login, join) = (name.login(), name.join());
         put(&mut self.shadow, &login, &format!("{login}:!*:::::::"));
         remove(&mut self.passwd, &join);
@@ -153,9 +170,10 @@ impl Accounts {
             let kept: &[Name] = if kiosk.name == *name { &[] } else { &kiosk.callers };
             let kept: Vec<Name> = kept.iter().filter(|caller| *caller != name).cloned().collect();
             if kept != kiosk.callers {
-                self.set_members(&kiosk.name, kiosk.gid, &kept);
+                self.set_members(&kiosk.name.login(), kiosk.gid, &kept);
             }
         }
+        self.gather()
     }
 }
 
@@ -223,12 +241,12 @@ mod tests {
         accounts.add(&anna).unwrap();
         assert_eq!(accounts, once, "twice is once");
         let uids: Vec<u32> = accounts.kiosks().iter().map(|kiosk| kiosk.uid).collect();
-        assert_eq!(uids, [998, 997], "from the top, but for those that are taken");
+        assert_eq!(uids, [998, 996], "from the top, but for those that are taken");
         let [a, b] = [&anna, &bert].map(|name| accounts.find(name).unwrap());
         accounts.admit(&a, &bert);
         accounts.admit(&b, &anna);
         assert_eq!(accounts.find(&anna).unwrap().callers, std::slice::from_ref(&bert));
-        accounts.lock(&anna);
+        accounts.lock(&anna).unwrap();
         let locked = accounts.find(&anna).unwrap();
         assert!(locked.is_locked && locked.callers.is_empty());
         assert!(accounts.find(&bert).unwrap().callers.is_empty());
@@ -236,9 +254,13 @@ mod tests {
         assert!(
             passwd.starts_with(PASSWD) && group.starts_with(GROUP) && shadow.starts_with(SHADOW)
         );
-        assert!(!passwd.contains("twocan-join-anna") && passwd.contains("twocan-join-bert:x:997:"));
+        assert!(!passwd.contains("twocan-join-anna") && passwd.contains("twocan-join-bert:x:996:"));
         assert!(shadow.contains("kiosk-anna:!*:") && shadow.contains("kiosk-bert:*:"));
-        assert_eq!(gshadow, "root:*::\nkiosk-anna:!::\nkiosk-bert:!::\n");
+        assert_eq!(
+            gshadow,
+            "root:*::\nkiosk-anna:!::\ntwocan-pair:!::kiosk-bert\nkiosk-bert:!::\n"
+        );
+        assert!(group.contains("twocan-pair:x:997:kiosk-bert\n"), "{group}");
         accounts.add(&anna).unwrap();
         assert!(!accounts.find(&anna).unwrap().is_locked, "it may come back");
     }

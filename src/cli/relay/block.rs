@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use super::layout::{CHROOT, KEYS, Name, SOCKETS, TICKETS};
-use crate::meeting::{JOIN, LOGIN};
+use crate::meeting::{self, JOIN, LOGIN};
+use crate::pairing::words::SLOTS;
 
 const BEGIN: &str = "# twocan relay: begin";
 const END: &str = "# twocan relay: end";
@@ -18,6 +19,9 @@ pub(super) fn of_kiosk(kiosks: &[Name]) -> Vec<(&'static str, String)> {
     let mut open: Vec<String> = Vec::new();
     for kiosk in kiosks {
         open.extend(SOCKETS.map(|lane| format!("[{}]:*", kiosk.place().socket(lane))));
+    }
+    if !kiosks.is_empty() {
+        open.extend((0..SLOTS).map(|slot| format!("[{}]:*", meeting::pairing_socket(slot))));
     }
     let open = if open.is_empty() { "none".to_owned() } else { open.join(" ") };
     let fixed = |key, value: &str| (key, value.to_owned());
@@ -157,7 +161,8 @@ mod tests {
     fn a_block_says_which_program_takes_keys_and_stands_once_at_the_end() {
         let block = text(&["anna".parse().unwrap()], Path::new("/usr/bin/twocan"));
         assert!(
-            block.contains("PermitOpen [/anna/voice.sock]:* [/anna/video.sock]:*\n"),
+            block
+                .contains("PermitOpen [/anna/voice.sock]:* [/anna/video.sock]:* [/pair/0.sock]:* "),
             "{block}"
         );
         assert_eq!(program(&block), Some(PathBuf::from("/usr/bin/twocan")));

@@ -7,6 +7,7 @@
 //! | its key | `/etc/twocan-relay/keys/kiosk-NAME` |
 //! | its ticket | `/etc/twocan-relay/tickets/twocan-join-NAME`, empty once it was used |
 //! | its sockets | `/run/twocan-relay/NAME/{voice,video}.sock`, for it and the group `kiosk-NAME` |
+//! | where any two meet that pair | `/run/twocan-relay/pair/N.sock`, for the group `twocan-pair` of all |
 //!
 //! Key and ticket belong to the account itself, as sshd's StrictModes wants it, in folders of root's:
 //! who has a kiosk's ticket can write that kiosk's key, and no other's.
@@ -16,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::meeting::{JOIN, LOGIN, Place};
+use crate::meeting::{JOIN, LOGIN, PAIRING, Place};
 
 /// The longest name: its login has to be one of 32 characters at most.
 const LONGEST: usize = 20;
@@ -24,6 +25,8 @@ const LONGEST: usize = 20;
 pub(super) const SOCKETS: [&str; 2] = ["voice", "video"];
 /// From the root: the folder that a kiosk's login sees as `/`.
 pub(super) const CHROOT: &str = "run/twocan-relay";
+/// The group of all kiosks, which may meet there to pair.
+pub(super) const PAIRING_GROUP: &str = "twocan-pair";
 /// From the root: keys and tickets.
 pub(super) const KEYS: &str = "etc/twocan-relay/keys";
 /// See [`KEYS`].
@@ -42,7 +45,8 @@ pub(super) struct Name(String);
 /// The text was no name.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "expected 1 to {LONGEST} small letters, digits and -, beginning and ending with none of the last"
+    "expected 1 to {LONGEST} small letters, digits and -, beginning and ending with none of the last, and \
+     not `{PAIRING}`"
 )]
 pub(super) struct NameError;
 
@@ -53,6 +57,7 @@ impl FromStr for Name {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let edges = text.starts_with('-') || text.ends_with('-');
         let good = (1..=LONGEST).contains(&text.len()) && text.chars().all(plain) && !edges;
+        let good = good && text != PAIRING;
         good.then(|| Self(text.to_owned())).ok_or(NameError)
     }
 }
@@ -136,6 +141,11 @@ impl Layout {
         format!("{CHROOT}/{name}")
     }
 
+    /// The folder in which any two meet to pair.
+    pub(super) fn pairing() -> String {
+        format!("{CHROOT}/{PAIRING}")
+    }
+
     /// It has brought its key.
     pub(super) fn has_key(&self, name: &Name) -> bool {
         self.holds_something(&Self::key(name))
@@ -164,9 +174,20 @@ mod tests {
             assert_eq!(Name::of_login(&name.login()).as_ref(), Some(&name));
             assert_eq!(Name::of_login(&name.join()).as_ref(), Some(&name));
         }
-        for bad in
-            ["", "Anna", "-a", "a-", "a b", "a/b", "..", "ä", "a:b", "a\n", "twenty-one-letters-lo"]
-        {
+        for bad in [
+            "",
+            "pair",
+            "Anna",
+            "-a",
+            "a-",
+            "a b",
+            "a/b",
+            "..",
+            "ä",
+            "a:b",
+            "a\n",
+            "twenty-one-letters-lo",
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad}");
         }
     }

@@ -35,7 +35,8 @@ impl Setup {
         let read =
             |path: &str| layout.read(path).map_err(RelayError::file("read", &layout.at(path)));
         let [passwd, group, shadow, gshadow] = accounts::FILES.map(read);
-        let accounts = Accounts::new([passwd?, group?, shadow?, gshadow?]);
+        let mut accounts = Accounts::new([passwd?, group?, shadow?, gshadow?]);
+        accounts.gather()?;
         let main = read(layout::MAIN)?.unwrap_or_default();
         let drop_in = read(layout::DROP_IN)?;
         let program = block::program(drop_in.as_deref().unwrap_or(&main));
@@ -88,7 +89,7 @@ impl Setup {
     /// `name` has nothing here any more but its number.
     pub(super) fn revoke(&mut self, name: &Name) -> Result<(), RelayError> {
         let uid = self.uid(name)?;
-        self.accounts.lock(name);
+        self.accounts.lock(name)?;
         for path in [Layout::key(name), Layout::ticket(name)] {
             self.private.push((path, String::new(), uid));
         }
@@ -128,6 +129,9 @@ impl Setup {
             (layout::CHROOT, 0o755),
         ] {
             plan.folder(path, mode, (0, 0))?;
+        }
+        if let Some(gid) = self.accounts.pairing_gid() {
+            plan.folder(&Layout::pairing(), 0o2770, (0, gid))?;
         }
         for kiosk in &living {
             plan.folder(&Layout::folder(&kiosk.name), 0o2750, (kiosk.uid, kiosk.gid))?;
@@ -170,6 +174,10 @@ impl Setup {
 fn tmpfiles(kiosks: &[&Kiosk]) -> String {
     let mut text = "# Written by `twocan relay`; changes made here are lost.\n".to_owned();
     text += &format!("d /{} 0755 root root -\n", layout::CHROOT);
+    if !kiosks.is_empty() {
+        let folder = Layout::pairing();
+        text += &format!("d /{folder} 2770 root {} -\n", layout::PAIRING_GROUP);
+    }
     for Kiosk { name, .. } in kiosks {
         let login = name.login();
         text += &format!("d /{} 2750 {login} {login} -\n", Layout::folder(name));

@@ -230,6 +230,10 @@ impl Runtime {
         }
         let ours = session.is_ours();
         slot.session = Some(session);
+        // It is here: nobody has to be asked.
+        if lane == Lane::Voice {
+            peer.knocks[lane as usize] = None;
+        }
         if !ours {
             // While the peer's session holds we need none.
             self.want_peers();

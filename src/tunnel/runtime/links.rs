@@ -228,6 +228,10 @@ impl Runtime {
     }
 
     pub(super) fn knock(&mut self, key: PeerKey, lane: Lane) {
+        self.knock_after(Duration::ZERO, key, lane);
+    }
+
+    fn knock_after(&mut self, pause: Duration, key: PeerKey, lane: Lane) {
         let dial = self.dial(key, lane).filter(|_| self.has_way(key, lane)).map(Arc::new);
         let Some(dial) = dial else { return };
         let news = self.news.clone();
@@ -237,6 +241,7 @@ impl Runtime {
             return;
         }
         peer.knocks[lane as usize] = Some(Task::spawn(async move {
+            tokio::time::sleep(pause).await;
             let heard = match dial.knock().await {
                 Err(error) => News::NotHeard(key, error),
                 Ok(()) => {
@@ -250,11 +255,13 @@ impl Runtime {
     }
 
     /// A session that the peer dialled has ended: it has this long to dial again. At the relay it
-    /// can, as soon as we could.
+    /// can, as soon as we could; it is asked there whether it still knows us.
     pub(super) fn expect_answer(&mut self, key: PeerKey) {
         let news = self.news.clone();
-        let is_it = |peer: &&mut Peer| !peer.dials && !peer.config.direct.is_empty();
-        let Some(peer) = self.peers.get_mut(&key).filter(is_it) else { return };
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| !peer.dials) else { return };
+        if peer.config.direct.is_empty() {
+            return self.knock_after(ANSWER, key, Lane::Voice);
+        }
         peer.knocks[Lane::Voice as usize] = Some(Task::spawn(async move {
             tokio::time::sleep(ANSWER).await;
             // The runtime is gone: nobody asks any more.
