@@ -7,11 +7,13 @@ mod control;
 mod dial;
 mod door;
 mod jpeg;
+mod known_hosts;
 mod length_byte;
 mod mend;
 mod mjpeg;
 mod opus;
 mod packets;
+mod pairing;
 mod photo;
 mod signals;
 mod visitor;
@@ -32,8 +34,6 @@ pub struct Target {
 }
 
 /// In the order in which they are run: the parsers, then the handshakes.
-///
-/// Still to come, each with its part: the messages of a pairing, the file of known hosts.
 const ALL: &[Target] = &[
     signals::TARGET,
     packets::TARGET,
@@ -47,6 +47,9 @@ const ALL: &[Target] = &[
     control::TARGET,
     photo::TARGET,
     card::TARGET,
+    known_hosts::TARGET,
+    pairing::MESSAGES,
+    pairing::TALKS,
     door::TARGET,
     dial::TARGET,
     visitor::TARGET,
