@@ -98,17 +98,6 @@ pub const LOGIN: &str = "kiosk-";
 pub const JOIN: &str = "twocan-join-";
 
 impl MeetingPoint {
-    /// How the kiosk that meets others at `relay` is found there: its login is told where it is shared.
-    pub fn of(relay: &Relay, host_key: HostKey) -> Self {
-        Self {
-            host: relay.host.clone(),
-            port: relay.port.get(),
-            host_key,
-            user: relay.place.is_none().then(|| relay.user.clone()),
-            place: relay.place.clone(),
-        }
-    }
-
     /// What a kiosk that is to use it has to know; none where no login is said, or port 0.
     pub fn relay(&self) -> Option<Relay> {
         Some(Relay {
@@ -177,11 +166,6 @@ mod tests {
         let relay = point.relay().unwrap();
         keep(folder.path(), &relay).unwrap();
         assert_eq!(load(folder.path()), Some(relay.clone()));
-        // The login is its own business where it has one.
-        assert_eq!(
-            MeetingPoint::of(&relay, point.host_key.clone()),
-            MeetingPoint { user: None, ..point.clone() }
-        );
         assert_eq!(MeetingPoint { user: None, ..point }.relay(), None);
         std::fs::write(folder.path().join(FILE), "host = 7").unwrap();
         assert_eq!(load(folder.path()), None);

@@ -52,4 +52,4 @@ echo "debian13: $(chroot "$root" /usr/sbin/sshd -V 2>&1 | head -n 1)"
 TWOCAN_SSHD_ROOT=$root exec cargo \
     --config "target.'cfg(all())'.runner = ['$PWD/tests/debian13.sh', 'inside']" \
     test --locked --no-fail-fast ${TWOCAN_FEATURES---no-default-features} \
-    --test relay_admin --test relay_matrix --test tunnel_relay
+    --test relay_admin --test relay_matrix --test relay_calls --test tunnel_relay

@@ -10,14 +10,15 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::kiosk::{Kiosk, LIMIT, config, two_identities};
+use common::pairing::{ask, compare, new_words, news, paired, refused, wrong_try};
 use common::sshd::Sshd;
 use twocan::card::Card;
 use twocan::clock::Time;
 use twocan::identity::{Identity, PeerKey};
 use twocan::pairing::talk::{Input, Output, Talk};
 use twocan::pairing::wire::decode_length;
-use twocan::pairing::{Ask, Four, News, Refusal, Words, words};
-use twocan::tunnel::{Command, Event, RelayStatus, TunnelConfig};
+use twocan::pairing::{Ask, News, Refusal, Words, words};
+use twocan::tunnel::{RelayStatus, TunnelConfig};
 
 /// A kiosk at the relay that knows nobody.
 fn kiosk(identity: &Identity, name: &str, sshd: &Sshd) -> Kiosk {
@@ -32,58 +33,6 @@ fn connected(kiosk: &Kiosk) {
 
 fn two_at(sshd: &Sshd, anna: &Identity, bert: &Identity) -> (Kiosk, Kiosk) {
     (kiosk(anna, "Anna", sshd), kiosk(bert, "Bert", sshd))
-}
-
-fn ask(kiosk: &Kiosk, ask: Ask) {
-    kiosk.tunnel.send(Command::Pair(ask));
-}
-
-#[track_caller]
-fn news<T>(kiosk: &Kiosk, what: &str, wanted: impl Fn(&News) -> Option<T>) -> T {
-    kiosk.wait(what, |event| match event {
-        Event::Pairing(news) => wanted(news),
-        _ => None,
-    })
-}
-
-#[track_caller]
-fn new_words(kiosk: &Kiosk) -> Words {
-    news(kiosk, "words", |news| match news {
-        News::Words(words) => Some(*words),
-        _ => None,
-    })
-}
-
-#[track_caller]
-fn compare(kiosk: &Kiosk) -> (Card, Four) {
-    news(kiosk, "pictures", |news| match news {
-        News::Compare { card, four } => Some((card.clone(), *four)),
-        _ => None,
-    })
-}
-
-#[track_caller]
-fn paired(kiosk: &Kiosk) -> Card {
-    news(kiosk, "contact", |news| match news {
-        News::Paired(card) => Some(card.clone()),
-        _ => None,
-    })
-}
-
-#[track_caller]
-fn refused(kiosk: &Kiosk) -> Refusal {
-    news(kiosk, "refusal", |news| match news {
-        News::Failed(refusal) => Some(*refusal),
-        _ => None,
-    })
-}
-
-#[track_caller]
-fn wrong_try(kiosk: &Kiosk) -> u8 {
-    news(kiosk, "wrong try", |news| match news {
-        News::WrongTry { left } => Some(*left),
-        _ => None,
-    })
 }
 
 /// Words with another last word: they wait at the same place.

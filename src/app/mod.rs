@@ -183,7 +183,7 @@ pub fn start(
     let tunnel = Tunnel::start(wanted, move |event| events.put(Input::Tunnel(event)));
     let tunnel = tunnel.map_err(thread("tunnel"))?;
 
-    let ours = card_of(config, &meets, &identity).meeting;
+    let ours = meets.point().into_iter().collect();
     let kept = settings::load(&paths.state);
     let settings = Settings {
         us: identity.public(),

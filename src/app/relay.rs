@@ -42,9 +42,7 @@ impl Meets {
 
     /// What the relay has to prove to be, as it stands in its section or among the pins.
     pub fn host_key(&self) -> Option<HostKey> {
-        let relay = self.relay()?;
-        let trusted = self.pins(relay).look_up(relay.host.as_str(), relay.port.get());
-        trusted.key().cloned().map(HostKey)
+        self.point().map(|point| point.host_key)
     }
 
     /// For the tunnel.
@@ -62,7 +60,7 @@ impl Meets {
 
     /// For this kiosk's card; none where its host key is not known.
     pub fn point(&self) -> Option<MeetingPoint> {
-        Some(MeetingPoint::of(self.relay()?, self.host_key()?))
+        self.for_tunnel()?.point()
     }
 
     /// Which one the status speaks of.

@@ -15,6 +15,7 @@ mod desk;
 mod line;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +29,8 @@ use super::relay::Outer;
 use super::{EventSink, RelayConfig};
 use crate::card::Card;
 use crate::clock::{self, Time};
-use crate::config::HostKey;
 use crate::identity::PeerKey;
-use crate::meeting::{self, MeetingPoint};
+use crate::meeting;
 use crate::name::clean_name;
 use crate::pairing::offer::{self, Effect, Offer};
 use crate::pairing::talk::{Input, Output, Talk};
@@ -49,47 +49,44 @@ const BUSY: Duration = Duration::from_secs(30);
 /// ... so often.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// What there is to meet at, and as whom.
+/// What there is to meet at.
 #[derive(Clone)]
 pub(super) struct Point {
-    /// The relay, when it is there.
+    /// The session with the relay, when there is one.
     pub(super) outer: Option<Arc<Outer>>,
-    /// Each kiosk has a place of its own there.
-    pub(super) hardened: bool,
-    /// Ours.
-    pub(super) card: Card,
+    /// The relay, whether it is there or not.
+    pub(super) relay: Option<Arc<RelayConfig>>,
 }
 
-/// The card of a kiosk: its name, its key, and the relay it is at. A door on an address that others can
-/// know is on it too.
-pub(super) fn card(
-    name: &str,
-    key: PeerKey,
-    relay: Option<&RelayConfig>,
-    door: Option<std::net::SocketAddr>,
-) -> Card {
-    let name = match clean_name(name) {
-        name if name.is_empty() => "Twocan".to_owned(),
-        name => name,
-    };
-    let known = door.filter(|door| !door.ip().is_unspecified() && door.port() != 0);
-    let direct = known.and_then(|door| door.to_string().parse().ok());
-    let meeting = relay.and_then(meeting_point);
-    Card { name, key, meeting: meeting.into_iter().collect(), direct: direct.into_iter().collect() }
+/// As whom.
+#[derive(Clone)]
+pub(super) struct Us {
+    /// What we call ourselves.
+    pub(super) name: String,
+    /// Our key.
+    pub(super) key: PeerKey,
+    /// Where our own door listens.
+    pub(super) door: Option<SocketAddr>,
 }
 
-/// How others find a kiosk that is at this relay.
-fn meeting_point(relay: &RelayConfig) -> Option<MeetingPoint> {
-    let line = relay.pins.look_up(&relay.host, relay.port).key()?.to_openssh().ok()?;
-    let host_key: HostKey = line.parse().ok()?;
-    let user = relay.place.is_none().then(|| relay.user.parse().ok()).flatten();
-    let host = relay.host.parse().ok()?;
-    Some(MeetingPoint { host, port: relay.port, host_key, user, place: relay.place.clone() })
+impl Us {
+    /// Our card: name, key, the relay we are at, and our door if it is on an address that others can know.
+    /// Reads the relay's pins: it may wait for the disk.
+    pub(super) fn card(&self, relay: Option<&RelayConfig>) -> Card {
+        let name = match clean_name(&self.name) {
+            name if name.is_empty() => "Twocan".to_owned(),
+            name => name,
+        };
+        let known = self.door.filter(|door| !door.ip().is_unspecified() && door.port() != 0);
+        let direct = known.and_then(|door| door.to_string().parse().ok());
+        let meeting = relay.and_then(RelayConfig::point).into_iter().collect();
+        Card { name, key: self.key, meeting, direct: direct.into_iter().collect() }
+    }
 }
 
 /// The places of a slot, best first.
-fn places(outer: &Outer, hardened: bool, slot: u8) -> Vec<Place> {
-    if hardened {
+fn places(outer: &Outer, slot: u8) -> Vec<Place> {
+    if outer.has_places() {
         return vec![Place::Socket(meeting::pairing_socket(slot))];
     }
     let socket = outer
@@ -100,6 +97,8 @@ fn places(outer: &Outer, hardened: bool, slot: u8) -> Vec<Place> {
 
 /// The task; see the top of the file.
 pub(super) struct Meet {
+    /// Who we are.
+    pub(super) us: Us,
     /// The relay, as it comes and goes.
     pub(super) point: watch::Receiver<Point>,
     /// Shared with the sessions to the relay.
@@ -139,6 +138,12 @@ impl Meet {
         }
     }
 
+    async fn card(&self, relay: Option<Arc<RelayConfig>>) -> Card {
+        let us = self.us.clone();
+        let made = tokio::task::spawn_blocking(move || us.card(relay.as_deref())).await;
+        made.unwrap_or_else(|_| self.us.card(None))
+    }
+
     fn say(&self, news: News) {
         (self.events)(super::Event::Pairing(news));
     }
@@ -149,12 +154,12 @@ impl Meet {
     }
 
     async fn offer(&mut self) -> Option<Ask> {
-        let Point { mut outer, hardened, card } = self.point.borrow_and_update().clone();
+        let Point { mut outer, relay } = self.point.borrow_and_update().clone();
         let Some(first) = outer.clone() else { return self.fail(Refusal::NoMeeting) };
-        let Some((words, mut place, mut visitors)) = self.settle(&first, hardened).await else {
+        let Some((words, mut place, mut visitors)) = self.settle(&first).await else {
             return self.fail(Refusal::NoMeeting);
         };
-        let mut offer = Offer::new(words, card, clock::now());
+        let mut offer = Offer::new(words, self.card(relay).await, clock::now());
         self.say(News::Words(words));
         let (tell, mut heard) = mpsc::unbounded_channel::<Heard>();
         let (mut lines, mut last) = (HashMap::new(), 0);
@@ -188,7 +193,7 @@ impl Meet {
                     };
                     outer = point.outer;
                     if let (Some(new), false, false) = (&outer, same, offer.is_chosen()) {
-                        let places = places(new, point.hardened, words::slot(offer.words()));
+                        let places = places(new, words::slot(offer.words()));
                         // Our own former session may hold the place still: nobody is looked for.
                         match self.listen(new, places, false).await {
                             Some((at, came)) => (place, visitors) = (at, came),
@@ -219,8 +224,8 @@ impl Meet {
                             self.fail(Refusal::NoMeeting);
                             break 'offer;
                         };
-                        self.leave(&outer, &place, hardened).await;
-                        let Some((words, at, came)) = self.settle(&outer, hardened).await else {
+                        self.leave(&outer, &place).await;
+                        let Some((words, at, came)) = self.settle(&outer).await else {
                             self.fail(Refusal::NoMeeting);
                             break 'offer;
                         };
@@ -236,20 +241,16 @@ impl Meet {
         // Lines that have something to say go on until it is said.
         drop(lines);
         if let Some(outer) = outer {
-            self.leave(&outer, &place, hardened).await;
+            self.leave(&outer, &place).await;
         }
         next
     }
 
     /// New words, at whose place nobody is, and where the relay listens for us.
-    async fn settle(
-        &self,
-        outer: &Outer,
-        hardened: bool,
-    ) -> Option<(Words, Place, mpsc::Receiver<Line>)> {
+    async fn settle(&self, outer: &Outer) -> Option<(Words, Place, mpsc::Receiver<Line>)> {
         for _ in 0..SETTLE {
             let words = words::random();
-            let places = places(outer, hardened, words::slot(&words));
+            let places = places(outer, words::slot(&words));
             if let Some((place, visitors)) = self.listen(outer, places, true).await {
                 return Some((words, place, visitors));
             }
@@ -280,9 +281,9 @@ impl Meet {
         tokio::time::timeout(RELAY_LIMIT, all).await.unwrap_or(None)
     }
 
-    async fn leave(&self, outer: &Outer, place: &Place, hardened: bool) {
+    async fn leave(&self, outer: &Outer, place: &Place) {
         self.desk.close();
-        let leave = outer.leave(place, !hardened);
+        let leave = outer.leave(place);
         // A relay that does not answer is gone, and the place with it.
         let _ = tokio::time::timeout(RELAY_LIMIT, leave).await;
     }
@@ -317,10 +318,9 @@ impl Meet {
 
     /// A line to where these words wait.
     async fn reach(&self, words: &Words) -> Option<Line> {
-        let Point { outer, hardened, .. } = self.point.borrow().clone();
-        let outer = outer?;
+        let outer = self.point.borrow().outer.clone()?;
         let all = async {
-            for place in places(&outer, hardened, words::slot(words)) {
+            for place in places(&outer, words::slot(words)) {
                 if let Ok(line) = outer.open(&place).await {
                     return Some(line);
                 }
@@ -333,7 +333,8 @@ impl Meet {
     async fn talk(&mut self, line: Line, words: &Words) -> Attempt {
         let (tell, mut heard) = mpsc::unbounded_channel::<Heard>();
         let line = Carrier::start(0, line, tell);
-        let card = self.point.borrow().card.clone();
+        let relay = self.point.borrow().relay.clone();
+        let card = self.card(relay).await;
         let (mut talk, mut outputs) = Talk::join(words, &card, clock::now());
         let mut next = None;
         loop {
@@ -383,7 +384,6 @@ mod tests {
 
     #[test]
     fn a_card_says_where_its_kiosk_is_met_and_tells_no_shared_login_where_there_is_none() {
-        let key = PeerKey([1; 32]);
         let relay = RelayConfig {
             host: "relay.example.org".to_owned(),
             port: 2222,
@@ -392,11 +392,16 @@ mod tests {
             folder: None,
             place: None,
         };
-        let plain = card("Anna", key, Some(&relay), Some("0.0.0.0:22".parse().unwrap()));
+        let us = |name: &str, door: &str| Us {
+            name: name.to_owned(),
+            key: PeerKey([1; 32]),
+            door: Some(door.parse().unwrap()),
+        };
+        let plain = us("Anna", "0.0.0.0:22").card(Some(&relay));
         assert_eq!(plain.meeting[0].user.as_ref().map(|user| user.as_str()), Some("family"));
         assert!(plain.direct.is_empty(), "an address that means any is none");
         let own = RelayConfig { place: Some("/anna/".parse().unwrap()), ..relay };
-        let hardened = card("\u{202e}", key, Some(&own), Some("192.0.2.7:22".parse().unwrap()));
+        let hardened = us("\u{202e}", "192.0.2.7:22").card(Some(&own));
         assert_eq!((&hardened.meeting[0].user, &hardened.meeting[0].place), (&None, &own.place));
         assert_eq!(hardened.direct[0].to_string(), "192.0.2.7:22");
         assert_eq!(hardened.name, "Twocan");

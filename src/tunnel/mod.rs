@@ -109,6 +109,21 @@ pub struct RelayConfig {
     pub place: Option<Place>,
 }
 
+impl RelayConfig {
+    /// How others find the kiosk that is at this relay: its login is told where it is shared. None: it is
+    /// not known what the relay has to prove. Reads its pins: it may wait for the disk.
+    pub fn point(&self) -> Option<MeetingPoint> {
+        let line = self.pins.look_up(&self.host, self.port).key()?.to_openssh().ok()?;
+        Some(MeetingPoint {
+            host: self.host.parse().ok()?,
+            port: self.port,
+            host_key: line.parse().ok()?,
+            user: self.place.is_none().then(|| self.user.parse().ok()).flatten(),
+            place: self.place.clone(),
+        })
+    }
+}
+
 /// A contact, as far as the tunnel is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerConfig {
@@ -126,7 +141,8 @@ pub struct PeerConfig {
 /// The card of the kiosk with this configuration: its name and key, where it is met, and its door if that
 /// is at an address that others can know.
 pub fn card_of(config: &TunnelConfig) -> Card {
-    meet::card(&config.name, config.identity.public(), config.relay.as_ref(), config.door)
+    let (name, key) = (config.name.clone(), config.identity.public());
+    meet::Us { name, key, door: config.door }.card(config.relay.as_ref())
 }
 
 /// What the app asks.

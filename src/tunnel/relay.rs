@@ -133,22 +133,25 @@ impl Outer {
         }
     }
 
+    /// Each kiosk has a place of its own there.
+    pub(super) fn has_places(&self) -> bool {
+        matches!(self.sockets, Sockets::Places(_))
+    }
+
     /// Have the relay listen at one more place, whatever was left there; false: it will not.
     pub(super) async fn listen_beside(&self, place: &Place) -> bool {
         self.clear(place).await;
         listen(&self.handle, "the relay", place).await.unwrap_or(false)
     }
 
-    /// No more of that; `clear`: and take away what is left there.
-    pub(super) async fn leave(&self, place: &Place, clear: bool) {
+    /// No more of that, and take away what is left there.
+    pub(super) async fn leave(&self, place: &Place) {
         // What is not heard any more needs not be asked.
         let _ = match place {
             Place::Socket(path) => self.handle.cancel_streamlocal_forward(path).await,
             Place::Port(port) => self.handle.cancel_tcpip_forward(LOOPBACK, u32::from(*port)).await,
         };
-        if clear {
-            self.clear(place).await;
-        }
+        self.clear(place).await;
     }
 
     async fn clear(&self, place: &Place) {

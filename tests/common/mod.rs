@@ -3,9 +3,11 @@
 
 pub mod caller;
 pub mod hardened;
+pub mod host_keys;
 pub mod kiosk;
 pub mod middle;
 pub mod net;
+pub mod pairing;
 pub mod rogue;
 pub mod sshd;
 pub mod victim;

@@ -37,16 +37,27 @@ pub(super) fn of_kiosk(kiosks: &[Name]) -> Vec<(&'static str, String)> {
         fixed("streamlocalbindmask", "0117"),
         fixed("disableforwarding", "no"),
         fixed("gatewayports", "no"),
-        fixed("permittty", "no"),
-        fixed("permittunnel", "no"),
-        fixed("permituserrc", "no"),
-        fixed("x11forwarding", "no"),
-        fixed("allowagentforwarding", "no"),
-        fixed("maxsessions", "1"),
         fixed("forcecommand", "/bin/false"),
-        fixed("clientaliveinterval", "10"),
-        fixed("clientalivecountmax", "3"),
     ]
+    .into_iter()
+    .chain(of_both())
+    .collect()
+}
+
+/// What both kinds of login are held to.
+fn of_both() -> impl Iterator<Item = (&'static str, String)> {
+    [
+        ("permittty", "no"),
+        ("permittunnel", "no"),
+        ("permituserrc", "no"),
+        ("x11forwarding", "no"),
+        ("allowagentforwarding", "no"),
+        ("maxsessions", "1"),
+        ("clientaliveinterval", "10"),
+        ("clientalivecountmax", "3"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key, value.to_owned()))
 }
 
 /// The same of the login of a ticket.
@@ -56,16 +67,11 @@ pub(super) fn of_ticket(program: &Path) -> Vec<(&'static str, String)> {
         fixed("authorizedkeysfile", &format!("/{TICKETS}/%u")),
         fixed("authenticationmethods", "publickey"),
         fixed("disableforwarding", "yes"),
-        fixed("permittty", "no"),
-        fixed("permittunnel", "no"),
-        fixed("permituserrc", "no"),
-        fixed("x11forwarding", "no"),
-        fixed("allowagentforwarding", "no"),
-        fixed("maxsessions", "1"),
         ("forcecommand", format!("{}{TAKES}", program.display())),
-        fixed("clientaliveinterval", "10"),
-        fixed("clientalivecountmax", "3"),
     ]
+    .into_iter()
+    .chain(of_both())
+    .collect()
 }
 
 /// Both blocks.

@@ -8,12 +8,11 @@ use tokio::sync::mpsc;
 use super::{Lane, News, Peer, Runtime, SessionId, Task, Times, Which};
 use crate::clock;
 use crate::identity::PeerKey;
-use crate::tunnel::meet::{self, Point};
+use crate::tunnel::meet::Point;
 use crate::tunnel::peer::{self, Dial};
 use crate::tunnel::relay::{self, Us};
 use crate::tunnel::state::{self, Effect, State};
 use crate::tunnel::{Event, RelayConfig, RelayStatus, vigil};
-use crate::wire::signal::Signal;
 
 /// How long the one who is to dial may take for it after a knock.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -112,21 +111,7 @@ impl Runtime {
             peer.slots[lane as usize].outer.send_replace(outer.clone());
         }
         if lane == Lane::Voice {
-            self.point.send_replace(self.point_now());
-        }
-    }
-
-    /// Where and as whom we pair now.
-    pub(super) fn point_now(&self) -> Point {
-        let relay = self.relay.as_deref();
-        let name = match &self.hello {
-            Signal::Hello { name, .. } => name.as_str(),
-            _ => "",
-        };
-        Point {
-            outer: self.outers[Lane::Voice as usize].outer.clone(),
-            hardened: relay.is_some_and(|relay| relay.place.is_some()),
-            card: meet::card(name, self.me, relay, self.listen),
+            self.point.send_replace(Point { outer: outer.clone(), relay: self.relay.clone() });
         }
     }
 

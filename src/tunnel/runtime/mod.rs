@@ -260,6 +260,7 @@ pub(super) struct Runtime {
     enrolment: Option<Task>,
     /// Where strangers come to, and what pairing knows of the relay.
     desk: Arc<Desk>,
+    us: meet::Us,
     point: watch::Sender<Point>,
     asks: mpsc::Sender<Ask>,
     asked: Option<mpsc::Receiver<Ask>>,
@@ -272,14 +273,15 @@ impl Runtime {
         let TunnelConfig { identity, name, media, relay, door: listen, contacts } = config;
         let (news, heard) = mpsc::channel(NEWS);
         let (asks, asked) = mpsc::channel(ASKS);
-        let card = meet::card(&name, identity.public(), relay.as_ref(), listen);
+        let relay = relay.map(Arc::new);
+        let us = meet::Us { name: name.clone(), key: identity.public(), door: listen };
         let key = identity.private_key().clone();
         let door = Door::new(key.clone(), news.clone(), Arc::clone(&counters));
         let mut runtime = Self {
             me: identity.public(),
             key: Arc::new(key),
             hello: Signal::Hello { version: signal::VERSION, name, media },
-            relay: relay.map(Arc::new),
+            relay: relay.clone(),
             listen,
             door: Arc::new(door),
             events,
@@ -293,7 +295,8 @@ impl Runtime {
             status: RelayStatus::Disconnected,
             enrolment: None,
             desk: Arc::default(),
-            point: watch::Sender::new(Point { outer: None, hardened: false, card }),
+            us,
+            point: watch::Sender::new(Point { outer: None, relay }),
             asks,
             asked: Some(asked),
             tasks: Vec::new(),
@@ -306,9 +309,9 @@ impl Runtime {
     pub(super) async fn run(mut self, commands: Queue<Command>, mut stop: watch::Receiver<bool>) {
         self.tasks.push(Task::spawn(network::watch(self.news.clone())));
         if let Some(asks) = self.asked.take() {
-            let (point, desk) = (self.point.subscribe(), Arc::clone(&self.desk));
-            let events = Arc::clone(&self.events);
-            self.tasks.push(Task::spawn(Meet { point, desk, asks, events }.run()));
+            let (us, point) = (self.us.clone(), self.point.subscribe());
+            let (desk, events) = (Arc::clone(&self.desk), Arc::clone(&self.events));
+            self.tasks.push(Task::spawn(Meet { us, point, desk, asks, events }.run()));
         }
         if let Some(address) = self.listen {
             self.tasks.push(Task::spawn(Arc::clone(&self.door).listen(address)));
