@@ -68,6 +68,10 @@ pub const PICTURES_WINDOW: u32 = 256 * 1024;
 pub const VOICE_LIMIT: usize = 1275;
 /// Samples of an Opus packet: 120 ms (RFC 6716, 2.1.4).
 pub const VOICE_SAMPLES_LIMIT: usize = 5760;
+/// Bytes of a station's URTP datagram: 14 of header, and 20 ms of 16 bits at 16 kHz.
+pub const DATAGRAM_LIMIT: usize = 654;
+/// Characters of a station's name.
+pub const STATION_NAME_LIMIT: usize = 64;
 /// Packets of our voice that wait for the line: 200 ms of it, since older sound is worth nothing.
 pub const VOICE_OUT_QUEUED: usize = 10;
 /// Packets of theirs that wait for the play-out: 600 ms.

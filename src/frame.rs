@@ -137,6 +137,8 @@ pub enum PacketKind {
     /// "The picture did not change": an empty packet, every 700 ms, so that still and frozen
     /// differ.
     Same,
+    /// One URTP datagram: 20 ms of a station's microphone.
+    Station,
 }
 
 /// One encoded frame with what its header says.

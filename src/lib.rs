@@ -27,6 +27,7 @@ pub mod quality;
 pub mod queue;
 pub mod records;
 pub mod settings;
+pub mod station;
 pub mod stop;
 pub mod store;
 pub mod supervisor;

@@ -58,8 +58,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("input", &["ui/kms"]),
     ("udev", &["device", "ui/kms"]),
     ("sonora", &["media/voice"]),
-    ("rubato", &["media"]),
+    ("rubato", &["media", "station"]),
     ("zbus", &["device"]),
+    ("gpiocdev", &["device"]),
+    ("symphonia", &["codec"]),
+    ("mp3lame_encoder", &["codec"]),
+    ("ureq", &["station"]),
+    ("axum", &["station"]),
 ];
 /// What reads bytes that others sent: how many it takes, src/caps.rs alone says.
 const CAPPED: &[&str] =

@@ -198,6 +198,8 @@ impl Machine {
             | Signal::Missed { .. }
             | Signal::Noted { .. }
             | Signal::Meet { .. }
+            | Signal::Hear { .. }
+            | Signal::Hearing { .. }
             | Signal::Ping { .. }
             | Signal::Pong { .. }
             | Signal::Unknown => Vec::new(),

@@ -237,7 +237,7 @@ fn blame(error: PacketError) -> Fault {
 /// A packet came: put it on our clock and into the right queue.
 fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
     let fits = match packet.kind {
-        PacketKind::Voice | PacketKind::Ack => lane == Lane::Voice,
+        PacketKind::Voice | PacketKind::Station | PacketKind::Ack => lane == Lane::Voice,
         PacketKind::Picture | PacketKind::Same => lane == Lane::Video,
     };
     if !fits {
@@ -262,7 +262,7 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
     packet.captured = captured;
     // A closed queue is a worker that has just gone; the detach follows.
     match packet.kind {
-        PacketKind::Voice => drop(ports.voice_in.send(packet)),
+        PacketKind::Voice | PacketKind::Station => drop(ports.voice_in.send(packet)),
         PacketKind::Picture | PacketKind::Same => drop(ports.pictures_in.send(packet)),
         PacketKind::Ack => {
             let mut ack =
@@ -313,7 +313,7 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
         let length = bytes.len() as u64;
         let spacing = match packet.kind {
             PacketKind::Picture => ports.pictures_spacing.load(Ordering::Relaxed),
-            PacketKind::Voice | PacketKind::Ack | PacketKind::Same => 0,
+            PacketKind::Voice | PacketKind::Station | PacketKind::Ack | PacketKind::Same => 0,
         };
         let sent = match spacing {
             0 => write.send(bytes).await,

@@ -9,3 +9,4 @@ pub mod mjpeg;
 pub mod packet;
 pub mod signal;
 pub mod status;
+pub mod urtp;

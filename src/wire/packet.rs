@@ -11,6 +11,7 @@
 
 use bytes::Bytes;
 
+use crate::caps::DATAGRAM_LIMIT;
 pub use crate::caps::{PICTURE_LIMIT, VOICE_LIMIT};
 use crate::clock::Time;
 use crate::frame::{Ack, Packet, PacketKind};
@@ -126,7 +127,9 @@ impl Header {
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
         let limit = length_limit(kind);
         let fits = match kind {
-            PacketKind::Voice | PacketKind::Picture => (1..=limit).contains(&(length as usize)),
+            PacketKind::Voice | PacketKind::Picture | PacketKind::Station => {
+                (1..=limit).contains(&(length as usize))
+            }
             PacketKind::Ack | PacketKind::Same => length as usize == limit,
         };
         if !fits {
@@ -187,6 +190,7 @@ fn kind_code(kind: PacketKind) -> u8 {
         PacketKind::Picture => 2,
         PacketKind::Ack => 3,
         PacketKind::Same => 4,
+        PacketKind::Station => 5,
     }
 }
 
@@ -196,6 +200,7 @@ fn kind_of(code: u8) -> Result<PacketKind, PacketError> {
         2 => Ok(PacketKind::Picture),
         3 => Ok(PacketKind::Ack),
         4 => Ok(PacketKind::Same),
+        5 => Ok(PacketKind::Station),
         other => Err(PacketError::Kind(other)),
     }
 }
@@ -206,6 +211,7 @@ fn length_limit(kind: PacketKind) -> usize {
         PacketKind::Picture => PICTURE_LIMIT,
         PacketKind::Ack => ACK_LEN,
         PacketKind::Same => 0,
+        PacketKind::Station => DATAGRAM_LIMIT,
     }
 }
 

@@ -41,6 +41,21 @@ impl Default for Media {
     }
 }
 
+/// What is to be heard of a station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hearing {
+    /// It sends: voice packets come.
+    Live,
+    /// There is such a station, and it sends nothing now.
+    Silent,
+    /// There is none of that name, or it is not for this contact.
+    Unknown,
+    /// From a later version.
+    #[serde(other)]
+    Other,
+}
+
 /// One message of the control stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "kebab-case")]
@@ -128,6 +143,19 @@ pub enum Signal {
     Meet {
         /// The points.
         points: Vec<MeetingPoint>,
+    },
+    /// Let me hear that station of yours from now on, instead of any other; an empty name: none any more.
+    /// Said again after every reconnect.
+    Hear {
+        /// As the station server calls it.
+        station: String,
+    },
+    /// What became of [`Signal::Hear`], now and whenever it changes.
+    Hearing {
+        /// Which station.
+        station: String,
+        /// How it stands with it.
+        state: Hearing,
     },
     /// Are you there, and what is your clock?
     Ping {

@@ -85,7 +85,7 @@ impl Caller {
         let packet = Packet { kind, sequence, captured, after_gap: false, payload };
         let bytes = [&Header::of(&packet).encode(), &packet.payload[..]].concat();
         let stream = match kind {
-            PacketKind::Voice | PacketKind::Ack => &self.voice,
+            PacketKind::Voice | PacketKind::Station | PacketKind::Ack => &self.voice,
             PacketKind::Picture | PacketKind::Same => &self.pictures,
         };
         stream.data_bytes(bytes).await.expect("the call goes on");
