@@ -148,9 +148,9 @@ fn header(kind: PacketKind, length: u32) -> Vec<u8> {
     bytes[1] = match kind {
         PacketKind::Voice => 1,
         PacketKind::Picture => 2,
+        PacketKind::Ack => 3,
         PacketKind::Same => 4,
         PacketKind::Station => 5,
-        PacketKind::Same => 4,
     };
     bytes.extend_from_slice(&length.to_be_bytes());
     assert!(bytes.len() == twocan::wire::packet::HEADER_LEN);
