@@ -103,7 +103,9 @@ fn keys() -> &'static [Identity; 3] {
 
 /// Run `work` to its end, and everything that it started.
 fn run<T>(work: impl Future<Output = T>) -> T {
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Where all wait, time passes at once: a refusal takes its second, and none of ours.
+    let mut tokio = tokio::runtime::Builder::new_current_thread();
+    let tokio = tokio.enable_all().start_paused(true).build();
     let tokio = tokio.expect("a runtime can be had");
     let done = tokio.block_on(async {
         let done = tokio::time::timeout(HANGS, work).await.expect("it hangs");
