@@ -207,7 +207,7 @@ fn what_a_finger_sets_is_on_the_disk_and_there_again_after_a_restart() {
     // Forgotten is gone, here and on the disk; then nobody is known, and home is how to add somebody.
     kiosk.tap(&[MenuTap::People, MenuTap::Person(ANNA), MenuTap::Forget, MenuTap::Forget]);
     kiosk.tap(&[MenuTap::Close]);
-    assert_eq!(kiosk.wait_for("add"), MenuPage::Add { meeting: false });
+    assert_eq!(kiosk.wait_for("add"), MenuPage::Add { meeting: false, first: true });
     assert_eq!(contact(&kiosk.state(), "Anna"), None);
 }
 

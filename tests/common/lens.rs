@@ -66,17 +66,29 @@ pub fn photographed(text: &str) -> Vec<u8> {
     })
 }
 
-/// A kiosk's screen, as its screenshot (a PNG) has it, that fills the view.
+/// A kiosk's screen, as its screenshot (a PNG) has it, as large in the view as it can be.
 pub fn of_screen(png: &[u8]) -> Vec<u8> {
     let (wide, high, rgb) = pixels(png);
+    // Pixels of the screen a pixel of the camera: the same both ways.
+    let scale = (wide as f64 / WIDTH as f64).max(high as f64 / HEIGHT as f64);
+    let grey = |x: f64, y: f64| {
+        let (x, y) = ((x * scale + wide as f64 / 2.0), (y * scale + high as f64 / 2.0));
+        let inside = x >= 0.0 && y >= 0.0 && x < wide as f64 && y < high as f64;
+        if !inside {
+            return 25;
+        }
+        let pixel = &rgb[(y as usize * wide + x as usize) * 3..][..3];
+        pixel.iter().map(|part| u32::from(*part)).sum::<u32>() / 3
+    };
     jpeg(|x, y| {
-        // The mean of four places of the screen, which no pixel of a camera falls between.
-        let at = |dx: usize, dy: usize| {
-            let (sx, sy) = ((2 * x + dx) * wide / (2 * WIDTH), (2 * y + dy) * high / (2 * HEIGHT));
-            let pixel = &rgb[(sy * wide + sx) * 3..][..3];
-            pixel.iter().map(|part| u32::from(*part)).sum::<u32>() / 3
-        };
-        u8::try_from((at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1)) / 4).unwrap()
+        let (x, y) = (x as f64 - WIDTH as f64 / 2.0, y as f64 - HEIGHT as f64 / 2.0);
+        // The mean of four places within the camera's pixel.
+        let sum: u32 = [0.25, 0.75]
+            .iter()
+            .flat_map(|dx| [0.25, 0.75].iter().map(move |dy| (dx, dy)))
+            .map(|(dx, dy)| grey(x + dx, y + dy))
+            .sum();
+        u8::try_from(sum / 4).unwrap()
     })
 }
 
@@ -114,12 +126,40 @@ pub fn pixels(png: &[u8]) -> (usize, usize, Vec<u8>) {
     (info.width as usize, info.height as usize, rgb)
 }
 
+/// Something green, ...
+pub fn green() -> Vec<u8> {
+    coloured(|_, _| 110, [90, 70])
+}
+
+/// ... and something blue: whose picture is on which screen is to be seen.
+pub fn blue() -> Vec<u8> {
+    coloured(|_, _| 90, [190, 110])
+}
+
+/// Pixels of a screenshot that are that green, and that blue.
+pub fn green_and_blue(png: &[u8]) -> [usize; 2] {
+    let rgb = pixels(png).2;
+    let count = |is: fn([i32; 3]) -> bool| {
+        rgb.chunks_exact(3).filter(|pixel| is([0, 1, 2].map(|part| i32::from(pixel[part])))).count()
+    };
+    [
+        count(|[red, green, blue]| green > red + 90 && green > blue + 90),
+        count(|[red, green, blue]| blue > red + 90 && blue > green + 90),
+    ]
+}
+
 /// The camera's picture with this grey at (x, y).
 fn jpeg(grey: impl Fn(usize, usize) -> u8) -> Vec<u8> {
+    coloured(grey, [128, 128])
+}
+
+/// With this brightness there, and this colour (U and V) everywhere.
+fn coloured(grey: impl Fn(usize, usize) -> u8, [u, v]: [u8; 2]) -> Vec<u8> {
     let size = Size::new(WIDTH as u32, HEIGHT as u32);
     let mut data: Vec<u8> =
         (0..WIDTH * HEIGHT).map(|place| grey(place % WIDTH, place / WIDTH)).collect();
-    data.resize(PixelFormat::I420.bytes(size), 128);
+    data.resize(WIDTH * HEIGHT * 5 / 4, u);
+    data.resize(PixelFormat::I420.bytes(size), v);
     let picture = Picture { captured: Time::default(), size, format: PixelFormat::I420, data };
     Encoder::new(85).unwrap().encode(&picture).unwrap().to_vec()
 }

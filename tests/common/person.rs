@@ -13,7 +13,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use slint::LogicalPosition;
+use slint::{ComponentHandle, LogicalPosition};
 use twocan::cli::demo::kiosk::{self, Home, Kiosk};
 use twocan::ui::screen::{Page, Screen};
 use twocan::ui::tap_guard::SETTLE;
@@ -43,10 +43,11 @@ impl Person {
     pub fn before(home: Home, more: &str, story: &'static str, stage: &Rc<Stage>) -> Self {
         kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
         let lens = Lens::at(&home.folder.join("lens"));
-        let (name, source) = (&home.name, lens.source());
+        let (name, source, size) = (&home.name, lens.source(), stage.window.window().size());
         let config = format!(
-            "[kiosk]\nname = '{name}'\n[camera]\nsource = '{source}'\n\
-             [microphone]\ndevice = 'tone'\n[speaker]\ndevice = 'null'\n{more}"
+            "[kiosk]\nname = '{name}'\nsize = '{}x{}'\n[camera]\nsource = '{source}'\n\
+             [microphone]\ndevice = 'tone'\n[speaker]\ndevice = 'null'\n{more}",
+            size.width, size.height
         );
         home.configure(&config).unwrap();
         let mut kiosk = home.start(&["kiosk", "--screen", "headless"], &[]).unwrap();
