@@ -100,12 +100,22 @@ impl Person {
         }
     }
 
-    /// Wait for a page that moves by itself, such as one with a picture of the other.
+    /// Wait for a page that moves by itself, such as one with a picture of the other, until something is
+    /// to be seen there.
     #[track_caller]
-    pub fn sees_moving(&mut self, page: &str, screen: Screen) {
+    pub fn sees_where(&mut self, page: &str, screen: Screen, seen: impl Fn(&[u8]) -> bool) {
         self.kiosk.wait_for(page, LIMIT, |status| status["page"] == page).unwrap();
-        let png = self.screenshot();
-        self.keep(&screen, &png);
+        let limit = Instant::now() + LIMIT;
+        loop {
+            let png = self.screenshot();
+            let so = seen(&png);
+            if so || Instant::now() > limit {
+                self.keep(&screen, &png);
+                assert!(so, "{} does not see it: {}", self.home.name, pages_folder().display());
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Touch the button that is called so on the page that was seen last, as soon as it counts.
