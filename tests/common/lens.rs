@@ -57,12 +57,13 @@ pub fn photographed(text: &str) -> Vec<u8> {
     let (left, top) = ((WIDTH - code.size * module) / 2, (HEIGHT - code.size * module) / 2);
     jpeg(|x, y| {
         let place = |at: usize, start: usize| at.checked_sub(start).map(|at| at / module);
-        match (place(x, left), place(y, top)) {
-            (Some(column), Some(row)) if column < code.size && row < code.size => {
-                if code[row][column].value() { 20 } else { 220 }
+        let dark = match (place(x, left), place(y, top)) {
+            (Some(column), Some(row)) => {
+                column < code.size && row < code.size && code[row][column].value()
             }
-            _ => 220,
-        }
+            _ => false,
+        };
+        if dark { 20 } else { 220 }
     })
 }
 
