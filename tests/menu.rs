@@ -3,22 +3,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod common;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use fast_qr::qr::QRBuilder;
+use common::lens::photographed;
+use common::private::is_private;
 use twocan::app::{self, App, Inbox};
 use twocan::card::{self, Card, Code};
 use twocan::clock::Time;
-use twocan::codec::jpeg::Encoder;
 use twocan::config::{Config, Paths};
 use twocan::contacts::{Contact, Contacts};
 use twocan::device::VideoSink;
-use twocan::frame::{Picture, PixelFormat, Size};
 use twocan::identity::{Identity, PeerKey};
 use twocan::pairing::four_of;
 use twocan::settings;
@@ -207,7 +207,7 @@ fn what_a_finger_sets_is_on_the_disk_and_there_again_after_a_restart() {
     // Forgotten is gone, here and on the disk; then nobody is known, and home is how to add somebody.
     kiosk.tap(&[MenuTap::People, MenuTap::Person(ANNA), MenuTap::Forget, MenuTap::Forget]);
     kiosk.tap(&[MenuTap::Close]);
-    assert_eq!(kiosk.wait_for("add"), MenuPage::Add { meeting: false });
+    assert_eq!(kiosk.wait_for("add"), MenuPage::Add { meeting: false, first: true });
     assert_eq!(contact(&kiosk.state(), "Anna"), None);
 }
 
@@ -265,12 +265,7 @@ fn a_pin_chosen_by_touch_is_asked_for_from_then_on_and_its_files_are_ours_alone(
     kiosk.wait_for("pin");
     kiosk.pin(&[4, 7, 1, 1]);
     kiosk.wait_for("settings");
-    for entry in fs::read_dir(kiosk.state()).unwrap() {
-        let entry = entry.unwrap();
-        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
-        let wanted = if entry.file_type().unwrap().is_dir() { 0o700 } else { 0o600 };
-        assert_eq!(mode, wanted, "{}", entry.path().display());
-    }
+    is_private(&kiosk.state());
 }
 
 #[test]
@@ -303,23 +298,4 @@ fn a_card_before_the_camera_makes_a_contact_once_the_pictures_are_the_same() {
         Page::Home { tiles, .. } => tiles.iter().find(|tile| tile.person.key == bert).map(drop),
         _ => None,
     });
-}
-
-/// A picture of 640x480 pixels with the text as a QR code in its middle.
-fn photographed(text: &str) -> Vec<u8> {
-    let (size, code) = (Size::new(640, 480), QRBuilder::new(text).build().unwrap());
-    let module = 440 / (code.size + 8);
-    let (left, top) = ((640 - code.size * module) / 2, (480 - code.size * module) / 2);
-    let mut data = vec![220; 640 * 480];
-    for (row, column) in (0..code.size).flat_map(|row| (0..code.size).map(move |c| (row, c))) {
-        if code[row][column].value() {
-            for y in 0..module {
-                let start = (top + row * module + y) * 640 + left + column * module;
-                data[start..start + module].fill(20);
-            }
-        }
-    }
-    data.resize(PixelFormat::I420.bytes(size), 128);
-    let picture = Picture { captured: Time::default(), size, format: PixelFormat::I420, data };
-    Encoder::new(85).unwrap().encode(&picture).unwrap().to_vec()
 }

@@ -3,13 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/private.rs"]
+mod private;
+
 use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
 use std::time::Duration;
 
+use private::is_private;
 use serde_json::Value;
 use twocan::cli::demo::family::{Family, Habits};
 use twocan::cli::demo::kiosk::{self, Home, Kiosk};
@@ -63,22 +65,6 @@ fn open_to_others(pid: u32) -> Vec<IpAddr> {
         }
     }
     found
-}
-
-/// Nothing under `folder` may be touched by anybody else: files 0600, folders 0700.
-fn is_private(folder: &Path) {
-    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
-    assert_eq!(mode(folder), 0o700, "{}", folder.display());
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let (path, kind) = (entry.path(), entry.file_type().unwrap());
-        if kind.is_dir() {
-            is_private(&path);
-        } else {
-            assert!(kind.is_file() || kind.is_socket(), "{}", path.display());
-            assert_eq!(mode(&path), 0o600, "{}", path.display());
-        }
-    }
 }
 
 fn in_a_call(anna: &mut Kiosk, bert: &mut Kiosk) {

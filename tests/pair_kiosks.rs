@@ -1,4 +1,5 @@
-//! Two running kiosks that forget each other, pair again by words, and tell each other where they are.
+//! Two running kiosks that forget each other, pair again by words, and tell each other where they are;
+//! and a program that pairs for one of them and goes away.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader};
@@ -8,7 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use twocan::cli::demo::family::{Family, Habits};
 use twocan::cli::demo::kiosk::{self, Home};
+use twocan::cli::remote;
 use twocan::contacts::{Contact, Contacts};
+use twocan::wire::control::{PairStep, Request};
 
 /// Far more than anything here takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -79,4 +82,37 @@ fn a_contact_that_was_forgotten_is_told_so_and_running_kiosks_pair_again_by_word
     let knows = |home: &Home| contacts(home).first().is_some_and(|c| c.meeting.len() == 1);
     anna.wait_for("where Bert can be met", LIMIT, |_| knows(&family.anna)).unwrap();
     bert.wait_for("where Anna can be met", LIMIT, |_| knows(&family.bert)).unwrap();
+}
+
+#[test]
+fn a_program_that_goes_without_a_word_takes_its_offer_with_it() {
+    kiosk::set_program(env!("CARGO_BIN_EXE_twocan"));
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::make(folder.path(), &Habits::default()).unwrap();
+    let mut anna = family.anna.start(&HEADLESS, &[]).unwrap();
+    let connected = |status: &Value| status["relay"]["state"] == "connected";
+    anna.wait_for("the relay", LIMIT, connected).unwrap();
+
+    let mut offer = family.anna.command().unwrap();
+    offer.args(["pair", "--yes"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut offer = offer.spawn().unwrap();
+    let mut lines = BufReader::new(offer.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let words = lines.nth(1).unwrap();
+    offer.kill().unwrap();
+    offer.wait().unwrap();
+    let mut after = 0;
+    let sentence = loop {
+        let (answer, _) = remote::ask(anna.socket(), &Request::PairNews { after }).unwrap();
+        let last = answer.pairing.last().expect("it is stopped and not waited for");
+        after = last.number;
+        if let PairStep::Failed { sentence } = &last.step {
+            break sentence.clone();
+        }
+    };
+    assert!(sentence.contains("stopped"), "{sentence}");
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let mut join = family.bert.command().unwrap();
+    let join = join.args(["pair", "--yes"]).args(&words).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&join.stderr);
+    assert!(!join.status.success() && said.contains("obody waits"), "{said}");
 }

@@ -89,7 +89,7 @@ fn every_button_says_its_tap(panel: Panel) {
     stage.show(missed(true, true));
     says("Up", MenuTap::Earlier);
     says("Down", MenuTap::Later);
-    stage.show(menu(MenuPage::Add { meeting: true }));
+    stage.show(menu(MenuPage::Add { meeting: true, first: false }));
     says("We are in the same room", MenuTap::SameRoom);
     says("Far apart: show me four words", MenuTap::ShowWords);
     says("Far apart: I was told four words", MenuTap::EnterWords);
@@ -109,7 +109,8 @@ fn every_button_says_its_tap(panel: Panel) {
     says("Home", MenuTap::Close);
     for (page, screen) in every_menu_page() {
         stage.show(screen);
-        stage.tap("Back");
+        // From the first page there is no way back, and no clock to hold.
+        stage.tap(if page == "add-first" { "Settings" } else { "Back" });
         assert_eq!(stage.heard(), [Command::Menu(MenuTap::Back)], "{page}");
     }
 }
@@ -135,7 +136,7 @@ fn what_cannot_be_chosen_says_only_that_somebody_is_there() {
     for key in ["0", "5", "Erase", "OK"] {
         says_nothing(key);
     }
-    stage.show(menu(MenuPage::Add { meeting: false }));
+    stage.show(menu(MenuPage::Add { meeting: false, first: true }));
     says_nothing("Far apart: show me four words");
     says_nothing("Far apart: I was told four words");
     stage.show(enter_words(&[], "", 0b110, &[]));
@@ -144,6 +145,20 @@ fn what_cannot_be_chosen_says_only_that_somebody_is_there() {
     says_nothing("Erase");
     stage.tap("b");
     assert_eq!(stage.heard(), [Command::Menu(MenuTap::Letter('b'))]);
+}
+
+#[test]
+fn a_double_tap_on_back_does_not_open_the_settings_of_a_screen_that_knows_nobody() {
+    let stage = Stage::new(Panel::SEVEN_INCH);
+    stage.show(menu(MenuPage::Add { meeting: true, first: false }));
+    stage.tap("Back");
+    assert_eq!(stage.heard(), [Command::Menu(MenuTap::Back)]);
+    stage.adapters.publish(menu(MenuPage::Add { meeting: true, first: true }));
+    stage.tap("Settings");
+    assert_eq!(stage.heard(), []);
+    stage.pass(Duration::from_millis(650));
+    stage.tap("Settings");
+    assert_eq!(stage.heard(), [Command::Menu(MenuTap::Back)]);
 }
 
 #[test]

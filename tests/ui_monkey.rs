@@ -103,7 +103,7 @@ fn is_on(page: &MenuPage, tap: MenuTap) -> bool {
         MenuPage::LookIns { list, .. } => {
             (tap == Tap::Earlier && list.earlier) || (tap == Tap::Later && list.later)
         }
-        MenuPage::Add { meeting } => {
+        MenuPage::Add { meeting, .. } => {
             matches!(tap, Tap::SameRoom | Tap::RelayCode)
                 || (*meeting && matches!(tap, Tap::ShowWords | Tap::EnterWords))
         }

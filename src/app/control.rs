@@ -1,7 +1,12 @@
 //! The control socket: a kiosk's own user asks, one connection at a time, and the app answers.
 //!
 //! `RUNTIME/control` is 0600 in a folder of 0700. A request that is not one gets a sentence back;
-//! a client that says nothing for 2 s is let go. Who waits for news of pairing does so apart.
+//! a client that says nothing for 2 s is let go. Who waits for news of pairing does so apart, and so does
+//! who is watched for its going:
+//!
+//! ```text
+//!  PairWhile ──> answered ── the client's end closes, however ──> PairGone, to the app
+//! ```
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
@@ -30,7 +35,7 @@ const WAITING: usize = 4;
 pub type Reply = (Answer, Vec<u8>);
 
 /// Hands a request to the app, with the way back.
-pub type Ask = Box<dyn Fn(Request, mpsc::Sender<Reply>) + Send>;
+pub type Ask = Arc<dyn Fn(Request, mpsc::Sender<Reply>) + Send + Sync>;
 
 /// Where the socket is in a runtime folder.
 pub fn socket(runtime: &Path) -> PathBuf {
@@ -73,6 +78,7 @@ impl ControlServer {
         BufReader::new(&stream).take(REQUEST_LIMIT as u64).read_until(b'\n', &mut line)?;
         let reply = match serde_json::from_slice(&line) {
             Ok(request @ Request::PairNews { .. }) => return self.serve_apart(stream, request),
+            Ok(request @ Request::PairWhile { .. }) => return self.serve_while(stream, request),
             Ok(request) => self.answer(request),
             Err(error) => (Answer::refused(format!("not a request: {error}")), Vec::new()),
         };
@@ -81,25 +87,34 @@ impl ControlServer {
 
     /// For a client that waits for something: others are served meanwhile.
     fn serve_apart(&self, stream: UnixStream, request: Request) -> io::Result<()> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return write(&stream, (Answer::refused("too many wait already"), Vec::new()));
-        }
+        let Some(place) = Place::take(&self.waiting) else { return write(&stream, full()) };
         let (reply, replied) = mpsc::channel();
         (self.ask)(request, reply);
-        let waiting = Arc::clone(&self.waiting);
-        let wait = move || {
+        apart(move || {
+            let _place = place;
             // Nothing in time, or a kiosk that ends: an answer with nothing in it.
             let reply = replied.recv_timeout(NEWS_LIMIT).unwrap_or_default();
             if let Err(error) = write(&stream, reply) {
                 tracing::debug!("control socket: {error}");
             }
-            waiting.fetch_sub(1, Ordering::Relaxed);
-        };
-        let started = std::thread::Builder::new().name("control wait".to_owned()).spawn(wait);
-        started.map(drop).inspect_err(|_| {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
         })
+    }
+
+    /// For a client that begins something: when it goes, the app is told.
+    fn serve_while(&self, stream: UnixStream, request: Request) -> io::Result<()> {
+        let Some(place) = Place::take(&self.waiting) else { return write(&stream, full()) };
+        let reply = self.answer(request);
+        let Some(begun) = reply.0.begun else { return write(&stream, reply) };
+        let ask = Arc::clone(&self.ask);
+        // One that does not take its answer has gone already, which is seen in a moment.
+        let written = write(&stream, reply);
+        apart(move || {
+            let _place = place;
+            wait_for_end(&stream);
+            // Nobody waits for the answer.
+            ask(Request::PairGone { begun }, mpsc::channel().0);
+        })?;
+        written
     }
 
     fn answer(&self, request: Request) -> Reply {
@@ -109,6 +124,37 @@ impl ControlServer {
             .recv_timeout(ANSWER_LIMIT)
             .unwrap_or_else(|_| (Answer::refused("the kiosk did not answer"), Vec::new()))
     }
+}
+
+/// One of the places of those that wait.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        // Given back where there was none left.
+        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn full() -> Reply {
+    (Answer::refused("too many wait already"), Vec::new())
+}
+
+fn apart(wait: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name("control wait".to_owned()).spawn(wait).map(drop)
+}
+
+/// Until the other end is closed, or says something that nobody asked for.
+fn wait_for_end(stream: &UnixStream) {
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+    while nix::poll::poll(&mut fds, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
 }
 
 fn write(mut stream: &UnixStream, (mut answer, body): Reply) -> io::Result<()> {
@@ -154,6 +200,14 @@ impl Drop for ControlServer {
 /// # Errors
 /// No kiosk is running there, or it did not answer as one.
 pub fn ask(path: &Path, request: &Request) -> io::Result<Reply> {
+    ask_while(path, request).map(|(reply, _)| reply)
+}
+
+/// The same with the connection still open: the kiosk sees when it ends ([`Request::PairWhile`]).
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_while(path: &Path, request: &Request) -> io::Result<(Reply, UnixStream)> {
     let stream = UnixStream::connect(path)?;
     let limit = match request {
         Request::PairNews { .. } => NEWS_LIMIT,
@@ -167,5 +221,5 @@ pub fn ask(path: &Path, request: &Request) -> io::Result<Reply> {
     let answer: Answer = serde_json::from_slice(&line)?;
     let mut body = Vec::new();
     reader.take(answer.bytes as u64).read_to_end(&mut body)?;
-    Ok((answer, body))
+    Ok(((answer, body), stream))
 }

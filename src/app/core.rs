@@ -290,6 +290,10 @@ impl Core {
                 self.door = trouble;
                 Vec::new()
             }
+            Event::Way(has) => {
+                self.settings.has_way = has;
+                Vec::new()
+            }
             Event::Contacts(neighbours) => {
                 self.neighbours = neighbours;
                 self.tile_page = 0;

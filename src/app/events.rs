@@ -30,6 +30,8 @@ pub enum Event {
     Hide(Option<bool>),
     /// The relay.
     Meeting(Meeting),
+    /// There is a relay or a door to call by, or there is none.
+    Way(bool),
     /// Our door: why it can't listen, or none when it does.
     Door(Option<String>),
     /// The contacts were changed.

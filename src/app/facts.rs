@@ -21,7 +21,7 @@ pub struct Settings {
     pub helper: String,
     /// Loudness at the start.
     pub volume: u8,
-    /// The home button on the fault page leads somewhere: there is a relay or a door to call by.
+    /// There is a relay or a door to call by; a ticket may bring one later.
     pub has_way: bool,
     /// When the screen dims and goes dark.
     pub light: power::Habits,

@@ -293,6 +293,11 @@ impl CallMedia {
         }
     }
 
+    /// A remote picture was handed to the screen.
+    pub(super) fn has_picture(&self) -> bool {
+        self.viewer.last().is_some()
+    }
+
     /// When the first remote picture was shown.
     pub(super) fn first_picture(&self) -> Option<Time> {
         self.eye.first()

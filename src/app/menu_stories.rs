@@ -124,7 +124,7 @@ fn quiet_hours_set_by_touch_hold_at_once() {
 fn a_kiosk_that_knows_nobody_shows_how_somebody_is_added() {
     let mut core = kiosk();
     core.handle(Event::Contacts(Vec::new()), at(1));
-    assert_eq!(menu_page(&core, at(1)), Some(MenuPage::Add { meeting: true }));
+    assert_eq!(menu_page(&core, at(1)), Some(MenuPage::Add { meeting: true, first: true }));
     tap(&mut core, MenuTap::ShowWords, at(2));
     assert_eq!(menu_page(&core, at(2)).map(|page| page.name()), Some("words"));
 }

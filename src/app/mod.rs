@@ -302,7 +302,7 @@ fn control_server(
         // A client that went away does not want its answer.
         let _ = reply.send(answer);
     };
-    ControlServer::bind(&path, Box::new(ask))
+    ControlServer::bind(&path, Arc::new(ask))
         .map_err(|cause| StartError::Control { path: path.clone(), cause })
 }
 

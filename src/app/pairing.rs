@@ -3,7 +3,8 @@
 //! ```text
 //!  tunnel ── News ──> Paired? adopt, reload ──> numbered steps ──> whoever waits for the next one
 //! ```
-//! The last steps are kept, so that a program that asks for what came after number n misses none; one
+//! What a program began is its own: when it goes, it is stopped, unless somebody has begun another one
+//! since. The last steps are kept, so that a program that asks for what came after number n misses none; one
 //! for which nothing has come yet waits at no cost, until its own end of the socket gives up.
 
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ const WAITING: usize = 8;
 #[derive(Default)]
 pub(super) struct Told {
     number: u64,
+    /// What goes on is the so-manieth pairing.
+    begun: u64,
     steps: VecDeque<PairNews>,
     waiting: VecDeque<(u64, Sender<Reply>)>,
 }
@@ -43,9 +46,17 @@ impl Told {
         }
     }
 
-    /// Something new begins: what was before concerns nobody any more.
-    fn begin(&mut self) {
+    /// Something new begins, by a program or by touch: what was before concerns nobody any more. Its
+    /// number.
+    pub(super) fn begin(&mut self) -> u64 {
         self.steps.clear();
+        self.begun += 1;
+        self.begun
+    }
+
+    /// That is the last one that was begun.
+    fn is_on(&self, begun: u64) -> bool {
+        self.begun == begun
     }
 
     /// Tell what came after number `after`, now or when there is something.
@@ -102,12 +113,17 @@ impl Loop {
         match ask(wanted) {
             Err(sentence) => Answer::refused(sentence),
             Ok(ask) => {
-                if matches!(ask, Ask::Offer | Ask::Join(_)) {
-                    self.told.begin();
-                }
+                let begun = matches!(ask, Ask::Offer | Ask::Join(_)).then(|| self.told.begin());
                 self.tunnel.send(tunnel::Command::Pair(ask));
-                Answer::default()
+                Answer { begun, ..Answer::default() }
             }
+        }
+    }
+
+    /// The program that began this one has gone. Where it had come to its end, that stops nothing.
+    pub(super) fn pairing_gone(&mut self, begun: u64) {
+        if self.told.is_on(begun) {
+            self.tunnel.send(tunnel::Command::Pair(Ask::Stop));
         }
     }
 
@@ -150,9 +166,12 @@ mod tests {
         assert!(replied.try_recv().is_err());
         told.note(PairStep::TheirTurn);
         assert_eq!(numbers(replied.try_recv().unwrap()), [3]);
-        told.begin();
+        let first = told.begin();
         let (reply, replied) = channel();
         told.answer(0, reply);
         assert!(replied.try_recv().is_err(), "what was before is over");
+        assert!(told.is_on(first));
+        let second = told.begin();
+        assert!(!told.is_on(first) && told.is_on(second), "who began the first one stops no other");
     }
 }

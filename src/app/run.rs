@@ -236,7 +236,9 @@ impl Loop {
             return;
         };
         self.next_look = Some(now + pause);
-        if now < self.next_news {
+        // The words in place of a picture give way at once to the first one.
+        let first = self.core.news().picture.is_none() && media.has_picture();
+        if now < self.next_news && !first {
             // Between two seconds only the meters move, and a screen that is the same is not drawn.
             let (levels, open) = (media.levels(), media.open());
             let news = self.core.news();

@@ -242,3 +242,15 @@ fn the_bell_rings_here_and_the_ringback_there_until_somebody_answers() {
     said(&mut core, ANNA, Signal::Invite { call: 8 }, at(1));
     assert_eq!(core.ring(), Some(Ring::Bell));
 }
+
+#[test]
+fn a_screen_is_set_up_once_there_is_a_way_to_call_by() {
+    let mut core = kiosk();
+    core.handle(Event::Meeting(Meeting::None), at(1));
+    let wall: DateTime<Local> = Local.with_ymd_and_hms(2026, 11, 21, 14, 5, 0).unwrap();
+    let mut link = |has| {
+        core.handle(Event::Way(has), at(1));
+        screen::derive(&core, at(1), wall).strip.link
+    };
+    assert_eq!([false, true].map(&mut link), ["Not set up yet", "Ready"]);
+}

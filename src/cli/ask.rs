@@ -1,11 +1,11 @@
-//! Questions to whoever sits at the terminal: yes or no, and a passphrase that is not shown.
+//! Questions to whoever sits at the terminal: yes or no, a passphrase and a PIN that are not shown.
 
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, bail};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 /// The longest passphrase in bytes.
 const LIMIT: u64 = 1024;
@@ -33,21 +33,39 @@ pub(super) fn passphrase(file: Option<&Path>, twice: bool) -> anyhow::Result<Str
             .with_context(|| format!("read the passphrase {}", file.display()))?;
         return Ok(text.lines().next().unwrap_or("").to_owned());
     }
-    let first = typed("Passphrase: ")?;
-    if twice && typed("Once more: ")? != first {
+    if !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask for the passphrase; use --passphrase-file");
+    }
+    typed("Passphrase: ", twice)
+}
+
+/// A new PIN: typed twice without being shown, or the first line of a pipe.
+///
+/// # Errors
+/// The input cannot be read, or the two differ.
+pub(super) fn pin() -> anyhow::Result<String> {
+    if io::stdin().is_terminal() {
+        return typed("PIN: ", true);
+    }
+    let mut line = String::new();
+    io::stdin().lock().take(LIMIT).read_line(&mut line).context("read the PIN")?;
+    Ok(line)
+}
+
+fn typed(prompt: &str, twice: bool) -> anyhow::Result<String> {
+    // Both unseen: the second may be typed before it is asked for.
+    let _shown_again = Unseen::begin()?;
+    let first = typed_once(prompt)?;
+    if twice && typed_once("Once more: ")? != first {
         bail!("the two are not the same");
     }
     Ok(first)
 }
 
-fn typed(prompt: &str) -> anyhow::Result<String> {
-    if !io::stdin().is_terminal() {
-        bail!("there is no terminal to ask for the passphrase; use --passphrase-file");
-    }
+fn typed_once(prompt: &str) -> anyhow::Result<String> {
     let mut out = io::stderr();
     out.write_all(prompt.as_bytes())?;
     out.flush()?;
-    let _shown_again = Unseen::begin()?;
     let mut line = String::new();
     io::stdin().lock().take(LIMIT).read_line(&mut line)?;
     out.write_all(b"\n")?;
@@ -55,21 +73,22 @@ fn typed(prompt: &str) -> anyhow::Result<String> {
 }
 
 /// While it lives the terminal does not show what is typed.
-struct Unseen;
+struct Unseen(Termios);
 
 impl Unseen {
     fn begin() -> anyhow::Result<Self> {
-        let done = Command::new("stty").arg("-echo").status().context("run stty")?;
-        if !done.success() {
-            bail!("the terminal cannot be kept from showing the passphrase; use --passphrase-file");
-        }
-        Ok(Self)
+        let before = tcgetattr(io::stdin()).context("ask the terminal how it is set")?;
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(io::stdin(), SetArg::TCSADRAIN, &silent)
+            .context("keep the terminal from showing what is typed")?;
+        Ok(Self(before))
     }
 }
 
 impl Drop for Unseen {
     fn drop(&mut self) {
         // It did so a moment ago.
-        let _ = Command::new("stty").arg("echo").status();
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
     }
 }

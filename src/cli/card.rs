@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use fast_qr::qr::QRBuilder;
 
-use super::{Globals, ask};
+use super::{Globals, ask, qr};
 use crate::app::{self, relay::Meets};
 use crate::card::{self, Card, Code, TEXT_LIMIT};
 use crate::contacts;
@@ -50,7 +49,7 @@ pub(super) fn export(args: &ExportArgs, globals: &Globals) -> anyhow::Result<Exi
     let meets = Meets::new(config.relay.as_ref(), &paths.state);
     let text = app::card_of(&config, &meets, &identity).to_text();
     if args.qr {
-        return super::print(&drawn(&text).context("the card is too long for a QR code")?);
+        return super::print(&qr::drawn(&text).context("the card is too long for a QR code")?);
     }
     let Some(file) = &args.file else { return super::print(&format!("{text}\n")) };
     let written = File::create(file).and_then(|mut open| writeln!(open, "{text}"));
@@ -90,43 +89,5 @@ fn read(given: &str) -> anyhow::Result<Card> {
     match card::read(&text)? {
         Code::Card(card) => Ok(card),
         Code::Ticket(_) => bail!("this is a relay's code and not a kiosk's"),
-    }
-}
-
-/// A QR code of half blocks, two rows a line, dark on light whatever the terminal's colours are.
-fn drawn(text: &str) -> Option<String> {
-    const EDGE: usize = 2;
-    let code = QRBuilder::new(text).build().ok()?;
-    let size = code.size + 2 * EDGE;
-    let is_dark = |row: usize, column: usize| {
-        let inside = EDGE..EDGE + code.size;
-        inside.contains(&row) && inside.contains(&column) && code[row - EDGE][column - EDGE].value()
-    };
-    let mut text = String::new();
-    for row in (0..size).step_by(2) {
-        text += "\x1b[30;107m";
-        text.extend((0..size).map(|column| {
-            match (is_dark(row, column), is_dark(row + 1, column)) {
-                (true, true) => '█',
-                (true, false) => '▀',
-                (false, true) => '▄',
-                (false, false) => ' ',
-            }
-        }));
-        text += "\x1b[0m\n";
-    }
-    Some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_drawn_two_rows_a_line_with_an_edge() {
-        let text = drawn("TWOCAN1:AAAA").unwrap();
-        let first = text.lines().next().unwrap();
-        assert!(first.contains(&" ".repeat(25)), "the edge is light: {first:?}");
-        assert_eq!(text.lines().count(), 13, "21 modules and two at each edge");
     }
 }

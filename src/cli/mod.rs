@@ -33,6 +33,7 @@ pub mod look_ins;
 pub mod meet;
 pub mod pair;
 pub mod pin;
+mod qr;
 pub mod relay;
 pub mod remote;
 #[cfg(feature = "ui")]

@@ -5,9 +5,11 @@
 //!  twocan pair WORD WORD WORD WORD goes to the one who was told these
 //!  both: four pictures ── the same? ── both say y ──> contacts
 //! ```
-//! A running kiosk does it, and is asked on its control socket; where none runs, this program has a
+//! A running kiosk does it, and is asked on its control socket: what this program began there ends with
+//! it, however that is (Ctrl-C, a lost login). Where none runs, this program has a
 //! tunnel of its own for as long as it takes.
 
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
@@ -98,8 +100,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 /// Who does it.
 enum Line {
-    /// The kiosk behind this socket; the number of its last step that we know.
-    Kiosk(PathBuf, u64),
+    /// The kiosk behind this socket.
+    Kiosk {
+        socket: PathBuf,
+        /// The number of its last step that we know.
+        last: u64,
+        /// While it is open the kiosk goes on.
+        held: Option<UnixStream>,
+    },
     /// A tunnel of our own.
     Own { tunnel: Tunnel, events: Receiver<Event>, paths: Paths },
 }
@@ -109,7 +117,7 @@ impl Line {
         let paths = globals.paths()?;
         let socket = control::socket(&paths.runtime);
         if control::ask(&socket, &Request::Status).is_ok() {
-            return Ok(Line::Kiosk(socket, 0));
+            return Ok(Line::Kiosk { socket, last: 0, held: None });
         }
         let config = paths.load_config()?;
         store::ensure_folder(&paths.state)?;
@@ -137,10 +145,18 @@ impl Line {
         Ok(Line::Own { tunnel, events, paths })
     }
 
-    fn ask(&self, wanted: &PairAsk) -> anyhow::Result<()> {
+    fn ask(&mut self, wanted: &PairAsk) -> anyhow::Result<()> {
         match self {
-            Line::Kiosk(socket, _) => {
-                remote::ask(socket, &Request::Pair { ask: wanted.clone() })?;
+            Line::Kiosk { socket, held, .. } => {
+                let ask = wanted.clone();
+                match wanted {
+                    PairAsk::Offer | PairAsk::Join { .. } => {
+                        *held = Some(remote::ask_while(socket, &Request::PairWhile { ask })?);
+                    }
+                    PairAsk::Same { .. } | PairAsk::Stop => {
+                        remote::ask(socket, &Request::Pair { ask })?;
+                    }
+                }
             }
             Line::Own { tunnel, .. } => {
                 let ask = pairing::ask(wanted).map_err(anyhow::Error::msg)?;
@@ -152,7 +168,7 @@ impl Line {
 
     fn next(&mut self) -> anyhow::Result<PairStep> {
         match self {
-            Line::Kiosk(socket, last) => loop {
+            Line::Kiosk { socket, last, .. } => loop {
                 let (answer, _) = remote::ask(socket, &Request::PairNews { after: *last })?;
                 if let Some(news) = answer.pairing.into_iter().next() {
                     *last = news.number;

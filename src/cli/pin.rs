@@ -3,13 +3,12 @@
 //! Whoever has the kiosk's login may change it: a PIN keeps fingers out, not the owner. A running kiosk
 //! asks for the new one from the next time on that somebody holds the clock.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Subcommand;
 
-use super::Globals;
+use super::{Globals, ask};
 use crate::clock;
 use crate::pin::{self, Digits, Guard, Tries};
 use crate::store;
@@ -23,7 +22,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Ask for a PIN before the settings: 4 to 8 digits, read from the terminal or from a pipe
+    /// Ask for a PIN before the settings: 4 to 8 digits, typed twice without being shown, or from a pipe
     Set,
     /// Ask for none, and forget the wrong tries
     Clear,
@@ -40,7 +39,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     match args.verb {
         Verb::Set => {
             store::ensure_folder(&state)?;
-            let Some(digits) = Digits::new(ask()?.trim()) else {
+            let Some(digits) = Digits::new(ask::pin()?.trim()) else {
                 let (least, most) = (pin::DIGITS.start(), pin::DIGITS.end());
                 writeln!(
                     io::stderr(),
@@ -75,13 +74,4 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             }
         },
     }
-}
-
-fn ask() -> anyhow::Result<String> {
-    if io::stdin().is_terminal() {
-        write!(io::stderr(), "PIN: ")?;
-    }
-    let mut line = String::new();
-    io::Read::take(io::stdin().lock(), 64).read_line(&mut line).context("read the PIN")?;
-    Ok(line)
 }

@@ -2,15 +2,16 @@
 //! `tap`, `screenshot`. Each is one request on the kiosk's control socket.
 
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use crate::app::control;
+use crate::app::control::{self, Reply};
 use crate::cli::Globals;
 use crate::usage;
-use crate::wire::control::{Answer, Request};
+use crate::wire::control::Request;
 
 /// `twocan status`.
 #[derive(Debug, clap::Args)]
@@ -141,10 +142,25 @@ pub fn screenshot(args: &ScreenshotArgs, globals: &Globals) -> anyhow::Result<Ex
 ///
 /// # Errors
 /// No kiosk is running, or it refused.
-pub fn ask(socket: &Path, request: &Request) -> anyhow::Result<(Answer, Vec<u8>)> {
-    let (answer, body) = control::ask(socket, request).with_context(|| {
-        format!("no kiosk answers at {}; start `twocan kiosk`", socket.display())
-    })?;
+pub fn ask(socket: &Path, request: &Request) -> anyhow::Result<Reply> {
+    let reply = control::ask(socket, request).with_context(|| nobody(socket))?;
+    done(reply)
+}
+
+/// Ask for something that goes on while the connection is open.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_while(socket: &Path, request: &Request) -> anyhow::Result<UnixStream> {
+    let (reply, stream) = control::ask_while(socket, request).with_context(|| nobody(socket))?;
+    done(reply).map(|_| stream)
+}
+
+fn nobody(socket: &Path) -> String {
+    format!("no kiosk answers at {}; start `twocan kiosk`", socket.display())
+}
+
+fn done((answer, body): Reply) -> anyhow::Result<Reply> {
     match answer.error {
         Some(error) => bail!("{error}"),
         None => Ok((answer, body)),

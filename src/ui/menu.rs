@@ -80,10 +80,12 @@ pub enum MenuPage {
         /// The log is whole; false: something has been taken out or changed.
         whole: bool,
     },
-    /// How somebody is to be added: three choices.
+    /// How somebody is to be added: three ways, and the code of a meeting point.
     Add {
         /// There is a meeting point, without which only "same room" works.
         meeting: bool,
+        /// It is home, since nobody is known: there is nothing to go back to, and no clock to hold.
+        first: bool,
     },
     /// Same room, or a relay's code: our code to be seen, and what our camera sees (the own picture).
     Scan {

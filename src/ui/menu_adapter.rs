@@ -117,7 +117,10 @@ impl MenuView {
                 self.show_arrows(&menu, list.earlier, list.later);
                 menu.set_whole(*whole);
             }
-            MenuPage::Add { meeting } => menu.set_meeting(*meeting),
+            MenuPage::Add { meeting, first } => {
+                menu.set_meeting(*meeting);
+                menu.set_first(*first);
+            }
             MenuPage::Scan { code, sentence, got } => {
                 menu.set_code(self.code.borrow_mut().of(code));
                 menu.set_sentence(sentence.into());
@@ -258,7 +261,7 @@ pub(super) fn about(page: &MenuPage) -> Option<PeerKey> {
 
 /// A button of this page means something else now, in the same place: a double tap must not say both.
 pub(super) fn asks_again(page: &MenuPage) -> bool {
-    matches!(page, MenuPage::Person { forgetting: true, .. })
+    matches!(page, MenuPage::Person { forgetting: true, .. } | MenuPage::Add { first: true, .. })
 }
 
 /// What was said by a tap on `page`; None: what is not on it.

@@ -50,6 +50,17 @@ pub enum Request {
         /// What of it.
         ask: PairAsk,
     },
+    /// The same, and it is stopped when this connection ends: so a program takes with it what it began,
+    /// however it goes.
+    PairWhile {
+        /// What of it.
+        ask: PairAsk,
+    },
+    /// What was begun with [`Answer::begun`] is to stop, if it is still that which goes on.
+    PairGone {
+        /// From the answer.
+        begun: u64,
+    },
     /// What came of pairing after the step of this number. Where there is nothing yet the answer waits,
     /// 25 s at most, and then has none.
     PairNews {
@@ -137,6 +148,9 @@ pub struct Answer {
     /// What [`Request::PairNews`] asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pairing: Vec<PairNews>,
+    /// The number of what [`Request::PairWhile`] began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<u64>,
     /// Bytes that follow the line.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes: usize,

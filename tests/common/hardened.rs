@@ -236,11 +236,17 @@ impl Server {
         fs::read_to_string(self.at("var/sshd.log")).unwrap_or_default()
     }
 
-    /// `twocan relay add`, and the ticket that it printed.
+    /// What `twocan relay add` prints for a new kiosk: its ticket, as a code and as text.
+    #[track_caller]
+    pub fn ticket(&self, name: &str) -> String {
+        let port = self.port.to_string();
+        self.relay(&["add", name, "--yes", "--host", "127.0.0.1", "--port", &port])
+    }
+
+    /// The same as a kiosk takes it.
     #[track_caller]
     pub fn add(&self, name: &str) -> Ticket {
-        let port = self.port.to_string();
-        let said = self.relay(&["add", name, "--yes", "--host", "127.0.0.1", "--port", &port]);
+        let said = self.ticket(name);
         let text = said.split_whitespace().find(|word| word.starts_with(card::TICKET));
         let Code::Ticket(ticket) = card::read(text.unwrap()).unwrap() else { panic!("{said}") };
         ticket

@@ -54,9 +54,9 @@ enum Step {
     },
 }
 
-/// The page with the choices.
-pub(super) fn choices(known: &Known<'_>) -> MenuPage {
-    MenuPage::Add { meeting: known.meeting }
+/// The page with the choices; the first of all where nobody is known.
+pub(super) fn choices(known: &Known<'_>, first: bool) -> MenuPage {
+    MenuPage::Add { meeting: known.meeting, first }
 }
 
 /// It is one of the choices.

@@ -42,6 +42,11 @@ impl Behind {
     pub(in crate::app) fn new(config: &Config, identity: &Identity, kept: Settings) -> Self {
         Self { config: config.clone(), identity: identity.clone(), kept, scanning: None }
     }
+
+    /// There is a door of our own to be called at.
+    pub(in crate::app) fn has_door(&self) -> bool {
+        self.config.door.is_some()
+    }
 }
 
 /// Percent of the panel's light that the resident chose, or that the configuration says.
@@ -103,7 +108,12 @@ impl Loop {
                 let forgotten = contacts::forget(&self.state_folder, &name).map(drop);
                 return self.changed(forgotten, now);
             }
-            Effect::Pair(ask) => self.tunnel.send(tunnel::Command::Pair(ask)),
+            Effect::Pair(ask) => {
+                if super::adding::begins(ask) {
+                    self.told.begin();
+                }
+                self.tunnel.send(tunnel::Command::Pair(ask));
+            }
             Effect::Enrol(_) if self.behind.config.relay.is_some() => {
                 let not = Heard::Enrolled(Err(NotEnrolled::Configured));
                 return self.feed(Event::Menu(not), now);

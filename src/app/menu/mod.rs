@@ -228,14 +228,14 @@ impl Menu {
             Place::NewPin(pin) => pin.page(&self.facts),
             Place::QuietHours => settings::quiet_page(&self.facts, known),
             Place::Lists(lists) => lists.page(&self.facts, known, wall),
-            Place::Add => self::adding::choices(known),
+            Place::Add => self::adding::choices(known, false),
             Place::Adding(adding) => adding.page(&self.facts),
         })
     }
 
     /// Which choices a kiosk has that knows nobody yet: they are its home.
     pub fn home(known: &Known<'_>) -> MenuPage {
-        adding::choices(known)
+        adding::choices(known, true)
     }
 
     fn patience(&self) -> Duration {

@@ -53,11 +53,17 @@ impl Loop {
                 // Those who are up hear it while the old one is still there.
                 self.move_to(self.meets.point().into_iter().collect());
                 self.tunnel.send(tunnel::Command::SetRelay(self.meets.for_tunnel()));
+                let has_way = self.meets.relay().is_some() || self.behind.has_door();
+                self.feed(Event::Way(has_way), now);
                 let peers = contacts::peers(&contacts, self.meets.host_key().as_ref());
                 self.tunnel.send(tunnel::Command::SetContacts(peers));
                 Event::Contacts(contacts::neighbours(&self.state_folder, &contacts))
             }
-            Request::Pair { ask } => return (self.pair(&ask), true),
+            Request::Pair { ask } | Request::PairWhile { ask } => return (self.pair(&ask), true),
+            Request::PairGone { begun } => {
+                self.pairing_gone(begun);
+                return (Answer::default(), true);
+            }
             Request::Retry => {
                 self.tunnel.send(tunnel::Command::Retry);
                 return (Answer::default(), true);

@@ -8,7 +8,6 @@
 use std::path::Path;
 
 use chrono::{TimeDelta, Utc};
-use fast_qr::QRBuilder;
 use ssh_key::private::Ed25519Keypair;
 
 use super::apply::Sshd;
@@ -16,6 +15,7 @@ use super::error::RelayError;
 use super::layout::{Layout, Name};
 use crate::address::Host;
 use crate::card;
+use crate::cli::qr;
 use crate::config::HostKey;
 use crate::identity::PeerKey;
 use crate::meeting::{MeetingPoint, Ticket};
@@ -85,7 +85,7 @@ pub(super) fn key_line(name: &Name, ticket: &Ticket, program: &Path) -> String {
 /// For whoever sets the kiosk up.
 pub(super) fn shown(name: &Name, ticket: &Ticket) -> String {
     let text = card::ticket_text(ticket);
-    let code = QRBuilder::new(text.as_str()).build().map(|code| code.to_str()).unwrap_or_default();
+    let code = qr::drawn(&text).unwrap_or_default();
     format!(
         "{code}\nThe ticket of {name}: scan it on that kiosk, or run there\n\n  twocan meet {text}\n\n\
          It is good once, for {HOURS} hours. Whoever has it can take {name}'s place here: hand it to \
