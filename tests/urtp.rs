@@ -94,12 +94,14 @@ mod urtp {
 
     #[test]
     fn any_sound_gives_what_the_arithmetic_of_the_wire_gives_sample_by_sample() {
+        let mut saturated = (0, 0);
         for coding in [Coding::Unicam, Coding::Pcm] {
             for (seed, bits) in (1..=24).enumerate() {
                 let mut sound = noise(bits, 40 * BLOCK, seed as u64);
-                // In the middle the loudest there can be, which saturates twice.
+                // In the middle the loudest there can be, with the signs of the filter's taps: it
+                // goes over 32 bits when it is lifted, and what is left, over 16 when it is filtered.
                 for (at, sample) in sound[15 * BLOCK..18 * BLOCK].iter_mut().enumerate() {
-                    let is_up = (at / 16 + at % 7 / 2) % 2 == 0;
+                    let is_up = (plain::TAPS[at % 13] > 0.0) != (at / 13 % 2 == 0);
                     *sample = if is_up { (1 << 23) - 1 } else { -(1 << 23) };
                 }
                 let mut plain = Plain::new(12);
@@ -111,9 +113,10 @@ mod urtp {
                 let bodies = made.chunks_exact(HEADER_LEN + coding.body_len());
                 let bodies: Vec<u8> = bodies.flat_map(|one| one[HEADER_LEN..].to_vec()).collect();
                 assert!(bodies == expected, "noise of {bits} bits, {coding:?}");
-                assert!(plain.saturated > 0);
+                saturated = (saturated.0 + plain.lifted_over, saturated.1 + plain.filtered_over);
             }
         }
+        assert!(saturated.0 > 0 && saturated.1 > 0, "{saturated:?}");
     }
 
     #[test]
@@ -168,7 +171,7 @@ mod plain {
 
     use super::Coding;
 
-    const TAPS: [f64; 13] = [
+    pub const TAPS: [f64; 13] = [
         -0.07951087685285016,
         0.01945354671754785,
         -0.005453575732499895,
@@ -190,14 +193,23 @@ mod plain {
         umin: i64,
         up: i64,
         past: VecDeque<f64>,
-        /// Samples that the first system would have let wrap.
-        pub saturated: usize,
+        /// Samples over 32 bits, and over 16, that the first system would have let wrap.
+        pub lifted_over: usize,
+        pub filtered_over: usize,
     }
 
     impl Plain {
         pub fn new(max_shift: i64) -> Self {
             let past = VecDeque::from([0.0; 13]);
-            Self { shift: 9, max_shift, umin: 0x7fff_ffff, up: 0, past, saturated: 0 }
+            Self {
+                shift: 9,
+                max_shift,
+                umin: 0x7fff_ffff,
+                up: 0,
+                past,
+                lifted_over: 0,
+                filtered_over: 0,
+            }
         }
 
         pub fn body(&mut self, coding: Coding, left: &[i32]) -> Vec<u8> {
@@ -206,9 +218,10 @@ mod plain {
                 let m = i64::from(*sample);
                 let length = i64::from(64 - m.unsigned_abs().leading_zeros());
                 self.umin = self.umin.min(31 - length);
-                gained.push(
-                    self.clamp(m << self.shift, i64::from(i32::MIN), i64::from(i32::MAX)) >> 16,
-                );
+                let lifted = m << self.shift;
+                let kept = lifted.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+                self.lifted_over += usize::from(kept != lifted);
+                gained.push(kept >> 16);
             }
             self.update();
             match coding {
@@ -243,7 +256,10 @@ mod plain {
                     for (sample, tap) in self.past.iter().zip(TAPS) {
                         acc += sample * tap;
                     }
-                    filtered.push(self.clamp(acc.trunc() as i64, -32768, 32767));
+                    let y = acc.trunc() as i64;
+                    let kept = y.clamp(i64::from(i16::MIN), i64::from(i16::MAX));
+                    self.filtered_over += usize::from(kept != y);
+                    filtered.push(kept);
                 }
                 // 16 bits are 8 and a shift of 8; by its magnitude -32768 would ask for one more.
                 let most = filtered.iter().map(|y| y.unsigned_abs().min(32767)).max().unwrap();
@@ -259,11 +275,6 @@ mod plain {
                 [&pair[0].0[..], &[shifts], &pair[1].0[..]].concat()
             };
             blocks.chunks(2).flat_map(pair).collect()
-        }
-
-        fn clamp(&mut self, value: i64, least: i64, most: i64) -> i64 {
-            self.saturated += usize::from(value < least || value > most);
-            value.clamp(least, most)
         }
     }
 }
