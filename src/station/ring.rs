@@ -104,6 +104,21 @@ impl Ring {
         self.0.ready.notify_one();
     }
 
+    /// Back to the front with what went to a connection that took it nowhere, the newest first. A full
+    /// ring takes no more, and counts that.
+    pub fn give_back(&self, newest_first: impl Iterator<Item = Datagram>) {
+        let mut queued = self.0.lock();
+        for datagram in newest_first {
+            if queued.len() < self.0.capacity {
+                queued.push_front(datagram);
+            } else {
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        drop(queued);
+        self.0.ready.notify_one();
+    }
+
     /// The oldest datagram that is still worth sending at `now`; older ones are dropped and counted.
     pub fn take(&self, now: Time) -> Option<Datagram> {
         let mut queued = self.0.lock();
@@ -178,6 +193,18 @@ mod tests {
         assert_eq!((ring.len() as u64 + ring.dropped(), ring.pushed()), (1000, 1000));
         assert_eq!(ring.take(at(0)).map(|datagram| datagram.sequence), Some(993));
         assert!(ring.0.lock().capacity() <= 16, "{}", ring.0.lock().capacity());
+    }
+
+    #[test]
+    fn what_was_given_back_comes_first_again_and_in_order() {
+        let ring = Ring::new(Duration::from_millis(100));
+        (3..5).for_each(|sequence| ring.push(datagram(sequence)));
+        ring.give_back([2, 1, 0].into_iter().map(datagram));
+        let order: Vec<u16> = std::iter::from_fn(|| ring.take(at(80))).map(|one| one.sequence).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
+        (10..17).for_each(|sequence| ring.push(datagram(sequence)));
+        ring.give_back([9, 8].into_iter().map(datagram));
+        assert_eq!((ring.len(), ring.dropped()), (7, 2));
     }
 
     #[test]
