@@ -7,3 +7,10 @@
 //!                                                           a kiosk's tile: touch and hear
 //! ```
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
+
+pub mod flight;
+mod line;
+pub mod link;
+mod peer;
+pub mod ring;
+pub mod send;

@@ -32,6 +32,7 @@ mod cut;
 mod door;
 mod enrol;
 mod error;
+mod forward;
 mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -60,7 +61,9 @@ use tokio::sync::watch;
 
 use counters::count;
 pub use counters::{Counters, Fault};
+pub use client::race;
 pub use enrol::enrol;
+pub use forward::{ForwardError, Forwarded, Forwarder};
 
 use crate::caps;
 use crate::card::Card;
