@@ -17,6 +17,7 @@ use crate::config::{
 
 use super::Globals;
 
+pub mod files;
 pub mod original;
 
 /// Send what a microphone hears to a server.
@@ -25,7 +26,11 @@ pub mod original;
 /// client's order and letters are taken too: station MICROPHONE HOST:PORT [-g BITS] [-ls HOST:PORT]
 /// [-ld DIR] [-p PIN], with wiringPi's number of the pin.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// The codec on files, instead of that
+    #[command(subcommand)]
+    pub files: Option<files::Work>,
     /// An ALSA device, PATH.s32 (32 bit, stereo, 16 kHz), PATH.wav, `tone` or `silence` [default: mic_hw]
     #[arg(long)]
     pub device: Option<SoundDevice>,
@@ -114,6 +119,9 @@ fn contradiction(station: &Station, config: &Config) -> Option<&'static str> {
 /// # Errors
 /// What cannot be, or a file that is not ours to write.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    if let Some(work) = &args.files {
+        return files::run(work);
+    }
     let paths = globals.paths()?;
     let config = paths.load_config()?;
     let station = args.over(config.station.clone());
