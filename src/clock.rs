@@ -71,3 +71,8 @@ pub fn now() -> Time {
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+/// Microseconds since the Unix epoch by the wall clock, for what others read; 0 before 1970.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}

@@ -29,6 +29,7 @@ pub mod hosts;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod log_receive;
 pub mod look_ins;
 pub mod meet;
 pub mod pair;
@@ -153,6 +154,8 @@ pub enum Command {
     Talk(talk::Args),
     /// Play the sound that comes on plain TCP
     Listen(listen::Args),
+    /// Take the logs that stations upload
+    LogReceive(log_receive::Args),
     /// Let two kiosks call each other through a relay of their own
     Demo(demo::Args),
     /// Speak or listen at the demo's sound cards
@@ -201,6 +204,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Viewer(args)) => viewer::run(args),
         Some(Command::Talk(args)) => talk::run(args),
         Some(Command::Listen(args)) => listen::run(args),
+        Some(Command::LogReceive(args)) => log_receive::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
