@@ -50,7 +50,8 @@ impl Led {
     /// It is not there, or not ours to switch.
     pub fn open(wanted: &config::Led, root: &Path) -> Result<Option<Self>, DeviceError> {
         let name = wanted.to_string();
-        let failed = |cause: String| DeviceError { deed: "open light", device: name.clone(), cause };
+        let failed =
+            |cause: String| DeviceError { deed: "open light", device: name.clone(), cause };
         let kind = match wanted {
             config::Led::None => return Ok(None),
             config::Led::Gpio(line) => gpio(*line).map_err(failed)?,
@@ -119,7 +120,8 @@ fn kernel(folder: &Path) -> Result<Kind, String> {
     let most = most.map_err(|error| said("max_brightness", error))?.trim().to_owned();
     // `none [mmc0] timer`: the one in brackets counts.
     let triggers = fs::read_to_string(folder.join(TRIGGER)).unwrap_or_default();
-    let before = triggers.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    let before =
+        triggers.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
     let before = before.map(str::to_owned);
     if before.is_some() {
         fs::write(folder.join(TRIGGER), "none").map_err(|error| said(TRIGGER, error))?;
@@ -178,7 +180,10 @@ mod tests {
     fn a_light_that_is_not_there_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
         let error = Led::open(&act(), root.path()).err().unwrap().to_string();
-        assert!(error.starts_with("open light ACT: ") && error.contains("max_brightness"), "{error}");
+        assert!(
+            error.starts_with("open light ACT: ") && error.contains("max_brightness"),
+            "{error}"
+        );
         let line = "gpiochip987:1".parse().unwrap();
         let error = Led::open(&line, root.path()).err().unwrap().to_string();
         assert!(error.starts_with("open light gpiochip987:1: line 1 of "), "{error}");

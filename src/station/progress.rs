@@ -85,7 +85,10 @@ mod tests {
         let both = Seen { captured: 101, sent: 91, ..BEFORE };
         assert!(both.is_ahead_of(&BEFORE));
         assert!(!BEFORE.is_ahead_of(&BEFORE));
-        assert!(!Seen { captured: 200, beat: 2000, ..BEFORE }.is_ahead_of(&BEFORE), "not delivered");
+        assert!(
+            !Seen { captured: 200, beat: 2000, ..BEFORE }.is_ahead_of(&BEFORE),
+            "not delivered"
+        );
         assert!(!Seen { sent: 200, beat: 2000, ..BEFORE }.is_ahead_of(&BEFORE), "not captured");
     }
 

@@ -200,7 +200,8 @@ mod tests {
         let ring = Ring::new(Duration::from_millis(100));
         (3..5).for_each(|sequence| ring.push(datagram(sequence)));
         ring.give_back([2, 1, 0].into_iter().map(datagram));
-        let order: Vec<u16> = std::iter::from_fn(|| ring.take(at(80))).map(|one| one.sequence).collect();
+        let order: Vec<u16> =
+            std::iter::from_fn(|| ring.take(at(80))).map(|one| one.sequence).collect();
         assert_eq!(order, [0, 1, 2, 3, 4]);
         (10..17).for_each(|sequence| ring.push(datagram(sequence)));
         ring.give_back([9, 8].into_iter().map(datagram));

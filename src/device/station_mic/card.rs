@@ -26,9 +26,8 @@ use crate::stop::Stop;
 use crate::wire::urtp::RATE;
 
 /// Rates that are asked for, the best first: whole multiples before the rest, few before many.
-const RATES: [u32; 12] = [
-    RATE, 48_000, 32_000, 96_000, 44_100, 192_000, 24_000, 64_000, 88_200, 22_050, 8_000, 11_025,
-];
+const RATES: [u32; 12] =
+    [RATE, 48_000, 32_000, 96_000, 44_100, 192_000, 24_000, 64_000, 88_200, 22_050, 8_000, 11_025];
 /// A card that lets this much time pass without a sample is broken.
 const SILENT_LIMIT: Duration = Duration::from_secs(4);
 /// Room for our delays; it adds none of its own.
@@ -65,13 +64,15 @@ impl CardMic {
     /// # Errors
     /// No such PCM, in use, or it has nothing that we could take.
     pub fn open(name: &str) -> Result<Self, DeviceError> {
-        let failed = |cause: String| DeviceError { deed: "open microphone", device: name.to_owned(), cause };
+        let failed =
+            |cause: String| DeviceError { deed: "open microphone", device: name.to_owned(), cause };
         if name.contains('\0') {
             return Err(failed("a name has no zero byte".to_owned()));
         }
         // What ALSA would print is caught; its last error number says the same in fewer words.
         let _printed = Output::local_error_handler().map_err(|error| failed(plain(&error)))?;
-        let pcm = PCM::new(name, Direction::Capture, true).map_err(|error| failed(plain(&error)))?;
+        let pcm =
+            PCM::new(name, Direction::Capture, true).map_err(|error| failed(plain(&error)))?;
         let (sample, channels, rate) = agree(&pcm).map_err(failed)?;
         start(&pcm, rate).map_err(|error| failed(plain(&error)))?;
         tracing::info!("microphone {name}: {rate} Hz, {channels} channels, {sample:?}");
@@ -109,7 +110,10 @@ impl CardMic {
         }
         self.overruns += 1;
         self.expected = None;
-        self.pcm.try_recover(error, true).and_then(|()| self.pcm.start()).map_err(|e| self.failed(plain(&e)))
+        self.pcm
+            .try_recover(error, true)
+            .and_then(|()| self.pcm.start())
+            .map_err(|e| self.failed(plain(&e)))
     }
 
     /// Wait until `frames` can be read; false: it is time to stop.
@@ -143,7 +147,8 @@ impl CardMic {
                 return Err(self.failed("it has not moved for 4 s"));
             }
             let mut fds = self.pcm.get().map_err(|error| self.failed(plain(&error)))?;
-            let stopped = libc::pollfd { fd: stop.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            let stopped =
+                libc::pollfd { fd: stop.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
             fds.push(stopped);
             if let Err(error) = alsa::poll::poll(&mut fds, 500)
                 && error.errno() != libc::EINTR
@@ -162,7 +167,8 @@ impl CardMic {
         let now = clock::now();
         let measured = self.pcm.status().map_or(now, |status| {
             let stamp = status.get_htstamp();
-            let micros = stamp.tv_sec.max(0) as u64 * 1_000_000 + stamp.tv_nsec.max(0) as u64 / 1000;
+            let micros =
+                stamp.tv_sec.max(0) as u64 * 1_000_000 + stamp.tv_nsec.max(0) as u64 / 1000;
             let stamp = Time::from_micros(micros);
             // Plugins have none, or one of another clock.
             let is_one = now.since(stamp) < STAMP_LIMIT && stamp.since(now) < STAMP_LIMIT;
@@ -182,7 +188,8 @@ impl CardMic {
     /// False: more sound came than there was time, as from a device that has none of its own.
     fn keeps_time(&mut self, frames: u64, now: Time) -> bool {
         self.window.1 += frames;
-        let (passed, sound) = (now.since(self.window.0), Duration::from_micros(self.micros(self.window.1)));
+        let (passed, sound) =
+            (now.since(self.window.0), Duration::from_micros(self.micros(self.window.1)));
         if passed > AHEAD_WINDOW {
             self.window = (now, 0);
         }
@@ -244,7 +251,8 @@ fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
             Sample::S24In3 => Format::S243LE,
             Sample::S16 => Format::S16LE,
         };
-        let Some(sample) = Sample::ALL.into_iter().find(|one| hw.set_format(format(*one)).is_ok()) else {
+        let Some(sample) = Sample::ALL.into_iter().find(|one| hw.set_format(format(*one)).is_ok())
+        else {
             return Ok(Err("it has samples of neither 16, 24 nor 32 bits".to_owned()));
         };
         let channels = match [2, 1].into_iter().find(|count| hw.set_channels(*count).is_ok()) {
@@ -257,7 +265,9 @@ fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
         };
         if !RATES.into_iter().any(|rate| hw.set_rate(rate, ValueOr::Nearest).is_ok()) {
             let (least, most) = (hw.get_rate_min()?, hw.get_rate_max()?);
-            return Ok(Err(format!("it does {least} to {most} Hz, and none of those that we take")));
+            return Ok(Err(format!(
+                "it does {least} to {most} Hz, and none of those that we take"
+            )));
         }
         let rate = hw.get_rate()?;
         let frames = |time: Duration| (u64::from(rate) * time.as_millis() as u64 / 1000) as Frames;
@@ -279,7 +289,9 @@ fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
 fn start(pcm: &PCM, rate: u32) -> alsa::Result<()> {
     let (buffer, _) = pcm.get_params()?;
     let sw = pcm.sw_params_current()?;
-    sw.set_avail_min((Frames::from(rate) / 50).min(Frames::try_from(buffer).unwrap_or(Frames::MAX)))?;
+    sw.set_avail_min(
+        (Frames::from(rate) / 50).min(Frames::try_from(buffer).unwrap_or(Frames::MAX)),
+    )?;
     sw.set_start_threshold(1)?;
     // Plugins that can't do without: their stamp is looked at and not believed.
     let _ = sw.set_tstamp_mode(true);

@@ -135,7 +135,8 @@ impl FileMic {
     /// It can't be read, or has no sound that a station could send; the text says which.
     pub fn open(path: &Path, pace: Pace) -> Result<Self, DeviceError> {
         let name = path.display().to_string();
-        let failed = |cause: String| DeviceError { deed: "open sound file", device: name.clone(), cause };
+        let failed =
+            |cause: String| DeviceError { deed: "open sound file", device: name.clone(), cause };
         let system = |error: std::io::Error| failed(error.to_string());
         let file = File::open(path).map_err(system)?;
         let length = file.metadata().map_err(system)?.len();
@@ -166,7 +167,8 @@ impl FileMic {
                 self.file.seek(SeekFrom::Start(self.form.start))?;
                 self.left = self.form.length;
             }
-            let end = self.bytes.len().min(filled + usize::try_from(self.left).unwrap_or(usize::MAX));
+            let end =
+                self.bytes.len().min(filled + usize::try_from(self.left).unwrap_or(usize::MAX));
             self.file.read_exact(&mut self.bytes[filled..end])?;
             self.left -= (end - filled) as u64;
             filled = end;
@@ -253,7 +255,8 @@ fn format(bytes: [u8; 16]) -> Result<(Sample, usize, u32), String> {
         (1 | 0xfffe, 32) => Sample::S32,
         _ => return Err("not PCM of 16, 24 or 32 bits".to_owned()),
     };
-    let (channels, rate) = (usize::from(word(2)), u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
+    let (channels, rate) =
+        (usize::from(word(2)), u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]));
     if !CHANNELS.contains(&channels) || !RATES.contains(&rate) {
         return Err(format!("{channels} channels at {rate} Hz; expected 1 to 32 at 8 to 192 kHz"));
     }
@@ -285,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_file_read_once_gives_every_frame_and_ends() {
-        let frames: Vec<u8> = (0..800u32).flat_map(|n| [n << 8, (n << 8) + 7]).flat_map(u32::to_le_bytes).collect();
+        let frames: Vec<u8> =
+            (0..800u32).flat_map(|n| [n << 8, (n << 8) + 7]).flat_map(u32::to_le_bytes).collect();
         let (_folder, path) = written("x.s32", &frames);
         let (_stopper, stop) = stop_pair();
         let mut mic = FileMic::open(&path, Pace::Once).unwrap();

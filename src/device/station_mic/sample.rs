@@ -31,7 +31,9 @@ impl Sample {
     /// 24 bits, sign-extended, of the bytes of one.
     fn value(self, bytes: &[u8]) -> i32 {
         match (self, bytes) {
-            (Self::S32, [_, low, middle, high, ..]) => i32::from_le_bytes([0, *low, *middle, *high]) >> 8,
+            (Self::S32, [_, low, middle, high, ..]) => {
+                i32::from_le_bytes([0, *low, *middle, *high]) >> 8
+            }
             (Self::S24 | Self::S24In3, [low, middle, high, ..]) => {
                 i32::from_le_bytes([0, *low, *middle, *high]) >> 8
             }
@@ -58,7 +60,10 @@ mod tests {
 
     #[test]
     fn the_upper_24_bits_are_taken_with_their_sign_and_the_garbage_below_is_not() {
-        assert_eq!(first(Sample::S32, 2, &[0xff, 1, 2, 3, 0xaa, 0xff, 0xff, 0xff]), [0x03_0201, -1]);
+        assert_eq!(
+            first(Sample::S32, 2, &[0xff, 1, 2, 3, 0xaa, 0xff, 0xff, 0xff]),
+            [0x03_0201, -1]
+        );
         assert_eq!(first(Sample::S24, 2, &[1, 2, 0x83, 0, 1, 0, 0, 0]), [0x03_0201 - 0x80_0000, 1]);
         assert_eq!(first(Sample::S24In3, 2, &[1, 2, 3, 0xff, 0xff, 0xff]), [0x03_0201, -1]);
         assert_eq!(first(Sample::S16, 2, &[0x34, 0x12, 0xff, 0xff]), [0x12_3400, -256]);
