@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -26,6 +27,9 @@ use crate::tunnel::{self, ForwardError, Forwarded, Forwarder};
 const SEND_BUFFER: usize = 25_000;
 /// Unsent bytes that may lie in the kernel: a dozen datagrams.
 const NOTSENT_LOWAT: u32 = 4096;
+
+/// How long a name service may take.
+const NAME_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +70,9 @@ pub(super) enum Turn {
 
 async fn look_up(server: &HostPort) -> Result<Vec<SocketAddr>, ConnectError> {
     let failed = |reason| ConnectError::Name { server: server.clone(), reason };
-    let found = tokio::net::lookup_host((server.host.as_str(), server.port)).await;
+    let found = tokio::net::lookup_host((server.host.as_str(), server.port));
+    let silent = |_| failed(io::Error::other("the name service does not answer"));
+    let found = tokio::time::timeout(NAME_LIMIT, found).await.map_err(silent)?;
     let found: Vec<_> = found.map_err(failed)?.collect();
     if found.is_empty() {
         return Err(failed(io::Error::other("the name has none")));

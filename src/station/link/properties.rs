@@ -39,7 +39,8 @@ proptest! {
             match effect {
                 Some(Effect::Connect) => {
                     prop_assert!(!out, "one at a time");
-                    prop_assert!(matches!(before, State::Backoff { until } if until <= now));
+                    let over = matches!(before, State::Backoff { until } if until <= now);
+                    prop_assert!(over, "after a pause");
                     out = true;
                 }
                 Some(Effect::Disconnect(_)) => {
