@@ -13,12 +13,12 @@ mod station_common;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use station_common::decoder::{BLOCK, Block, Expected, Model, Parser};
+use station_common::decoder::{BLOCK, Block, Expected, Model, Parser, answer};
 use twocan::clock::Time;
 use twocan::station::flight::Flight;
 use twocan::station::link::{Effect, Event, Link, State};
 use twocan::station::ring::{Datagram, Ring};
-use twocan::wire::urtp::{Coding, DATAGRAM_LIMIT, Encoder, TIMING_LEN, Timing, TimingCutter};
+use twocan::wire::urtp::{Coding, DATAGRAM_LIMIT, Encoder, TimingCutter};
 
 /// Blocks of 20 ms in 45 minutes: the sequence wraps after 65536, and again.
 const BLOCKS: u32 = 45 * 60 * 50;
@@ -170,10 +170,7 @@ impl World {
                 let last = self.server.answered;
                 if last.is_none_or(|at| self.now.since(at) > Duration::from_secs(1)) {
                     self.server.answered = Some(self.now);
-                    let (sequence, timestamp_us) = (block.sequence, block.timestamp_us);
-                    let answer = Timing { sequence, timestamp_us }.encode();
-                    assert_eq!(answer.len(), TIMING_LEN);
-                    for piece in answer.chunks(4) {
+                    for piece in answer(&block).chunks(4) {
                         self.down.push_back((self.now + TRIP, piece.to_vec()));
                     }
                 }

@@ -166,9 +166,7 @@ impl Line {
         match self {
             Self::Tcp { stream, base } => {
                 let known = base.zip(acknowledged(stream).ok());
-                known.is_some_and(|(base, now)| {
-                    flight.acknowledged(now.bytes.saturating_sub(base))
-                })
+                known.is_some_and(|(base, now)| flight.acknowledged(now.bytes.saturating_sub(base)))
             }
             Self::Relayed(stream) => stream.heard_ago().is_some_and(|ago| flight.heard(now - ago)),
             Self::Udp(_) => false,

@@ -59,9 +59,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use client::race;
 use counters::count;
 pub use counters::{Counters, Fault};
-pub use client::race;
 pub use enrol::enrol;
 pub use forward::{ForwardError, Forwarded, Forwarder};
 
