@@ -8,12 +8,15 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
+#[path = "common/pulse.rs"]
+mod pulse;
 mod station_common;
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{PoisonError, RwLock};
@@ -24,6 +27,7 @@ use common::net::in_a_network;
 use common::sshd::Sshd;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use pulse::Running;
 use station_common::decoder::Parser;
 use station_common::microphone::{KEEP, Microphone};
 use station_common::server::{Got, LIMIT, Server};
@@ -464,8 +468,21 @@ fn a_contacts_kiosk_gets_the_datagrams_as_they_are_and_again_when_it_is_back() {
     station.stop();
 }
 
+/// A listener whose queue is full drops SYNs, as a black hole does; what fills it.
+fn black_hole() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(0).unwrap();
+    let hole = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(taken) = TcpStream::connect_timeout(&hole, Duration::from_millis(300)) {
+        queued.push(taken);
+    }
+    (socket, hole, queued)
+}
+
 #[test]
-fn it_ends_within_a_second_in_every_state() {
+fn the_sender_ends_at_once_in_every_state_and_the_last_datagram_is_whole() {
     let _with_others = shared();
     let mut took = Vec::new();
     let mut ends = |what: &'static str, station: &mut Station| took.push((what, station.stop()));
@@ -486,25 +503,10 @@ fn it_ends_within_a_second_in_every_state() {
     station.wait_failed();
     ends("in a pause", &mut station);
 
-    // A listener whose queue is full drops SYNs, as a black hole does.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&loopback().into()).unwrap();
-    socket.listen(0).unwrap();
-    let hole = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut queued = Vec::new();
-    while let Ok(taken) = TcpStream::connect_timeout(&hole, Duration::from_millis(300)) {
-        queued.push(taken);
-    }
+    let (_socket, hole, _queued) = black_hole();
     let mut station = Station::tcp(hole);
     station.wait("attempt", |event| *event == LinkEvent::Connecting);
     ends("connecting", &mut station);
-
-    let deaf = TcpListener::bind(loopback()).unwrap();
-    let mut station = Station::tcp(deaf.local_addr().unwrap());
-    let (_unread, _) = deaf.accept().unwrap();
-    // Until the line has not taken any for a while: nothing says so but that it waits.
-    station.wait("online", |event| *event == LinkEvent::Online);
-    ends("unread", &mut station);
 
     let contact = PeerConfig {
         key: Identity::generate().public(),
@@ -518,5 +520,59 @@ fn it_ends_within_a_second_in_every_state() {
     let mut station = Station::start(Destination::Kiosk { tunnel: Box::new(tunnel), key });
     station.wait_failed();
     ends("without a contact", &mut station);
-    eprintln!("to the end: {took:.2?}");
+    eprintln!("the sender, to its end: {took:.2?}");
+}
+
+/// `twocan station` with silence for a microphone.
+fn process(folder: &std::path::Path, server: &str) -> Running {
+    fs::write(folder.join("in.s32"), vec![0; 8 * 16_000]).unwrap();
+    fs::write(folder.join("twocan.toml"), "").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.args(["station", "in.s32", server, "--state"]).arg(folder.join("state"));
+    command.arg("--config").arg(folder.join("twocan.toml"));
+    Running::start(command, folder)
+}
+
+#[test]
+fn sigterm_ends_the_process_within_a_second_in_every_state() {
+    let _with_others = shared();
+    let mut took = Vec::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut ends = |what: &'static str, mut station: Running| {
+        let began = Instant::now();
+        assert_eq!(station.terminate(), Some(0), "{what}: {}", station.log());
+        took.push((what, began.elapsed()));
+    };
+
+    let server = Server::tcp(loopback());
+    let mut station = process(folder.path(), &server.address.to_string());
+    server.wait_more(25);
+    station.says("streaming");
+    ends("streaming", station);
+
+    let mute = Server::mute(loopback());
+    let station = process(folder.path(), &mute.address.to_string());
+    mute.wait_more(25);
+    ends("online", station);
+
+    let mut station = process(folder.path(), &nobody().to_string());
+    station.says("cannot reach");
+    ends("refused", station);
+
+    let (_socket, hole, _queued) = black_hole();
+    let mut station = process(folder.path(), &hole.to_string());
+    station.says("did not answer in time");
+    ends("swallowed", station);
+
+    // Its name service may say no, or nothing.
+    let mut station = process(folder.path(), "nobody.invalid:5000");
+    station.says("no address for");
+    ends("nameless", station);
+
+    let deaf = TcpListener::bind(loopback()).unwrap();
+    let station = process(folder.path(), &deaf.local_addr().unwrap().to_string());
+    let (_unread, _) = deaf.accept().unwrap();
+    ends("unread", station);
+    eprintln!("from SIGTERM to the end: {took:.2?}");
+    assert!(took.iter().all(|(_, took)| *took < Duration::from_secs(1) + SLACK), "{took:?}");
 }
