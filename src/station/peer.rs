@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Events of the tunnel that may wait.
 const NEWS: usize = 64;
 /// How long the tunnel may take to end.
-const STOP_LIMIT: Duration = Duration::from_millis(500);
+const STOP_LIMIT: Duration = Duration::from_millis(300);
 
 /// Keep the contact `key` supplied until it is time to stop.
 pub(super) async fn send(

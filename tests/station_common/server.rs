@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::decoder::{Block, Parser, read};
+use super::decoder::{Block, Parser, answer, read};
 use twocan::clock::{self, Time};
 
 /// However slow the machine is, by now it has happened or it never will.
@@ -49,14 +49,6 @@ pub struct Server {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// `5A | sequence | timestamp`.
-fn answer(block: &Block) -> [u8; 11] {
-    let mut bytes = [0x5a; 11];
-    bytes[1..3].copy_from_slice(&block.sequence.to_be_bytes());
-    bytes[3..].copy_from_slice(&block.timestamp_us.to_be_bytes());
-    bytes
 }
 
 /// Whether a second has passed since the last answer.
