@@ -179,3 +179,6 @@ impl Log {
         is_due
     }
 }
+
+#[cfg(test)]
+mod tests;
