@@ -6,6 +6,7 @@ mod contacts;
 mod control;
 mod dial;
 mod door;
+mod event_log;
 mod jpeg;
 mod known_hosts;
 mod length_byte;
@@ -39,6 +40,7 @@ const ALL: &[Target] = &[
     packets::TARGET,
     mjpeg::TARGET,
     length_byte::TARGET,
+    event_log::TARGET,
     jpeg::TARGET,
     mend::TARGET,
     opus::TARGET,
