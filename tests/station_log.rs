@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use twocan::station::log::{Event, Log, Receiver, direct};
+use twocan::station::log::{Event, Log, Receiver, Tally, direct};
 use twocan::stop::{Stopper, stop_pair};
 use twocan::supervisor::Supervisor;
 use twocan::wire::event_log::{Lines, RECORD_LEN, Record};
@@ -56,7 +56,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 struct Running {
     address: SocketAddr,
     stopper: Option<Stopper>,
-    thread: Option<JoinHandle<twocan::station::log::Tally>>,
+    thread: Option<JoinHandle<Tally>>,
 }
 
 impl Running {
@@ -72,7 +72,7 @@ impl Running {
         Self { address, stopper: Some(stopper), thread: Some(thread) }
     }
 
-    fn stop(mut self) -> twocan::station::log::Tally {
+    fn stop(mut self) -> Tally {
         drop(self.stopper.take());
         self.thread.take().unwrap().join().unwrap()
     }
@@ -277,7 +277,9 @@ fn a_receiver_without_room_or_with_too_many_stations_says_so_by_a_reset() {
     fs::File::create(out.path().join("much")).unwrap().set_len(3 << 30).unwrap();
     let receiver = Running::start(out.path());
     assert!(!upload(receiver.address, &bytes, 16));
-    assert_eq!(receiver.stop().logs, 0);
+    fs::remove_file(out.path().join("much")).unwrap();
+    assert!(upload(receiver.address, &bytes, 16), "somebody has tidied up");
+    assert_eq!(receiver.stop().logs, 1);
 }
 
 /// `twocan log-receive`, and where it listens.

@@ -46,7 +46,10 @@ fn checked(program: &str, arguments: &[&str]) -> Option<String> {
 /// Lines of a document's scripts that run `program`.
 fn lines_of<'t>(text: &'t str, program: &str) -> Vec<&'t str> {
     let start = format!("{program} ");
-    text.lines().map(|line| line.trim_start_matches(['/', ' '])).filter(|l| l.starts_with(&start)).collect()
+    text.lines()
+        .map(|line| line.trim_start_matches(['/', ' ']))
+        .filter(|l| l.starts_with(&start))
+        .collect()
 }
 
 #[test]
@@ -75,7 +78,8 @@ fn the_overlay_compiles_without_a_warning_by_the_command_that_the_document_gives
 fn the_overlay_fits_a_board_and_makes_the_card_that_the_sound_configuration_names() {
     let place = tempfile::tempdir().unwrap();
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
-    let (board, base, overlay, merged) = (path("board.dts"), path("base"), path("overlay"), path("all"));
+    let (board, base, overlay, merged) =
+        (path("board.dts"), path("base"), path("overlay"), path("all"));
     fs::write(&board, BOARD).unwrap();
     let source = station("ics43432.dts");
     if checked("dtc", &["-@", "-O", "dtb", "-o", &base, &board]).is_none() {
@@ -95,8 +99,10 @@ fn the_overlay_fits_a_board_and_makes_the_card_that_the_sound_configuration_name
     assert_eq!(value("/sound", "simple-audio-card,bitclock-master"), cpu);
     assert_eq!(value("/sound", "simple-audio-card,frame-master"), cpu);
     // ALSA makes a card's name of the letters and digits of what the tree calls it.
-    let name: String =
-        value("/sound", "simple-audio-card,name").chars().filter(char::is_ascii_alphanumeric).collect();
+    let name: String = value("/sound", "simple-audio-card,name")
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
     let sound = fs::read_to_string(station("asound.conf")).unwrap();
     let cards: Vec<&str> =
         sound.lines().filter_map(|line| line.trim().strip_prefix("card ")).collect();
@@ -134,7 +140,10 @@ fn systemd_finds_nothing_wrong_with_the_units_and_they_reach_little() {
         let path = folder.path().join(unit.file_name().unwrap());
         fs::write(&path, text.replace("/usr/bin/twocan", env!("CARGO_BIN_EXE_twocan"))).unwrap();
         let path = path.to_str().unwrap();
-        assert_eq!(checked("systemd-analyze", &["verify", "--man=no", path]).unwrap_or_default(), "");
+        assert_eq!(
+            checked("systemd-analyze", &["verify", "--man=no", path]).unwrap_or_default(),
+            ""
+        );
         let options = ["security", "--offline=true", "--no-pager", path];
         let Some(report) = checked("systemd-analyze", &options) else { return };
         let (_, level) = report.split_once("Overall exposure level").unwrap();
@@ -168,7 +177,9 @@ fn the_document_names_files_that_are_there_and_the_pins_of_the_wires() {
         found += 1;
     }
     assert!(found >= 5);
-    for wire in ["pin 12 (", "pin 35 (", "pin 38 (", "| pin 39 |", "pin 1 (3V3)", "to ground (pin 39)"] {
+    for wire in
+        ["pin 12 (", "pin 35 (", "pin 38 (", "| pin 39 |", "pin 1 (3V3)", "to ground (pin 39)"]
+    {
         assert!(text.contains(wire), "{wire}");
     }
     let boot = fs::read_to_string(station("config.txt")).unwrap();

@@ -23,9 +23,8 @@ fn run(data: &[u8]) {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let record = |timestamp_us, event: u32, parameter| {
-        Record { timestamp_us, event, parameter }.encode()
-    };
+    let record =
+        |timestamp_us, event: u32, parameter| Record { timestamp_us, event, parameter }.encode();
     let now = 1_795_228_291_640_491;
     let all: Vec<u8> = Event::ALL.iter().flat_map(|event| record(now, event.number(), 7)).collect();
     let clock = Event::CurrentTimeUtc.number();
