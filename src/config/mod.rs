@@ -13,6 +13,7 @@ mod explain;
 mod network;
 mod paths;
 mod sections;
+mod station;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use display::{
 pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
 pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
+pub use station::{Folder, KeepMs, Led, MaxGain, Station, StationCoding, StationServer, Through};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
     Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -59,6 +61,9 @@ pub struct Config {
     /// `[door]`; without it nothing listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
+    /// `[station]`; without it `twocan station` is told everything on its command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station: Option<Station>,
 }
 
 /// Why there is no configuration. A command that meets it exits with code 2.
@@ -82,6 +87,9 @@ pub enum ConfigError {
         /// What is wrong there and what was expected.
         sentence: String,
     },
+    /// The command line, with or without the file, asks for what cannot be.
+    #[error("{0}")]
+    Asked(String),
 }
 
 impl Config {

@@ -8,4 +8,17 @@
 //! ```
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
 
+pub mod capture;
+pub mod flight;
+pub mod light;
+mod line;
+pub mod link;
 pub mod log;
+pub mod meter;
+mod peer;
+pub mod progress;
+pub mod resample;
+pub mod ring;
+pub mod send;
+mod status;
+pub mod streamer;

@@ -17,6 +17,7 @@ mod packets;
 mod pairing;
 mod photo;
 mod signals;
+mod urtp;
 mod visitor;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ const ALL: &[Target] = &[
     mjpeg::TARGET,
     length_byte::TARGET,
     event_log::TARGET,
+    urtp::TARGET,
     jpeg::TARGET,
     mend::TARGET,
     opus::TARGET,

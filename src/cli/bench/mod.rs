@@ -24,6 +24,7 @@ mod start;
 mod string;
 mod thin;
 mod units;
+mod urtp;
 mod video;
 mod voice;
 mod voice_peers;
@@ -68,8 +69,9 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 9] = [
+const SCENARIOS: [(&str, Scenario); 10] = [
     ("units", units::run),
+    ("urtp", urtp::run),
     ("instructions", instructions::run),
     ("video", video::run),
     ("call", call::run),
