@@ -371,3 +371,49 @@ fn the_meter_says_whether_the_wiring_is_right() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("clipped") && said.contains("CLIP"), "{said}");
 }
+
+#[test]
+fn the_light_blinks_while_the_station_runs_and_is_the_kernels_again_in_the_end() {
+    use twocan::config::Station;
+    use twocan::station::send::Destination;
+    use twocan::station::streamer::{Plan, Streamer};
+
+    let folder = tempfile::tempdir().unwrap();
+    let light = folder.path().join("leds/ACT");
+    std::fs::create_dir_all(&light).unwrap();
+    for (file, text) in
+        [("max_brightness", "255"), ("brightness", "0"), ("trigger", "none [mmc0] timer")]
+    {
+        std::fs::write(light.join(file), text).unwrap();
+    }
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let station = Station {
+        device: "silence".parse().unwrap(),
+        led: "ACT".parse().unwrap(),
+        ..Station::default()
+    };
+    let streamer = Streamer::start(Plan {
+        station,
+        to: Destination::Tcp(refused.parse().unwrap()),
+        log_dir: folder.path().join("logs"),
+        upload: None,
+        lights: folder.path().join("leds"),
+    })
+    .unwrap();
+    let shows = |file: &str| std::fs::read_to_string(light.join(file)).unwrap();
+    let becomes = |text: &str| {
+        for _ in 0..LIMIT.as_millis() / 5 {
+            if shows("brightness") == text {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("never {text}: {}", shows("brightness"));
+    };
+    for text in ["255", "0", "255"] {
+        becomes(text);
+    }
+    assert_eq!(shows("trigger"), "none");
+    streamer.stop();
+    assert_eq!((shows("brightness").as_str(), shows("trigger").as_str()), ("0", "mmc0"));
+}
