@@ -6,6 +6,7 @@
 //!                  Pictures, voice    bytes and pixels, read from the header before memory is taken
 //!                  Queues, windows    what waits here for whom; the oldest goes, or the session
 //!  a contact's card, a photo          Texts and files
+//!  a station       A station's log     records, files and uploads
 //!  a local program                    The control socket, files of the state folder
 //! ```
 //! A cap is here and nowhere else: what reads bytes takes it from here, and what it does to those who
@@ -122,6 +123,30 @@ pub const PHOTO_SIDE_LIMIT: u32 = 4096;
 pub const CONFIG_LIMIT: u64 = 1 << 20;
 /// Bytes of a file in the state folder.
 pub const STATE_FILE_LIMIT: u64 = 16 << 20;
+
+// ---- A station's log -------------------------------------------------------------------------------
+
+/// Records that wait for the disk: ten minutes of a station with trouble. The oldest goes.
+pub const LOG_QUEUED: usize = 4096;
+/// Bytes of a station's log file: a day or two. Then there is a new one.
+pub const LOG_FILE_LIMIT: u64 = 4 << 20;
+/// Bytes of a station's own log files together: some weeks that no log server took. The oldest goes.
+pub const LOG_FOLDER_LIMIT: u64 = 64 << 20;
+/// Bytes of a log that `twocan log-receive` takes on one connection: the original's stations have one
+/// file from start to stop, of months.
+pub const LOG_UPLOAD_LIMIT: u64 = 64 << 20;
+/// Bytes that its folder may hold, logs as text included.
+pub const LOGS_LIMIT: u64 = 2 << 30;
+/// Files that its folder may hold.
+pub const LOG_FILES_LIMIT: usize = 20_000;
+/// Stations that may upload to it at once.
+pub const LOG_UPLOADS_AT_ONCE: usize = 8;
+/// How long such an upload may stand still, since a cellular line does; and how long it may take.
+pub const LOG_UPLOAD_STILL: Duration = Duration::from_secs(120);
+/// See [`LOG_UPLOAD_STILL`].
+pub const LOG_UPLOAD_TIME: Duration = Duration::from_secs(3600);
+/// How long our own upload waits for the log server to take something.
+pub const LOG_PATIENCE: Duration = Duration::from_secs(30);
 
 // ---- The control socket (of this user's programs) --------------------------------------------------
 

@@ -71,3 +71,38 @@ pub fn now() -> Time {
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+/// Microseconds since the Unix epoch by the wall clock, for what others read; 0 before 1970.
+pub fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
+/// The wall clock's time at `moment`, in microseconds since the Unix epoch: by how far apart the clocks
+/// are now, so that a clock that is set shows at once. The closest of three looks at both counts.
+pub fn unix_micros_at(moment: Time) -> u64 {
+    let look = || {
+        let (before, wall, after) = (now(), unix_micros(), now());
+        (after.since(before), wall, before)
+    };
+    let looks = [look(), look(), look()];
+    let (took, wall, before) =
+        looks.into_iter().min_by_key(|(took, ..)| *took).expect("three looks");
+    let middle = before + took / 2;
+    wall.saturating_add_signed(moment.0 as i64 - middle.0 as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_our_clock_is_the_walls_of_then() {
+        let moment = now();
+        let wall = unix_micros();
+        let (then, an_hour_on) =
+            (unix_micros_at(moment), unix_micros_at(moment + Duration::from_secs(3600)));
+        // Whoever sets the clock in between has bad luck; a machine that halts does not matter.
+        assert!(wall.abs_diff(then) < 60_000_000, "{wall} {then}");
+        assert!(an_hour_on.abs_diff(then + 3_600_000_000) < 1_000_000);
+    }
+}

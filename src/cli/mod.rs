@@ -30,6 +30,7 @@ pub mod hosts;
 pub mod identity;
 pub mod kiosk;
 pub mod listen;
+pub mod log_receive;
 pub mod look_ins;
 pub mod meet;
 pub mod pair;
@@ -158,6 +159,8 @@ pub enum Command {
     Listen(listen::Args),
     /// Send what a microphone hears to a server
     Station(station::Args),
+    /// Take the logs that stations upload
+    LogReceive(log_receive::Args),
     /// Let two kiosks call each other through a relay of their own
     Demo(demo::Args),
     /// Speak or listen at the demo's sound cards
@@ -219,6 +222,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Talk(args)) => talk::run(args),
         Some(Command::Listen(args)) => listen::run(args),
         Some(Command::Station(args)) => station::run(&args, globals),
+        Some(Command::LogReceive(args)) => log_receive::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

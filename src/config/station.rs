@@ -18,8 +18,8 @@ number!(
     MaxGain, u8, 12, |n| (0..=12).contains(&n), "a number of bits, 0 to 12"
 );
 number!(
-    /// Milliseconds after which sound that could not be sent is let go, 100 to 60000.
-    KeepMs, u32, 2_000, |n| (100..=60_000).contains(&n), "a number of milliseconds, 100 to 60000"
+    /// Milliseconds after which sound that could not be sent is let go, 100 to 30000.
+    KeepMs, u32, 2_000, |n| (100..=30_000).contains(&n), "a number of milliseconds, 100 to 30000"
 );
 
 /// Who takes the sound.

@@ -259,7 +259,7 @@ fn start(pcm: &PCM, direction: Direction) -> alsa::Result<usize> {
 }
 
 /// An ALSA error in the system's words.
-fn plain(error: &alsa::Error) -> String {
+pub(super) fn plain(error: &alsa::Error) -> String {
     match error.errno() {
         libc::ENODEV => "the device is gone".to_owned(),
         libc::ENOENT => "there is no such device".to_owned(),

@@ -7,3 +7,18 @@
 //!                                                           a kiosk's tile: touch and hear
 //! ```
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
+
+pub mod capture;
+pub mod flight;
+pub mod light;
+mod line;
+pub mod link;
+pub mod log;
+pub mod meter;
+mod peer;
+pub mod progress;
+pub mod resample;
+pub mod ring;
+pub mod send;
+mod status;
+pub mod streamer;

@@ -148,7 +148,10 @@ pub(super) async fn tcp(who: &str, address: &str) -> Result<TcpStream, TunnelErr
 /// The first connection that any of the addresses gives: the families take turns, and each address
 /// has a short head start before the next (as RFC 8305 says), so that one that leads nowhere costs
 /// nothing but that.
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+///
+/// # Errors
+/// The last one's, or that there is none.
+pub async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let (v6, v4): (Vec<_>, Vec<_>) = addresses.into_iter().partition(SocketAddr::is_ipv6);
     let (mut v6, mut v4) = (v6.into_iter(), v4.into_iter());
     let turns = std::iter::from_fn(|| match (v6.next(), v4.next()) {

@@ -32,6 +32,7 @@ mod cut;
 mod door;
 mod enrol;
 mod error;
+mod forward;
 mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -58,9 +59,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use client::race;
 use counters::count;
 pub use counters::{Counters, Fault};
 pub use enrol::enrol;
+pub use forward::{ForwardError, Forwarded, Forwarder};
 
 use crate::caps;
 use crate::card::Card;

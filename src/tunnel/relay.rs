@@ -301,7 +301,7 @@ async fn listen_somewhere(outer: &Outer, who: &str, us: PeerKey) -> Result<Place
 }
 
 /// The host keys it may show, as the file says now.
-async fn trusted(relay: &RelayConfig, who: &str) -> Result<Trusted, TunnelError> {
+pub(super) async fn trusted(relay: &RelayConfig, who: &str) -> Result<Trusted, TunnelError> {
     let (pins, host, port) = (relay.pins.clone(), relay.host.clone(), relay.port);
     let looked_up = tokio::task::spawn_blocking(move || pins.look_up(&host, port)).await;
     looked_up.map_err(|error| TunnelError::Handshake {

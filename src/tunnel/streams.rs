@@ -255,11 +255,15 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
     let stats = &ports.stats;
     stats.bytes_in.fetch_add((HEADER_LEN + packet.payload.len()) as u64, Ordering::Relaxed);
     count(&stats.packets_in);
-    let Some(captured) = shared.clock.to_ours(packet.captured) else {
-        count(&stats.unclocked);
-        return Ok(());
+    packet.captured = match shared.clock.to_ours(packet.captured) {
+        Some(captured) => captured,
+        // It says itself when it was captured, and is only ever late.
+        None if packet.kind == PacketKind::Station => clock::now(),
+        None => {
+            count(&stats.unclocked);
+            return Ok(());
+        }
     };
-    packet.captured = captured;
     // A closed queue is a worker that has just gone; the detach follows.
     match packet.kind {
         PacketKind::Voice | PacketKind::Station => drop(ports.voice_in.send(packet)),

@@ -4,6 +4,7 @@
 //! than what it knows; none of them panics on any input.
 
 pub mod control;
+pub mod event_log;
 pub mod length_byte;
 pub mod mjpeg;
 pub mod packet;

@@ -2,23 +2,28 @@
 //!
 //! ```text
 //! twocan.toml [station] ──┐
-//! --options ──────────────┴──> what to run with ──> station::run      until Ctrl-C or SIGTERM
+//! --options ──────────────┴──> what to run with ──> Streamer          until Ctrl-C or SIGTERM
 //! the original's letters ──> original: the same options
 //! ```
 //! A mistake in any of them is one sentence and exit code 2.
 
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::address::HostPort;
 use crate::config::{
-    Config, ConfigError, Folder, KeepMs, Led, MaxGain, SoundDevice, Station, StationCoding,
-    StationServer, Through,
+    Folder, KeepMs, Led, MaxGain, SoundDevice, Station, StationCoding, StationServer, Through,
 };
 
-use super::Globals;
+use crate::station::streamer::Streamer;
+
+use super::{Globals, alone, signals};
 
 pub mod files;
+mod meter;
 pub mod original;
+mod plan;
 
 /// Send what a microphone hears to a server.
 ///
@@ -73,7 +78,7 @@ fn max_gain(text: &str) -> Result<MaxGain, String> {
 
 fn keep_ms(text: &str) -> Result<KeepMs, String> {
     let number = text.parse().ok().and_then(KeepMs::new);
-    number.ok_or_else(|| "expected a number of milliseconds, 100 to 60000".to_owned())
+    number.ok_or_else(|| "expected a number of milliseconds, 100 to 30000".to_owned())
 }
 
 impl Args {
@@ -95,29 +100,10 @@ impl Args {
     }
 }
 
-/// What the file and the options ask for together and cannot be had.
-fn contradiction(station: &Station, config: &Config) -> Option<&'static str> {
-    match (&station.server, station.through) {
-        (None, _) => {
-            Some("no server is named; expected --server HOST:PORT or `server` in [station]")
-        }
-        (Some(StationServer::Tcp(_)), Through::Relay) if config.relay.is_none() => {
-            Some("through the relay, and no relay is named; expected the section [relay]")
-        }
-        (Some(StationServer::Udp(_)), Through::Relay) => {
-            Some("a relay forwards no UDP; expected a server by TCP, HOST:PORT")
-        }
-        (Some(StationServer::Contact(_)), Through::Relay) => Some(
-            "a contact is found by itself, through the relay or not; expected --through direct",
-        ),
-        _ => None,
-    }
-}
-
 /// Run it until Ctrl-C, SIGTERM or the seconds given.
 ///
 /// # Errors
-/// What cannot be, or a file that is not ours to write.
+/// What cannot be; a microphone for `--meter` that can't be opened. A running station retries.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     if let Some(work) = &args.files {
         return files::run(work);
@@ -125,9 +111,13 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let paths = globals.paths()?;
     let config = paths.load_config()?;
     let station = args.over(config.station.clone());
-    if let Some(sentence) = contradiction(&station, &config) {
-        return Err(ConfigError::Asked(sentence.to_owned()).into());
+    let stop = signals::stop_on_signals().context("wait for signals")?;
+    if args.meter {
+        return meter::run(station.device.as_str(), args.seconds, &stop);
     }
+    let streamer = Streamer::start(plan::of(station, &config, &paths)?)?;
+    alone::wait(&[&stop], args.seconds);
+    streamer.stop();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -137,6 +127,7 @@ mod tests {
 
     use super::super::{Cli, Command};
     use super::*;
+    use crate::config::Config;
 
     fn parsed(line: &str) -> Args {
         match Cli::try_parse_from(line.split(' ')).unwrap().command {
@@ -154,18 +145,5 @@ mod tests {
         assert_eq!((station.max_gain.get(), station.coding), (8, StationCoding::Pcm));
         assert_eq!((station.led.to_string().as_str(), station.device.as_str()), ("ACT", "mic_hw"));
         assert_eq!(parsed("twocan station").over(None), Station::default());
-    }
-
-    #[test]
-    fn what_cannot_be_had_together_is_refused_with_what_was_expected() {
-        let refused = |line: &str| {
-            let station = parsed(line).over(None);
-            contradiction(&station, &Config::default()).unwrap_or("fine")
-        };
-        assert!(refused("twocan station").starts_with("no server is named; expected --server"));
-        assert!(refused("twocan station --server h:1 --through relay").contains("[relay]"));
-        assert!(refused("twocan station --server udp:h:1 --through relay").contains("no UDP"));
-        assert!(refused("twocan station --server twocan:A --through relay").contains("direct"));
-        assert_eq!(refused("twocan station --server twocan:A"), "fine");
     }
 }

@@ -1,0 +1,122 @@
+//! From what was configured to what a station runs with: who the server is, and by which way.
+
+use std::io;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::app::relay::Meets;
+use crate::config::{Config, ConfigError, Paths, Station, StationServer, Through};
+use crate::contacts::Contacts;
+use crate::device::led;
+use crate::identity::Identity;
+use crate::station::log::{Connect, Line, direct};
+use crate::station::send::Destination;
+use crate::station::streamer::Plan;
+use crate::tunnel::{Forwarder, RelayConfig};
+
+/// Where event logs are kept in the state folder.
+const LOGS: &str = "station-log";
+
+fn asked(sentence: impl Into<String>) -> anyhow::Error {
+    ConfigError::Asked(sentence.into()).into()
+}
+
+/// The plan of `station`.
+///
+/// # Errors
+/// What cannot be had together, with what was expected; a key that can't be read or made.
+pub(super) fn of(station: Station, config: &Config, paths: &Paths) -> anyhow::Result<Plan> {
+    let Some(server) = station.server.clone() else {
+        return Err(asked(
+            "no server is named; expected --server HOST:PORT or `server` in [station]",
+        ));
+    };
+    let to = match (server, station.through) {
+        (StationServer::Tcp(server), Through::Direct) => Destination::Tcp(server),
+        (StationServer::Udp(server), Through::Direct) => Destination::Udp(server),
+        (StationServer::Tcp(server), Through::Relay) => {
+            let (relay, identity) = relay(config, paths)?;
+            Destination::Relayed { server, relay: Box::new(relay), identity }
+        }
+        (StationServer::Udp(_), Through::Relay) => {
+            return Err(asked("a relay forwards no UDP; expected a server by TCP, HOST:PORT"));
+        }
+        (StationServer::Contact(name), Through::Direct) => contact(&name, config, paths)?,
+        (StationServer::Contact(_), Through::Relay) => {
+            return Err(asked(
+                "a contact is found by itself, at the relay or not; expected --through direct",
+            ));
+        }
+    };
+    let upload = match (&station.log_server, station.through) {
+        (None, _) => None,
+        (Some(server), Through::Direct) => Some((server.to_string(), direct(server.clone()))),
+        (Some(server), Through::Relay) => {
+            let (relay, identity) = relay(config, paths)?;
+            let forwarder = Forwarder::new(relay, &identity);
+            let forwarder = Arc::new(tokio::sync::Mutex::new(forwarder));
+            let server = server.clone();
+            let name = server.to_string();
+            let connect: Connect = Box::new(move || {
+                let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
+                Box::pin(async move {
+                    let stream = forwarder.lock().await.open(&server).await;
+                    stream.map(Line::inside).map_err(io::Error::other)
+                })
+            });
+            Some((name, connect))
+        }
+    };
+    let named = station.log_dir.as_ref().map(|folder| folder.as_path().to_owned());
+    let log_dir = named.unwrap_or_else(|| paths.state.join(LOGS));
+    Ok(Plan { station, to, log_dir, upload, lights: led::ROOT.into() })
+}
+
+fn relay(config: &Config, paths: &Paths) -> anyhow::Result<(RelayConfig, Identity)> {
+    let relay = Meets::new(config.relay.as_ref(), &paths.state).for_tunnel().ok_or_else(|| {
+        asked("through the relay, and no relay is named; expected the section [relay]")
+    })?;
+    Ok((relay, Identity::load_or_create(&paths.state).context("this station's key")?))
+}
+
+fn contact(name: &str, config: &Config, paths: &Paths) -> anyhow::Result<Destination> {
+    let contacts = Contacts::load(&paths.state).value;
+    let found = contacts.by_name(name);
+    let Some(known) = found else {
+        return Err(asked(format!(
+            "nobody is called {name}; expected a name of `twocan contact list`"
+        )));
+    };
+    let identity = Identity::load_or_create(&paths.state).context("this station's key")?;
+    let meets = Meets::new(config.relay.as_ref(), &paths.state);
+    let mut tunnel = crate::app::tunnel_config(config, &meets, &identity, &[known.clone()]);
+    // A station goes to its server and lets nobody in.
+    tunnel.door = None;
+    Ok(Destination::Kiosk { tunnel: Box::new(tunnel), key: known.key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(station: &str) -> String {
+        let state = tempfile::tempdir().unwrap();
+        let named = Some(state.path().to_owned());
+        let paths = Paths::find(None, named, None, |_| Some("/nowhere".into())).unwrap();
+        let config = Config::parse("x", format!("[station]\n{station}").as_bytes()).unwrap();
+        let error = of(config.station.clone().unwrap(), &config, &paths).err().unwrap();
+        assert!(error.downcast_ref::<ConfigError>().is_some(), "exit code 2");
+        error.to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_had_together_is_refused_with_what_was_expected() {
+        assert!(refused("").starts_with("no server is named; expected --server"));
+        let relay = "through = 'relay'\nserver = ";
+        assert!(refused(&format!("{relay}'h:1'")).contains("expected the section [relay]"));
+        assert!(refused(&format!("{relay}'udp:h:1'")).contains("no UDP"));
+        assert!(refused(&format!("{relay}'twocan:Anna'")).contains("expected --through direct"));
+        assert!(refused("server = 'twocan:Anna'").starts_with("nobody is called Anna; expected"));
+    }
+}

@@ -1,0 +1,578 @@
+//! What a station's sender lives through: servers that are killed, refuse, stop to read or to answer;
+//! lines that are cut; names that nobody knows; relays and kiosks that go and come back.
+//!
+//! ```text
+//!  Microphone ──> Ring ──> Sender ~~~ a fault ~~~> Server (an independent reader)
+//! ```
+//! `TWOCAN_CUTS=50` repeats the two long ones as often; figures are printed with `--nocapture`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+#[path = "common/pulse.rs"]
+mod pulse;
+mod station_common;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use common::kiosk::{Kiosk, config, two_identities, wait_count};
+use common::net::in_a_network;
+use common::sshd::Sshd;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use pulse::Running;
+use station_common::decoder::Parser;
+use station_common::microphone::{KEEP, Microphone};
+use station_common::server::{Got, LIMIT, Server};
+use twocan::address::HostPort;
+use twocan::clock::{self, Time};
+use twocan::frame::PacketKind;
+use twocan::identity::{Identity, PeerKey};
+use twocan::queue::Received;
+use twocan::station::send::{Destination, LinkEvent, Sender};
+use twocan::stop::stop_pair;
+use twocan::tunnel::{PeerConfig, TunnelConfig};
+
+/// Reconnected within this, says the specification.
+const RECONNECT: Duration = Duration::from_secs(10);
+/// What a busy machine may be late with.
+const SLACK: Duration = Duration::from_millis(300);
+
+/// Whoever measures this process is alone in it.
+static ALONE: RwLock<()> = RwLock::new(());
+
+/// A station under test.
+struct Station {
+    sender: Option<Sender>,
+    microphone: Microphone,
+    events: Receiver<LinkEvent>,
+}
+
+impl Station {
+    fn start(to: Destination) -> Self {
+        let microphone = Microphone::start();
+        let (sink, events) = mpsc::channel();
+        let sender = Sender::start(to, microphone.ring.clone(), move |event| {
+            // A test that has ended listens no more.
+            let _ = sink.send(event);
+        });
+        Self { sender: Some(sender.unwrap()), microphone, events }
+    }
+
+    fn tcp(address: SocketAddr) -> Self {
+        Self::start(Destination::Tcp(named(address)))
+    }
+
+    fn stats(&self) -> &twocan::station::send::SendStats {
+        self.sender.as_ref().unwrap().stats()
+    }
+
+    /// Wait for the first event that is wanted.
+    #[track_caller]
+    fn wait(&self, what: &str, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
+        let limit = Instant::now() + LIMIT;
+        let mut others = Vec::new();
+        loop {
+            match self.events.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+                Ok(event) if wanted(&event) => return event,
+                Ok(event) => others.push(event),
+                Err(_) => panic!("no {what}; instead {others:?}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn wait_streaming(&self) {
+        self.wait("answer", |event| *event == LinkEvent::Streaming);
+    }
+
+    #[track_caller]
+    fn wait_lost(&self) -> String {
+        match self.wait("end", |event| matches!(event, LinkEvent::Lost { .. })) {
+            LinkEvent::Lost { sentence } => sentence,
+            _ => unreachable!("waited for it"),
+        }
+    }
+
+    #[track_caller]
+    fn wait_failed(&self) -> String {
+        match self.wait("failure", |event| matches!(event, LinkEvent::Failed { .. })) {
+            LinkEvent::Failed { sentence } => sentence,
+            _ => unreachable!("waited for it"),
+        }
+    }
+
+    /// How long it took to end.
+    #[track_caller]
+    fn stop(&mut self) -> Duration {
+        let began = Instant::now();
+        assert!(
+            self.sender.take().unwrap().stop(Duration::from_secs(1)),
+            "it ends within a second"
+        );
+        began.elapsed()
+    }
+
+    /// That all captured since `gone` that was young when the line was back is in `got`.
+    #[track_caller]
+    fn check_young(&self, gone: Time, back: Time, got: &[Got]) {
+        let first = self.microphone.first_since(gone.max(back - KEEP + SLACK));
+        let last = got.last().unwrap().sequence;
+        let came: HashSet<u16> = got.iter().map(|got| got.sequence).collect();
+        let missing: Vec<u16> = (first..=last).filter(|number| !came.contains(number)).collect();
+        assert!(missing.is_empty(), "{missing:?} of {first} to {last} were young and never came");
+    }
+}
+
+fn named(address: SocketAddr) -> HostPort {
+    address.to_string().parse().unwrap()
+}
+
+fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind(loopback()).unwrap().local_addr().unwrap()
+}
+
+/// How often the long ones are repeated.
+fn cuts(short: u32) -> u32 {
+    std::env::var("TWOCAN_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(short)
+}
+
+fn report(what: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let (least, middle, most) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+    eprintln!(
+        "{what}, {} times: {least:.2?} at least, {middle:.2?} mostly, {most:.2?} at most",
+        times.len()
+    );
+    assert!(most < RECONNECT, "{what}: {times:?}");
+}
+
+fn shared() -> std::sync::RwLockReadGuard<'static, ()> {
+    ALONE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn killed_and_back(
+    to: fn(SocketAddr) -> Destination,
+    serve: fn(SocketAddr) -> Server,
+    at: SocketAddr,
+) {
+    let mut server = serve(at);
+    let address = server.address;
+    let mut station = Station::start(to(address));
+    let mut all = HashSet::new();
+    let mut times = Vec::new();
+    for turn in 0..cuts(3) {
+        station.wait_streaming();
+        let got = server.wait_more(25);
+        assert!(got.iter().all(|got| all.insert(got.sequence)), "nothing comes twice");
+        drop(server);
+        let gone = clock::now();
+        // Away for 0.1 to 3 seconds.
+        std::thread::sleep(Duration::from_millis(100 + u64::from(turn * 7 % 30) * 100));
+        let again = Instant::now();
+        server = serve(address);
+        let back = server.wait("a datagram", |got| !got.is_empty())[0].at;
+        times.push(again.elapsed());
+        station.check_young(gone, back, &server.wait_more(120));
+    }
+    report("server killed and back", times);
+    station.stop();
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_gets_all_that_is_young() {
+    let _with_others = shared();
+    killed_and_back(|at| Destination::Tcp(named(at)), Server::tcp, loopback());
+}
+
+#[test]
+fn the_same_over_ipv6() {
+    let _with_others = shared();
+    let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0));
+    killed_and_back(|at| Destination::Tcp(named(at)), Server::tcp, v6);
+}
+
+#[test]
+fn the_same_over_udp() {
+    let _with_others = shared();
+    let mut server = Server::udp(loopback());
+    let address = server.address;
+    let mut station = Station::start(Destination::Udp(named(address)));
+    for _ in 0..2 {
+        station.wait_streaming();
+        server.wait_more(25);
+        drop(server);
+        let sentence = station.wait_lost();
+        assert!(sentence.contains("refused"), "{sentence}");
+        let gone = clock::now();
+        station.wait_lost();
+        server = Server::udp(address);
+        let back = server.wait("a datagram", |got| !got.is_empty())[0].at;
+        station.check_young(gone, back, &server.wait_more(120));
+    }
+    station.stop();
+}
+
+#[test]
+fn a_line_that_is_cut_for_five_seconds_comes_back_with_all_that_is_young() {
+    let _with_others = shared();
+    in_a_network(|network| {
+        let server = Server::tcp(loopback());
+        let mut station = Station::tcp(server.address);
+        station.wait_streaming();
+        let mut times = Vec::new();
+        let mut twice = 0;
+        for _ in 0..cuts(1) {
+            let before = server.wait_more(50);
+            let last = before.last().unwrap().connection;
+            network.drop_packets("meta l4proto tcp");
+            let gone = clock::now();
+            std::thread::sleep(Duration::from_secs(5));
+            network.heal();
+            let healed = clock::now();
+            let new = |got: &[Got]| got.iter().position(|got| got.connection > last);
+            let got = server.wait("a new connection", |got| new(got).is_some());
+            let back = got[new(&got).unwrap()].at;
+            times.push(back.since(healed));
+            let got = server.wait_more(150);
+            station.check_young(gone, back, &got);
+            let old: HashSet<u16> = before.iter().map(|got| got.sequence).collect();
+            twice +=
+                got[new(&got).unwrap()..].iter().filter(|got| old.contains(&got.sequence)).count();
+        }
+        report("line cut for 5 s", times);
+        eprintln!("datagrams that came twice, their acknowledgement being cut: {twice}");
+        station.stop();
+    });
+}
+
+#[test]
+fn a_server_that_reads_nothing_is_left_and_no_datagram_is_begun_twice() {
+    let _with_others = shared();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(8).unwrap();
+    let listener = TcpListener::from(socket);
+    let station = Station::tcp(listener.local_addr().unwrap());
+    let (mut first, _) = listener.accept().unwrap();
+    station.wait_lost();
+    let (mut second, _) = listener.accept().unwrap();
+    let mut old = Vec::new();
+    // A reset at its end is no matter.
+    let _ = first.read_to_end(&mut old);
+    let old = Parser::default().push(&old);
+    let mut parser = Parser::default();
+    let mut buffer = [0; 5000];
+    let mut new = Vec::new();
+    while new.len() < 50 {
+        let length = second.read(&mut buffer).unwrap();
+        assert!(length > 0, "the second connection stays");
+        new.extend(parser.push(&buffer[..length]));
+    }
+    assert!(new.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    let old: HashSet<u16> = old.iter().map(|block| block.sequence).collect();
+    assert!(new.iter().all(|block| !old.contains(&block.sequence)), "nothing comes twice");
+}
+
+#[test]
+fn a_server_that_never_answers_is_served_all_the_same() {
+    let _with_others = shared();
+    let server = Server::mute(loopback());
+    let station = Station::tcp(server.address);
+    // Eight seconds: longer than any silence that a server which is gone gets.
+    let got = server.wait_more(400);
+    assert!(got.iter().all(|got| got.connection == 0));
+    assert!(got.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1));
+    assert_eq!(station.stats().answers.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_server_that_stops_to_answer_is_left() {
+    let _with_others = shared();
+    let server = Server::tcp(loopback());
+    let station = Station::tcp(server.address);
+    station.wait_streaming();
+    server.set_answers(false);
+    let sentence = station.wait_lost();
+    assert!(sentence.contains("does not answer any more"), "{sentence}");
+    server.set_answers(true);
+    station.wait_streaming();
+}
+
+/// What the thread `send` has had of the processor so far.
+fn processor_time() -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let senders = tasks.filter(|task| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim() == "send")
+    });
+    let times = senders.map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).unwrap();
+        text.split(' ').next().unwrap().parse::<u64>().unwrap()
+    });
+    Duration::from_nanos(times.sum())
+}
+
+#[test]
+fn nobody_there_costs_less_than_a_hundredth_of_a_core() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    let station = Station::tcp(nobody());
+    let sentence = station.wait_failed();
+    assert!(sentence.contains("refused"), "{sentence}");
+    let (before, began) = (processor_time(), Instant::now());
+    (0..3).for_each(|_| drop(station.wait_failed()));
+    let share = (processor_time() - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    eprintln!("refused: {:.3} % of a core", share * 100.0);
+    assert!(share < 0.01, "{share}");
+}
+
+#[test]
+fn a_name_is_looked_up_each_time_and_found_when_it_is_known_and_where_it_has_moved() {
+    let _with_others = shared();
+    in_a_network(|_| {
+        // A list of names of this thread's own, and of those it starts.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let names = folder.path().join("hosts");
+        fs::write(&names, "127.0.0.1 localhost\n").unwrap();
+        mount(Some(&names), "/etc/hosts", none, MsFlags::MS_BIND, none).unwrap();
+        let server = Server::tcp(loopback());
+        let to = HostPort { host: "chuffs.test".parse().unwrap(), port: server.address.port() };
+        let station = Station::start(Destination::Tcp(to));
+        for _ in 0..2 {
+            let sentence = station.wait_failed();
+            assert!(sentence.starts_with("no address for chuffs.test:"), "{sentence}");
+        }
+        assert!(station.stats().unresolved.load(Ordering::Relaxed) >= 2);
+        fs::write(&names, "127.0.0.1 chuffs.test\n").unwrap();
+        station.wait_streaming();
+        let moved = SocketAddr::from(([127, 0, 0, 2], server.address.port()));
+        drop(server);
+        let server = Server::tcp(moved);
+        fs::write(&names, "127.0.0.2 chuffs.test\n").unwrap();
+        server.wait_more(25);
+    });
+}
+
+#[test]
+fn through_a_relay_the_server_and_the_relay_may_go_and_come_back() {
+    let _with_others = shared();
+    let identity = Identity::generate();
+    let mut sshd = Sshd::start(&[identity.public()]);
+    let mut server = Server::tcp(loopback());
+    let address = server.address;
+    let relayed = Destination::Relayed {
+        server: named(address),
+        relay: Box::new(sshd.relay()),
+        identity: identity.clone(),
+    };
+    let mut station = Station::start(relayed);
+    station.wait_streaming();
+    server.wait_more(25);
+    drop(server);
+    station.wait_lost();
+    let sentence = station.wait_failed();
+    assert!(sentence.contains("through relay 127.0.0.1"), "{sentence}");
+    server = Server::tcp(address);
+    station.wait_streaming();
+    server.wait_more(25);
+    // Half-open, then killed, then gone for a while.
+    assert!(sshd.freeze_sessions() > 0);
+    station.wait_lost();
+    station.wait_streaming();
+    server.wait_more(25);
+    assert!(sshd.kill_sessions() > 0);
+    station.wait_lost();
+    station.wait_streaming();
+    sshd.kill_all();
+    station.wait_failed();
+    sshd.restart();
+    station.wait_streaming();
+    server.wait_more(25);
+    station.stop();
+}
+
+#[test]
+fn a_relay_that_refuses_our_login_is_not_asked_again_soon() {
+    let _with_others = shared();
+    let sshd = Sshd::start(&[Identity::generate().public()]);
+    let mut station = Station::start(Destination::Relayed {
+        server: named(nobody()),
+        relay: Box::new(sshd.relay()),
+        identity: Identity::generate(),
+    });
+    let sentence = station.wait_failed();
+    assert!(sentence.contains("refused the login"), "{sentence}");
+    let again = station.events.recv_timeout(Duration::from_secs(5));
+    assert!(again.is_err(), "{again:?}");
+    station.stop();
+}
+
+/// The sequences of `count` datagrams of a station's that came to a kiosk.
+#[track_caller]
+fn stations_packets(kiosk: &Kiosk, from: PeerKey, count: usize) -> Vec<u16> {
+    let ports = kiosk.attach(from);
+    let (_stopper, stop) = stop_pair();
+    let mut came = Vec::new();
+    while came.len() < count {
+        let Received::Item(packet) = ports.voice_in.receive(&stop, Some(LIMIT)) else {
+            panic!("{} of {count} datagrams came", came.len());
+        };
+        assert_eq!(packet.kind, PacketKind::Station);
+        let block = station_common::decoder::read(&packet.payload);
+        assert_eq!(u32::from(block.sequence), packet.sequence);
+        came.push(block.sequence);
+    }
+    came
+}
+
+#[test]
+fn a_contacts_kiosk_gets_the_datagrams_as_they_are_and_again_when_it_is_back() {
+    let _with_others = shared();
+    let (anna, bert) = two_identities();
+    let door = nobody();
+    let knows = |key| PeerConfig { key, direct: Vec::new(), via_relay: false, place: None };
+    let at_home = || {
+        let contacts = vec![knows(anna.public())];
+        Kiosk::start(TunnelConfig { door: Some(door), contacts, ..config(&bert, "Server") })
+    };
+    let mut kiosk = at_home();
+    let to = PeerConfig { direct: vec![door.to_string()], ..knows(bert.public()) };
+    let tunnel = TunnelConfig { contacts: vec![to], ..config(&anna, "Garden") };
+    let tunnel = Box::new(tunnel);
+    let mut station = Station::start(Destination::Kiosk { tunnel, key: bert.public() });
+    for _ in 0..2 {
+        station.wait_streaming();
+        kiosk.wait_up(anna.public());
+        let came = stations_packets(&kiosk, anna.public(), 50);
+        assert!(came.windows(2).all(|pair| pair[1] == pair[0] + 1), "{came:?}");
+        drop(kiosk);
+        station.wait_lost();
+        kiosk = at_home();
+    }
+    wait_count("connected", &station.stats().connected, 3);
+    station.stop();
+}
+
+/// A listener whose queue is full drops SYNs, as a black hole does; what fills it.
+fn black_hole() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(0).unwrap();
+    let hole = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(taken) = TcpStream::connect_timeout(&hole, Duration::from_millis(300)) {
+        queued.push(taken);
+    }
+    (socket, hole, queued)
+}
+
+#[test]
+fn the_sender_ends_at_once_in_every_state_and_the_last_datagram_is_whole() {
+    let _with_others = shared();
+    let mut took = Vec::new();
+    let mut ends = |what: &'static str, station: &mut Station| took.push((what, station.stop()));
+    let server = Server::tcp(loopback());
+    let mut station = Station::tcp(server.address);
+    station.wait_streaming();
+    ends("streaming", &mut station);
+    let got = server.got();
+    let last = got.last().unwrap().sequence;
+    assert!(got.iter().map(|got| got.sequence).eq(0..=last), "whole and in order");
+
+    let mute = Server::mute(loopback());
+    let mut station = Station::tcp(mute.address);
+    mute.wait_more(5);
+    ends("online", &mut station);
+
+    let mut station = Station::tcp(nobody());
+    station.wait_failed();
+    ends("in a pause", &mut station);
+
+    let (_socket, hole, _queued) = black_hole();
+    let mut station = Station::tcp(hole);
+    station.wait("attempt", |event| *event == LinkEvent::Connecting);
+    ends("connecting", &mut station);
+
+    let contact = PeerConfig {
+        key: Identity::generate().public(),
+        direct: vec![nobody().to_string()],
+        via_relay: false,
+        place: None,
+    };
+    let key = contact.key;
+    let tunnel =
+        TunnelConfig { contacts: vec![contact], ..config(&Identity::generate(), "Garden") };
+    let mut station = Station::start(Destination::Kiosk { tunnel: Box::new(tunnel), key });
+    station.wait_failed();
+    ends("without a contact", &mut station);
+    eprintln!("the sender, to its end: {took:.2?}");
+}
+
+/// `twocan station` with silence for a microphone.
+fn process(folder: &std::path::Path, server: &str) -> Running {
+    fs::write(folder.join("in.s32"), vec![0; 8 * 16_000]).unwrap();
+    fs::write(folder.join("twocan.toml"), "").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.args(["station", "in.s32", server, "--state"]).arg(folder.join("state"));
+    command.arg("--config").arg(folder.join("twocan.toml"));
+    Running::start(command, folder)
+}
+
+#[test]
+fn sigterm_ends_the_process_within_a_second_in_every_state() {
+    let _with_others = shared();
+    let mut took = Vec::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut ends = |what: &'static str, mut station: Running| {
+        let began = Instant::now();
+        assert_eq!(station.terminate(), Some(0), "{what}: {}", station.log());
+        took.push((what, began.elapsed()));
+    };
+
+    let server = Server::tcp(loopback());
+    let mut station = process(folder.path(), &server.address.to_string());
+    server.wait_more(25);
+    station.says("streaming");
+    ends("streaming", station);
+
+    let mute = Server::mute(loopback());
+    let station = process(folder.path(), &mute.address.to_string());
+    mute.wait_more(25);
+    ends("online", station);
+
+    let mut station = process(folder.path(), &nobody().to_string());
+    station.says("cannot reach");
+    ends("refused", station);
+
+    let (_socket, hole, _queued) = black_hole();
+    let mut station = process(folder.path(), &hole.to_string());
+    station.says("did not answer in time");
+    ends("swallowed", station);
+
+    // Its name service may say no, or nothing.
+    let mut station = process(folder.path(), "nobody.invalid:5000");
+    station.says("no address for");
+    ends("nameless", station);
+
+    let deaf = TcpListener::bind(loopback()).unwrap();
+    let station = process(folder.path(), &deaf.local_addr().unwrap().to_string());
+    let (_unread, _) = deaf.accept().unwrap();
+    ends("unread", station);
+    eprintln!("from SIGTERM to the end: {took:.2?}");
+    assert!(took.iter().all(|(_, took)| *took < Duration::from_secs(1) + SLACK), "{took:?}");
+}
