@@ -90,3 +90,19 @@ pub fn unix_micros_at(moment: Time) -> u64 {
     let middle = before + took / 2;
     wall.saturating_add_signed(moment.0 as i64 - middle.0 as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_our_clock_is_the_walls_of_then() {
+        let moment = now();
+        let wall = unix_micros();
+        let (then, an_hour_on) =
+            (unix_micros_at(moment), unix_micros_at(moment + Duration::from_secs(3600)));
+        // Whoever sets the clock in between has bad luck; a machine that halts does not matter.
+        assert!(wall.abs_diff(then) < 60_000_000, "{wall} {then}");
+        assert!(an_hour_on.abs_diff(then + 3_600_000_000) < 1_000_000);
+    }
+}

@@ -122,8 +122,8 @@ fn every_toml_block_and_every_example_file_is_a_configuration() {
     for block in all_blocks().into_iter().filter(|block| block.language == "toml") {
         Config::parse(&block.place, block.text.as_bytes()).unwrap();
     }
-    let examples = files("kiosk", "toml");
-    assert!(!examples.is_empty());
+    let examples = [files("kiosk", "toml"), files("kiosk/station", "toml")].concat();
+    assert_eq!(examples.len(), 2);
     for example in examples {
         Config::load(Some(&example)).unwrap();
     }

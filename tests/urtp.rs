@@ -171,7 +171,7 @@ mod plain {
 
     use super::Coding;
 
-    pub const TAPS: [f64; 13] = [
+    pub(super) const TAPS: [f64; 13] = [
         -0.07951087685285016,
         0.01945354671754785,
         -0.005453575732499895,
@@ -187,19 +187,19 @@ mod plain {
         -0.07951087685285016,
     ];
 
-    pub struct Plain {
+    pub(super) struct Plain {
         shift: i64,
         max_shift: i64,
         umin: i64,
         up: i64,
         past: VecDeque<f64>,
         /// Samples over 32 bits, and over 16, that the first system would have let wrap.
-        pub lifted_over: usize,
-        pub filtered_over: usize,
+        pub(super) lifted_over: usize,
+        pub(super) filtered_over: usize,
     }
 
     impl Plain {
-        pub fn new(max_shift: i64) -> Self {
+        pub(super) fn new(max_shift: i64) -> Self {
             let past = VecDeque::from([0.0; 13]);
             Self {
                 shift: 9,
@@ -212,7 +212,7 @@ mod plain {
             }
         }
 
-        pub fn body(&mut self, coding: Coding, left: &[i32]) -> Vec<u8> {
+        pub(super) fn body(&mut self, coding: Coding, left: &[i32]) -> Vec<u8> {
             let mut gained = Vec::new();
             for sample in left {
                 let m = i64::from(*sample);

@@ -109,14 +109,16 @@ impl Capture {
 
     fn open(&mut self) -> Result<Box<dyn StationMic>, WorkerError> {
         (self.open)().map_err(|error| {
-            self.log.note(Event::PcmStartFailure, 0);
             match self.health.trouble() {
                 // It is known to be away: that it can't be opened is no news.
                 Some(before) => {
                     tracing::debug!("{error}");
                     before.into()
                 }
-                None => error.into(),
+                None => {
+                    self.log.note(Event::PcmStartFailure, 0);
+                    error.into()
+                }
             }
         })
     }

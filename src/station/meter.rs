@@ -12,8 +12,8 @@ use crate::device::station_mic::{FULL_SCALE, Stereo};
 
 /// A channel that moves by less than this is dead.
 const ALIVE: i64 = 4;
-/// From here on a sample is clipped: full scale of 16 bits is that much less than that of 24.
-const CLIPPED: i32 = FULL_SCALE - 0xff;
+/// Beyond this a sample is clipped: full scale of 16 bits is that much less than that of 24.
+const CLIPPED: i32 = FULL_SCALE - 0x100;
 /// The least that is shown, in dB of full scale.
 const FLOOR: f64 = -90.0;
 /// Characters of a bar.

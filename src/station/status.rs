@@ -101,6 +101,23 @@ impl Station {
     }
 }
 
+/// Sound that is let go because it got too old, looked at now and then.
+#[derive(Default)]
+struct Dropped {
+    count: u64,
+    goes_on: bool,
+}
+
+impl Dropped {
+    /// Whether that has begun since the last look, by how much was let go until now.
+    fn begins(&mut self, count: u64) -> bool {
+        let more = count > self.count;
+        let begins = more && !self.goes_on;
+        *self = Self { count, goes_on: more };
+        begins
+    }
+}
+
 /// Tells the service manager, and the log now and then.
 pub(super) struct Status {
     pub(super) station: Arc<Station>,
@@ -142,12 +159,16 @@ impl Status {
 impl Worker for Status {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let (mut asked, mut reported, mut before) = (None, clock::now(), (0, 0));
+        let mut dropped = Dropped::default();
         if let Some(herald) = &mut self.herald {
             herald.handle(watchdog::Event::Drawn, reported);
         }
         loop {
             let now = clock::now();
             self.tell(self.station.look(), &mut asked, now);
+            if dropped.begins(self.station.ring.dropped()) {
+                self.log.note(Event::DatagramOverflowBegins, 0);
+            }
             if now.since(reported) >= REPORT {
                 self.report(&mut before);
                 reported = now;
@@ -187,6 +208,40 @@ impl Worker for Light {
             if stop.sleep(stays.min(TICK) + Duration::from_micros(999)) {
                 return Ok(());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overflow_begins_once_and_again_after_a_pause() {
+        let mut dropped = Dropped::default();
+        let begins: Vec<bool> =
+            [0, 3, 9, 9, 10, 10].into_iter().map(|count| dropped.begins(count)).collect();
+        assert_eq!(begins, [false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn what_the_sender_tells_becomes_how_the_line_is() {
+        let log = Log::open(None, &mut crate::supervisor::Supervisor::new()).unwrap();
+        let news = LineNews::default();
+        let sentence = || "gone".to_owned();
+        let table = [
+            (LinkEvent::Connecting, LineState::Starting),
+            (LinkEvent::Failed { sentence: sentence() }, LineState::Away),
+            (LinkEvent::Connecting, LineState::Away),
+            (LinkEvent::Online, LineState::Online),
+            (LinkEvent::StaleAnswer, LineState::Online),
+            (LinkEvent::Streaming, LineState::Streaming),
+            (LinkEvent::RoundTrip(Duration::from_millis(80)), LineState::Streaming),
+            (LinkEvent::Lost { sentence: sentence() }, LineState::Away),
+        ];
+        for (event, state) in table {
+            news.hear(&event, &log);
+            assert_eq!(news.state(), state, "{event:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ mod contacts;
 mod control;
 mod dial;
 mod door;
+mod event_log;
 mod jpeg;
 mod known_hosts;
 mod length_byte;
@@ -40,6 +41,7 @@ const ALL: &[Target] = &[
     packets::TARGET,
     mjpeg::TARGET,
     length_byte::TARGET,
+    event_log::TARGET,
     urtp::TARGET,
     jpeg::TARGET,
     mend::TARGET,

@@ -95,7 +95,7 @@ fn seeds() -> Vec<Vec<u8>> {
     ];
     let timing = Timing { sequence: 0x33, timestamp_us: 0x0006_60c0_28ad_47b5 }.encode();
     let loud: Vec<u8> =
-        (0..2000_u32).flat_map(|at| [255, 255, if at / 9 % 2 == 0 { 127 } else { 128 }]).collect();
+        (0..1300_u32).flat_map(|at| [255, 255, if at / 9 % 2 == 0 { 127 } else { 128 }]).collect();
     vec![
         [&[255], recorded[0]].concat(),
         [&[16], recorded[1]].concat(),

@@ -25,9 +25,22 @@ use crate::clock::{self, Time};
 use crate::stop::Stop;
 use crate::wire::urtp::RATE;
 
-/// Rates that are asked for, the best first: whole multiples before the rest, few before many.
-const RATES: [u32; 12] =
-    [RATE, 48_000, 32_000, 96_000, 44_100, 192_000, 24_000, 64_000, 88_200, 22_050, 8_000, 11_025];
+/// What is asked for, the best first.
+struct Wishes {
+    samples: &'static [Sample],
+    channels: &'static [u32],
+    /// Whole multiples of ours before the rest, few before many.
+    rates: &'static [u32],
+}
+
+const WISHES: Wishes = Wishes {
+    samples: &[Sample::S32, Sample::S24, Sample::S24In3, Sample::S16],
+    channels: &[2, 1],
+    rates: &[
+        RATE, 48_000, 32_000, 96_000, 44_100, 192_000, 24_000, 64_000, 88_200, 22_050, 8_000,
+        11_025,
+    ],
+};
 /// A card that lets this much time pass without a sample is broken.
 const SILENT_LIMIT: Duration = Duration::from_secs(4);
 /// Room for our delays; it adds none of its own.
@@ -64,6 +77,10 @@ impl CardMic {
     /// # Errors
     /// No such PCM, in use, or it has nothing that we could take.
     pub fn open(name: &str) -> Result<Self, DeviceError> {
+        Self::open_as(name, &WISHES)
+    }
+
+    fn open_as(name: &str, wishes: &Wishes) -> Result<Self, DeviceError> {
         let failed =
             |cause: String| DeviceError { deed: "open microphone", device: name.to_owned(), cause };
         if name.contains('\0') {
@@ -73,7 +90,7 @@ impl CardMic {
         let _printed = Output::local_error_handler().map_err(|error| failed(plain(&error)))?;
         let pcm =
             PCM::new(name, Direction::Capture, true).map_err(|error| failed(plain(&error)))?;
-        let (sample, channels, rate) = agree(&pcm).map_err(failed)?;
+        let (sample, channels, rate) = agree(&pcm, wishes).map_err(failed)?;
         start(&pcm, rate).map_err(|error| failed(plain(&error)))?;
         tracing::info!("microphone {name}: {rate} Hz, {channels} channels, {sample:?}");
         Ok(Self {
@@ -239,7 +256,7 @@ impl StationMic for CardMic {
 }
 
 /// Agree on a format, the channels and a rate.
-fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
+fn agree(pcm: &PCM, wishes: &Wishes) -> Result<(Sample, usize, u32), String> {
     let ask = || {
         let hw = HwParams::any(pcm)?;
         hw.set_access(Access::RWInterleaved)?;
@@ -251,19 +268,21 @@ fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
             Sample::S24In3 => Format::S243LE,
             Sample::S16 => Format::S16LE,
         };
-        let Some(sample) = Sample::ALL.into_iter().find(|one| hw.set_format(format(*one)).is_ok())
+        let Some(sample) =
+            wishes.samples.iter().copied().find(|one| hw.set_format(format(*one)).is_ok())
         else {
             return Ok(Err("it has samples of neither 16, 24 nor 32 bits".to_owned()));
         };
-        let channels = match [2, 1].into_iter().find(|count| hw.set_channels(*count).is_ok()) {
-            Some(channels) => channels,
-            None => {
-                let least = hw.get_channels_min()?;
-                hw.set_channels(least)?;
-                least
-            }
-        };
-        if !RATES.into_iter().any(|rate| hw.set_rate(rate, ValueOr::Nearest).is_ok()) {
+        let channels =
+            match wishes.channels.iter().copied().find(|count| hw.set_channels(*count).is_ok()) {
+                Some(channels) => channels,
+                None => {
+                    let least = hw.get_channels_min()?;
+                    hw.set_channels(least)?;
+                    least
+                }
+            };
+        if !wishes.rates.iter().any(|rate| hw.set_rate(*rate, ValueOr::Nearest).is_ok()) {
             let (least, most) = (hw.get_rate_min()?, hw.get_rate_max()?);
             return Ok(Err(format!(
                 "it does {least} to {most} Hz, and none of those that we take"
@@ -279,7 +298,7 @@ fn agree(pcm: &PCM) -> Result<(Sample, usize, u32), String> {
     let agreed = ask().unwrap_or_else(|error: alsa::Error| Err(plain(&error)))?;
     // A card may say yes to one and take another.
     let (_, _, rate) = agreed;
-    if !RATES.contains(&rate) {
+    if !WISHES.rates.contains(&rate) {
         return Err(format!("it does {rate} Hz, which is none of the rates that we take"));
     }
     Ok(agreed)
@@ -299,4 +318,84 @@ fn start(pcm: &PCM, rate: u32) -> alsa::Result<()> {
     pcm.sw_params(&sw)?;
     pcm.prepare()?;
     pcm.start()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use super::*;
+    use crate::cli::demo::pulse::Pulse;
+    use crate::device::sound::open_sink;
+    use crate::stop::stop_pair;
+
+    const HERTZ: f64 = 1000.0;
+
+    /// Plays a tone on both sides of `name`, until the stop.
+    fn play(name: String, stop: Stop) -> std::thread::JoinHandle<()> {
+        let tone: Vec<i16> = (0..48_000)
+            .map(|at| ((f64::from(at) * TAU * HERTZ / 48_000.0).sin() * 1e4) as i16)
+            .collect();
+        let play = move || {
+            let mut sink = open_sink(&name, Duration::from_millis(100)).unwrap();
+            while sink.write(&tone[..480], &stop).unwrap() {}
+        };
+        std::thread::Builder::new().name("tone".to_owned()).spawn(play).unwrap()
+    }
+
+    #[test]
+    fn cards_of_every_format_rate_and_number_of_channels_are_heard_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let pulse = Pulse::start(&folder.path().join("pulse"), &["a"]).unwrap();
+        let (stopper, stop) = stop_pair();
+        let player = play(pulse.pcm("mic_a"), stop.clone());
+        // What an I2S overlay gives, a codec of HATs (googlevoicehat), USB microphones.
+        for (samples, channels, rates) in [
+            (&[Sample::S32][..], &[2][..], &[16_000][..]),
+            (&[Sample::S32], &[2], &[48_000]),
+            (&[Sample::S16], &[1], &[48_000]),
+            (&[Sample::S24In3], &[2], &[44_100]),
+            (&[Sample::S24], &[1], &[8_000]),
+        ] {
+            let name = pulse.pcm("mic_a.monitor");
+            let mut mic = CardMic::open_as(&name, &Wishes { samples, channels, rates }).unwrap();
+            let found = (mic.sample, mic.channels as u32, mic.rate);
+            assert_eq!(found, (samples[0], channels[0], rates[0]));
+            let (mut into, mut heard, mut stamps) = (Vec::new(), Vec::new(), Vec::new());
+            while heard.len() < mic.rate() as usize * 2 {
+                stamps.push(mic.read(&mut into, &stop).unwrap().unwrap());
+                heard.extend_from_slice(&into);
+            }
+            let now = clock::now();
+            assert!(
+                stamps.is_sorted()
+                    && stamps.iter().all(|at| now.since(*at) < Duration::from_secs(60))
+            );
+            // The tone may have begun late; by its end it is there.
+            let end: Vec<f64> =
+                heard[mic.rate() as usize..].iter().map(|[left, _]| f64::from(*left)).collect();
+            let peak = end.iter().fold(0.0_f64, |most, sample| most.max(sample.abs()));
+            assert!((2.4e6..2.7e6).contains(&peak), "{found:?}: 10000 of 16 bits is {peak} of 24");
+            let ups = end.windows(2).filter(|two| two[0] < 0.0 && two[1] >= 0.0).count() as f64;
+            assert!((ups - HERTZ).abs() < 20.0, "{found:?}: {ups} Hz");
+            assert!(heard.iter().all(|[left, right]| (left - right).abs() < 512), "{found:?}");
+        }
+        stopper.stop();
+        player.join().unwrap();
+    }
+
+    #[test]
+    fn a_card_that_is_not_there_and_a_device_without_time_are_errors_that_name_it() {
+        let error = CardMic::open("hw:CARD=Nobody").err().unwrap().to_string();
+        assert!(error.starts_with("open microphone hw:CARD=Nobody: "), "{error}");
+        let (_stopper, stop) = stop_pair();
+        let (mut mic, mut into) = (CardMic::open("null").unwrap(), Vec::new());
+        let error = loop {
+            match mic.read(&mut into, &stop) {
+                Ok(captured) => assert!(captured.is_some()),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!(error, "read from microphone null: it gives more sound than there is time");
+    }
 }

@@ -16,9 +16,6 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    /// The best first.
-    pub(super) const ALL: [Self; 4] = [Self::S32, Self::S24, Self::S24In3, Self::S16];
-
     /// How many bytes one takes.
     pub(super) const fn bytes(self) -> usize {
         match self {

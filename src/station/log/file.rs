@@ -42,7 +42,7 @@ impl Writer {
     }
 
     /// Everything noted so far is in a file.
-    fn flush(&mut self) -> Result<(), LogError> {
+    pub(super) fn flush(&mut self) -> Result<(), LogError> {
         let mut current = match self.current.take() {
             Some(current) if !current.is_gone() => current,
             _ => self.begin()?,

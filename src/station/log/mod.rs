@@ -31,7 +31,7 @@ pub use crate::wire::event_log::Event;
 use crate::wire::event_log::{COUNT, Record};
 
 pub use folder::{Folder, LogError};
-pub use receive::{ReceiveError, Receiver};
+pub use receive::{ReceiveError, Receiver, Tally};
 pub use upload::{Connect, Connecting, Line, UploadError, direct};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.
@@ -44,9 +44,6 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
 /// How often the disk is tried when it takes nothing.
 const DISK: Restart =
     Restart::Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
-/// How often a log server is tried that takes nothing.
-const SERVER: Restart =
-    Restart::Backoff { first: Duration::from_secs(30), most: Duration::from_secs(1800) };
 
 struct Shared {
     /// None: nothing is kept but the journal.
@@ -123,7 +120,7 @@ impl Log {
         if let Some(folder) = &self.0.folder {
             let folder = Folder::at(folder);
             let uploader = upload::Uploader::new(self.clone(), folder, server, connect);
-            supervisor.start("log-upload", SERVER, uploader)?;
+            supervisor.start("log-upload", Restart::DEVICE, uploader)?;
         }
         Ok(())
     }
@@ -179,3 +176,6 @@ impl Log {
         is_due
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,12 +13,13 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
-use super::received::{self, Files};
+use super::received::{Files, Usage};
 use crate::caps::{
     LOG_FILES_LIMIT, LOG_UPLOAD_LIMIT, LOG_UPLOAD_STILL, LOG_UPLOAD_TIME, LOG_UPLOADS_AT_ONCE,
     LOGS_LIMIT,
@@ -57,10 +58,8 @@ pub enum ReceiveError {
 /// Why a station is sent away.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("{LOG_UPLOADS_AT_ONCE} others are uploading")]
-    TooMany,
-    #[error("the folder is full ({0})")]
-    Full(&'static str),
+    #[error("the folder is full: {LOG_FILES_LIMIT} files or {} MiB", LOGS_LIMIT >> 20)]
+    Full,
     #[error("its log has more than {} MiB", LOG_UPLOAD_LIMIT >> 20)]
     TooLong,
     #[error("it sent nothing for {} s", LOG_UPLOAD_STILL.as_secs())]
@@ -88,10 +87,8 @@ pub struct Tally {
 pub struct Receiver {
     folder: PathBuf,
     listener: TcpListener,
-    /// Bytes in the folder.
-    bytes: AtomicU64,
-    /// Files in the folder.
-    files: AtomicUsize,
+    /// What was in the folder when it was looked at, and has come since.
+    usage: Mutex<Usage>,
     uploading: AtomicUsize,
     logs: AtomicU64,
     refused: AtomicU64,
@@ -105,15 +102,14 @@ impl Receiver {
     pub fn open(address: SocketAddr, folder: &Path) -> Result<Self, ReceiveError> {
         store::ensure_folder(folder)?;
         let look = |source| ReceiveError::Look { path: folder.to_owned(), source };
-        let (files, bytes) = received::usage(folder).map_err(look)?;
+        let usage = Usage::of(folder).map_err(look)?;
         let listen = |source| ReceiveError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         Ok(Self {
             folder: folder.to_owned(),
             listener,
-            bytes: AtomicU64::new(bytes),
-            files: AtomicUsize::new(files),
+            usage: Mutex::new(usage),
             uploading: AtomicUsize::new(0),
             logs: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -136,12 +132,25 @@ impl Receiver {
     /// Take logs until the stop, each station in a thread.
     pub fn run(&self, stop: &Stop) {
         thread::scope(|scope| {
+            let mut is_crowded = false;
             while wait(&self.listener, stop, None) {
                 match self.listener.accept() {
+                    Ok((stream, from)) if self.uploading.load(SeqCst) >= LOG_UPLOADS_AT_ONCE => {
+                        // Said once, however many knock.
+                        if !std::mem::replace(&mut is_crowded, true) {
+                            tracing::warn!(
+                                "{from} is sent away, and who comes next: {LOG_UPLOADS_AT_ONCE} others are uploading"
+                            );
+                        }
+                        self.send_away(&stream);
+                    }
                     Ok((stream, from)) => {
+                        is_crowded = false;
+                        self.uploading.fetch_add(1, SeqCst);
                         let upload = move || self.upload(stream, from, stop);
                         let named = thread::Builder::new().name("log-upload".to_owned());
                         if let Err(e) = named.spawn_scoped(scope, upload) {
+                            self.uploading.fetch_sub(1, SeqCst);
                             tracing::warn!("a thread for {from}: {e}");
                             stop.sleep(BREATH);
                         }
@@ -157,13 +166,8 @@ impl Receiver {
     }
 
     fn upload(&self, mut stream: TcpStream, from: SocketAddr, stop: &Stop) {
-        let turn = self.uploading.fetch_add(1, SeqCst);
         let mut files = None;
-        let done = if turn < LOG_UPLOADS_AT_ONCE {
-            self.take(&mut stream, from, &mut files, stop)
-        } else {
-            Err(Refusal::TooMany)
-        };
+        let done = self.take(&mut stream, from, &mut files, stop);
         let name = files.as_ref().map(|files: &Files| files.name().to_owned());
         let done =
             done.and_then(|()| files.map_or(Ok(0), |files| files.finish().map_err(Refusal::Disk)));
@@ -177,12 +181,18 @@ impl Receiver {
             }
             (Ok(_), None) => tracing::debug!("{from} sent nothing"),
             (Err(refusal), name) => {
-                self.refused.fetch_add(1, SeqCst);
-                let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                self.send_away(&stream);
                 let place = name.map(|name| format!("; {name} has what came")).unwrap_or_default();
                 tracing::warn!("the log of {from} is not taken: {refusal}{place}");
             }
         }
+    }
+
+    /// What is dropped now is reset.
+    fn send_away(&self, stream: &TcpStream) {
+        self.refused.fetch_add(1, SeqCst);
+        // Best effort: a connection that is broken needs no more.
+        let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
     }
 
     /// Everything that comes, until the station shuts its end.
@@ -217,25 +227,29 @@ impl Receiver {
                 Some(files) => files,
                 None => files.insert(self.create(from)?),
             };
-            self.reserve(files.cost(bytes))?;
+            self.reserve(Usage { files: 0, bytes: files.cost(bytes) })?;
             files.take(bytes).map_err(Refusal::Disk)?;
         }
     }
 
     fn create(&self, from: SocketAddr) -> Result<Files, Refusal> {
-        if self.files.fetch_add(2, SeqCst) + 2 > LOG_FILES_LIMIT {
-            self.files.fetch_sub(2, SeqCst);
-            return Err(Refusal::Full("too many files"));
-        }
+        self.reserve(Usage { files: 2, bytes: 0 })?;
         let peer = from.ip().to_canonical();
         Files::create(&self.folder, peer, clock::unix_seconds()).map_err(Refusal::Disk)
     }
 
-    fn reserve(&self, bytes: u64) -> Result<(), Refusal> {
-        if self.bytes.fetch_add(bytes, SeqCst) + bytes > LOGS_LIMIT {
-            self.bytes.fetch_sub(bytes, SeqCst);
-            return Err(Refusal::Full("too many bytes"));
+    /// Room for `more`; where there seems to be none the folder is looked at, since somebody may have
+    /// tidied up.
+    fn reserve(&self, more: Usage) -> Result<(), Refusal> {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        if !usage.has_room_for(more) {
+            *usage = Usage::of(&self.folder).map_err(Refusal::Disk)?;
         }
+        if !usage.has_room_for(more) {
+            return Err(Refusal::Full);
+        }
+        usage.files += more.files;
+        usage.bytes += more.bytes;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 
+use crate::caps::{LOG_FILES_LIMIT, LOGS_LIMIT};
 use crate::wire::event_log::{Lines, RECORD_LEN, Splitter};
 
 /// Files of one station within a second.
@@ -108,14 +109,30 @@ fn create(path: &PathBuf) -> io::Result<Option<File>> {
     }
 }
 
-/// Files in `folder`, and their bytes.
-pub(super) fn usage(folder: &Path) -> io::Result<(usize, u64)> {
-    let (mut files, mut bytes) = (0, 0);
-    for entry in fs::read_dir(folder)? {
-        let about = entry?.metadata()?;
-        if about.is_file() {
-            (files, bytes) = (files + 1, bytes + about.len());
+/// What is in a folder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usage {
+    pub(super) files: usize,
+    pub(super) bytes: u64,
+}
+
+impl Usage {
+    /// Of `folder`, as it is now.
+    pub(super) fn of(folder: &Path) -> io::Result<Self> {
+        let mut usage = Self { files: 0, bytes: 0 };
+        for entry in fs::read_dir(folder)? {
+            // What goes meanwhile is gone.
+            if let Ok(about) = entry?.metadata()
+                && about.is_file()
+            {
+                usage.files += 1;
+                usage.bytes += about.len();
+            }
         }
+        Ok(usage)
     }
-    Ok((files, bytes))
+
+    pub(super) fn has_room_for(self, more: Self) -> bool {
+        self.files + more.files <= LOG_FILES_LIMIT && self.bytes + more.bytes <= LOGS_LIMIT
+    }
 }

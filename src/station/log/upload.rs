@@ -38,6 +38,10 @@ use crate::wire::event_log::{Event, RECORD_LEN};
 
 /// How long the sound goes first.
 const FIRST: Duration = Duration::from_secs(300);
+/// Before the second try, and before any later one at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// See [`FIRST_PAUSE`].
+const LONGEST_PAUSE: Duration = Duration::from_secs(1800);
 /// Between two connections: the original's server names its files by the second.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long their end may stay open.
@@ -124,6 +128,8 @@ pub(super) struct Uploader {
     server: String,
     connect: Connect,
     has_waited: bool,
+    /// Since the last file that arrived.
+    failures: u32,
     /// When the last connection ended.
     ended: Option<Time>,
     /// What was sent and could not be deleted: once is enough.
@@ -134,7 +140,7 @@ impl Uploader {
     pub(super) fn new(log: Log, folder: Folder, server: &str, connect: Connect) -> Self {
         let server = server.to_owned();
         let sent = BTreeSet::new();
-        Self { log, folder, server, connect, has_waited: false, ended: None, sent }
+        Self { log, folder, server, connect, has_waited: false, failures: 0, ended: None, sent }
     }
 
     fn pass(&mut self, stop: &Stop) -> Result<(), WorkerError> {
@@ -165,6 +171,7 @@ impl Uploader {
             match sent {
                 Some(Ok(())) => self.arrived(turn, own),
                 Some(Err(source)) => {
+                    self.failures = self.failures.saturating_add(1);
                     self.log.note(Event::SendFailure, errno(&source));
                     let (path, server) = (own.path().to_owned(), self.server.clone());
                     done = Err(UploadError { path, server, source }.into());
@@ -182,6 +189,7 @@ impl Uploader {
     }
 
     fn arrived(&mut self, turn: u32, own: Own) {
+        self.failures = 0;
         self.log.0.uploaded.fetch_add(1, Relaxed);
         self.log.note(Event::LogFileByteCount, u32::try_from(own.length).unwrap_or(u32::MAX));
         self.log.note(Event::LogFileUploadCompleted, turn);
@@ -211,6 +219,18 @@ impl Worker for Uploader {
             self.has_waited = true;
         }
     }
+
+    /// Longer and longer, however long a try took: half a file that is sent again and again would be
+    /// paid for by the byte.
+    fn rest(&mut self, _: Duration, stop: &Stop) -> bool {
+        stop.sleep(pause(self.failures));
+        false
+    }
+}
+
+/// Before the next try, after so many in vain.
+fn pause(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }
 
 /// The whole of `own`, and that it arrived.
@@ -269,5 +289,16 @@ struct Woken(Notify);
 impl Wake for Woken {
     fn wake(&self) {
         self.0.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_nothing_is_tried_less_and_less_often() {
+        let pauses = [0, 1, 2, 3, 6, 7, u32::MAX].map(|failures| pause(failures).as_secs());
+        assert_eq!(pauses, [30, 30, 60, 120, 960, 1800, 1800]);
     }
 }

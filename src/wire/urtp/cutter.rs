@@ -80,18 +80,18 @@ impl TimingCutter {
 
 /// What has come of a message that begins with [`SYNC`].
 #[derive(Debug, Clone)]
-struct Hold<const LIMIT: usize> {
-    bytes: [u8; LIMIT],
+struct Hold<const ROOM: usize> {
+    bytes: [u8; ROOM],
     length: usize,
     skipped: u64,
 }
 
-impl<const LIMIT: usize> Hold<LIMIT> {
+impl<const ROOM: usize> Hold<ROOM> {
     const fn new() -> Self {
-        Self { bytes: [0; LIMIT], length: 0, skipped: 0 }
+        Self { bytes: [0; ROOM], length: 0, skipped: 0 }
     }
 
-    /// Take from the front of `more` until there are so many bytes, at most `LIMIT`.
+    /// Take from the front of `more` until there are so many bytes, at most `ROOM`.
     fn fill(&mut self, length: usize, more: &mut &[u8]) -> Option<&[u8]> {
         if self.length == 0 {
             let junk = more.iter().position(|byte| *byte == SYNC).unwrap_or(more.len());
@@ -127,7 +127,7 @@ mod tests {
     use crate::wire::urtp::Coding;
 
     fn datagram(sequence: u16) -> Vec<u8> {
-        let coding = if sequence % 2 == 0 { Coding::Unicam } else { Coding::Pcm };
+        let coding = if sequence.is_multiple_of(2) { Coding::Unicam } else { Coding::Pcm };
         let header = Header { coding, sequence, timestamp_us: u64::from(sequence) * 20_000 };
         let mut bytes = header.encode().to_vec();
         // Sound that is full of what a datagram begins with.

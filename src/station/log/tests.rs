@@ -1,0 +1,261 @@
+//! Files of a station's log: which there are, which are ours, and what a full disk does.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Instant;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use super::file::Writer;
+use super::*;
+use crate::caps::{LOG_FILE_LIMIT, LOG_FOLDER_LIMIT};
+use crate::stop::stop_pair;
+use crate::supervisor::Worker;
+use crate::wire::event_log::RECORD_LEN;
+
+/// A log in `folder` whose worker is run by hand.
+fn log(folder: &Path) -> (Log, Writer) {
+    let log = Log::new(Some(folder));
+    (log.clone(), Writer::new(log, Folder::at(folder)))
+}
+
+/// A whole session with one event of its own.
+fn session(folder: &Path, parameter: u32) {
+    let (log, mut writer) = log(folder);
+    log.note(Event::User9, parameter);
+    end(&mut writer);
+}
+
+/// The worker runs into a stop that is there already.
+fn end(writer: &mut Writer) {
+    let (stopper, stop) = stop_pair();
+    stopper.stop();
+    writer.run_once(&stop).unwrap();
+}
+
+fn records(path: &Path) -> Vec<(u32, u32)> {
+    let bytes = fs::read(path).unwrap();
+    let (records, rest) = bytes.as_chunks::<RECORD_LEN>();
+    assert!(rest.is_empty());
+    records.iter().map(Record::decode).map(|record| (record.event, record.parameter)).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
+    names.sort();
+    names
+}
+
+fn own(folder: &Path) -> Vec<u16> {
+    Folder::at(folder).own().iter().map(|own| own.number).collect()
+}
+
+#[test]
+fn a_file_begins_as_the_original_s_and_is_the_first_that_is_free() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("deep/logs");
+    session(&folder, 7);
+    session(&folder, 8);
+    assert_eq!(names(&folder), ["0000.log", "0001.log"]);
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    let records = records(&folder.join("0001.log"));
+    let events: Vec<u32> = records.iter().map(|(event, _)| *event).collect();
+    assert_eq!(events, [3, 10, 52, 42, 51, 12, 4]);
+    assert_eq!((records[0].1, records[3].1, records[4].1), (0, 0x2ca0_0001, 8));
+    assert!(records[2].1 > 1_700_000_000, "the second of the start");
+}
+
+#[test]
+fn only_closed_files_with_our_own_mark_are_ours() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    session(folder, 1);
+    let ours = fs::read(folder.join("0000.log")).unwrap();
+    // The original's, an empty one, a copy, a longer name, a folder, a link, and one with two names.
+    let original = [3u32, 10, 52, 1].map(|event| Record { timestamp_us: 1, event, parameter: 0 });
+    let original: Vec<u8> = original.iter().flat_map(|record| record.encode()).collect();
+    fs::write(folder.join("0001.log"), original).unwrap();
+    fs::write(folder.join("0002.log"), b"").unwrap();
+    fs::write(folder.join("0003.log"), &ours).unwrap();
+    fs::write(folder.join("00000.log"), &ours).unwrap();
+    fs::create_dir(folder.join("0004.log")).unwrap();
+    symlink("0000.log", folder.join("0005.log")).unwrap();
+    nix::unistd::mkfifo(&folder.join("0006.log"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    assert_eq!(own(folder), [0]);
+    let (_log, mut writer) = log(folder);
+    writer.flush().unwrap();
+    assert_eq!(own(folder), [0], "what is written to is nobody's to take");
+    end(&mut writer);
+    assert_eq!(own(folder), [0, 7]);
+    fs::hard_link(folder.join("0000.log"), folder.join("kept")).unwrap();
+    assert_eq!(own(folder), [7], "somebody keeps it");
+}
+
+#[test]
+fn a_full_file_is_followed_by_the_next_and_is_there_to_upload() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, mut writer) = log(place.path());
+    let records = u32::try_from(LOG_FILE_LIMIT / RECORD_LEN as u64).unwrap();
+    for number in 0..records {
+        log.note(Event::SendSeq, number);
+        if number % 4000 == 0 {
+            writer.flush().unwrap();
+        }
+    }
+    writer.flush().unwrap();
+    assert_eq!(own(place.path()), [0]);
+    assert!(log.0.news.try_receive().is_some());
+    log.note(Event::User9, 5);
+    end(&mut writer);
+    assert_eq!(own(place.path()), [0, 1]);
+    assert_eq!(log.counters().lost, 0);
+    assert_eq!(log.counters().written, u64::from(records) + 3);
+}
+
+#[test]
+fn with_a_thousand_names_taken_the_oldest_of_ours_goes_and_nobody_else_s() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    session(folder, 1);
+    session(folder, 2);
+    for number in 2..1000 {
+        fs::write(folder.join(format!("{number:04}.log")), b"somebody's").unwrap();
+    }
+    let old = std::time::SystemTime::now() - Duration::from_secs(1000);
+    fs::File::options()
+        .write(true)
+        .open(folder.join("0001.log"))
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    let (first, mut writer) = log(folder);
+    first.note(Event::User9, 3);
+    writer.flush().unwrap();
+    assert_eq!(first.counters().removed, 1);
+    assert_eq!(records(&folder.join("0001.log"))[4], (51, 3));
+    assert_eq!(records(&folder.join("0000.log"))[4], (51, 1));
+
+    fs::write(folder.join("0000.log"), b"somebody's").unwrap();
+    let (_, mut second) = log(folder);
+    let refusal = second.flush().unwrap_err().to_string();
+    assert!(refusal.contains("full"), "{refusal}");
+    assert_eq!(names(folder).len(), 1000);
+}
+
+#[test]
+fn files_of_ours_together_have_a_limit() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    for parameter in 0..3 {
+        session(folder, parameter);
+        // Sparse: only the length counts.
+        let name = folder.join(format!("000{parameter}.log"));
+        let file = fs::File::options().write(true).open(name).unwrap();
+        file.set_len(LOG_FOLDER_LIMIT / 3).unwrap();
+        let then = std::time::SystemTime::now() - Duration::from_secs(100 - u64::from(parameter));
+        file.set_modified(then).unwrap();
+    }
+    let (log, mut writer) = log(folder);
+    log.note(Event::User9, 3);
+    writer.flush().unwrap();
+    assert_eq!(log.counters().removed, 1);
+    assert_eq!(records(&folder.join("0000.log"))[4], (51, 3), "its name is free again");
+}
+
+#[test]
+fn what_no_disk_takes_waits_and_is_counted_when_it_waited_too_long() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("logs");
+    fs::write(&folder, b"no folder").unwrap();
+    let (log, mut writer) = log(&folder);
+    assert!(writer.flush().is_err());
+    let some = u32::try_from(LOG_QUEUED).unwrap() + 10;
+    (0..some).for_each(|number| log.note(Event::SendSeq, number));
+    assert_eq!(log.counters().lost, 10);
+    fs::remove_file(&folder).unwrap();
+    writer.flush().unwrap();
+    let records = records(&folder.join("0000.log"));
+    assert_eq!(records[4..6], [(43, 10), (102, 10)]);
+    assert_eq!(log.counters().lost, 10);
+}
+
+#[test]
+fn a_file_that_somebody_deletes_is_followed_by_another() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, mut writer) = log(place.path());
+    writer.flush().unwrap();
+    fs::remove_file(place.path().join("0000.log")).unwrap();
+    log.note(Event::User9, 4);
+    end(&mut writer);
+    assert_eq!(records(&place.path().join("0000.log"))[4], (51, 4));
+}
+
+#[test]
+fn on_a_full_disk_the_oldest_of_ours_makes_room_and_then_records_wait() {
+    let place = tempfile::tempdir().unwrap();
+    // A mount that only this thread sees.
+    let disk = place.path().to_owned();
+    let test = std::thread::Builder::new().spawn(move || {
+        let private = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| {
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        });
+        if let Err(e) = private {
+            return eprintln!("SKIPPED: a mount of its own needs root ({e})");
+        }
+        mount(Some("none"), &disk, Some("tmpfs"), MsFlags::empty(), Some("size=64k")).unwrap();
+        session(&disk, 1);
+        let stranger = disk.join("9999.log");
+        // What is left: one page, which the new file's beginning takes.
+        fs::write(&stranger, [0; 14 * 4096]).unwrap();
+        let (log, mut writer) = log(&disk);
+        let fill = |count| (0..count).for_each(|number| log.note(Event::SendSeq, number));
+        fill(10);
+        writer.flush().unwrap();
+        assert_eq!(log.counters().removed, 0);
+        fill(250);
+        writer.flush().unwrap();
+        assert_eq!(log.counters().removed, 1, "the first session's page was needed");
+        fill(300);
+        assert!(writer.flush().is_err(), "and now there is nothing to remove");
+        assert!(!disk.join("0000.log").exists() && stranger.exists());
+        assert_eq!(records(&disk.join("0001.log")).len(), 4 + 260, "whole records");
+        fs::remove_file(stranger).unwrap();
+        end(&mut writer);
+        assert_eq!(records(&disk.join("0001.log")).len(), 4 + 560 + 2);
+        assert_eq!(log.counters().lost, 0);
+    });
+    if let Err(panic) = test.unwrap().join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn a_note_is_in_the_file_soon_and_the_last_one_at_the_stop() {
+    let place = tempfile::tempdir().unwrap();
+    let mut supervisor = Supervisor::new();
+    let log = Log::open(Some(place.path()), &mut supervisor).unwrap();
+    log.note(Event::User9, 1);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while log.counters().written < 1 {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    log.note(Event::User9, 2);
+    supervisor.stop();
+    let records = records(&place.path().join("0000.log"));
+    assert_eq!(records[4..], [(51, 1), (51, 2), (12, 0), (4, 0)]);
+}
+
+#[test]
+fn without_a_folder_there_is_the_journal_alone() {
+    let mut supervisor = Supervisor::new();
+    let log = Log::open(None, &mut supervisor).unwrap();
+    log.note(Event::AudioServerConnected, 0);
+    log.upload_to("nobody:1", direct("localhost:1".parse().unwrap()), &mut supervisor).unwrap();
+    assert_eq!(log.counters(), Counters::default());
+}
