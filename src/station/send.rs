@@ -336,7 +336,17 @@ pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
 
 impl Sending {
     fn step(&mut self, event: Event) -> Option<Effect> {
-        self.link.handle(event, clock::now(), jitter())
+        let jitter = match event {
+            Event::Failed { .. } | Event::Lost | Event::Wake => jitter(),
+            // They begin no pause, and there are a hundred a second.
+            Event::Start
+            | Event::Connected
+            | Event::Offered
+            | Event::Sent { .. }
+            | Event::Acknowledged
+            | Event::Answered { .. } => 0.0,
+        };
+        self.link.handle(event, clock::now(), jitter)
     }
 
     async fn run(mut self) {
