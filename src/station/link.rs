@@ -245,7 +245,7 @@ impl Link {
 
     fn answered(&mut self, sequence: u16, now: Time) -> Effect {
         let age = self.last_sent.map(|last| last.wrapping_sub(sequence));
-        if !age.is_some_and(|age| age <= AGE_LIMIT) {
+        if age.is_none_or(|age| age > AGE_LIMIT) {
             return Effect::Stale;
         }
         (self.unheard, self.unanswered, self.refusals) = (None, None, 0);

@@ -5,3 +5,4 @@
 pub mod decoder;
 pub mod microphone;
 pub mod server;
+pub mod station;
