@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
+#[allow(dead_code, reason = "no sound server here")]
 #[path = "common/pulse.rs"]
 mod pulse;
 mod station_common;
@@ -545,9 +546,8 @@ fn sigterm_ends_the_process_within_a_second_in_every_state() {
     };
 
     let server = Server::tcp(loopback());
-    let mut station = process(folder.path(), &server.address.to_string());
-    server.wait_more(25);
-    station.says("streaming");
+    let station = process(folder.path(), &server.address.to_string());
+    server.wait_more(60);
     ends("streaming", station);
 
     let mute = Server::mute(loopback());

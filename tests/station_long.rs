@@ -60,6 +60,8 @@ struct Server {
     parser: Parser,
     answered: Option<Time>,
     blocks: Vec<Block>,
+    /// Of this connection.
+    bytes: u64,
 }
 
 /// What is on its way, with when it arrives.
@@ -109,7 +111,12 @@ impl World {
             cutter: TimingCutter::default(),
             up: Way::default(),
             down: Way::default(),
-            server: Server { parser: Parser::default(), answered: None, blocks: Vec::new() },
+            server: Server {
+                parser: Parser::default(),
+                answered: None,
+                blocks: Vec::new(),
+                bytes: 0,
+            },
             cut: false,
             disconnects: 0,
             stale: 0,
@@ -167,6 +174,7 @@ impl World {
 
     fn serve(&mut self) {
         while let Some(piece) = arrived(&mut self.up, self.now) {
+            self.server.bytes += piece.len() as u64;
             for block in self.server.parser.push(&piece) {
                 let last = self.server.answered;
                 if last.is_none_or(|at| self.now.since(at) > Duration::from_secs(1)) {
@@ -177,6 +185,10 @@ impl World {
                 }
                 self.server.blocks.push(block);
             }
+        }
+        // As the kernel does, at once.
+        if self.flight.acknowledged(self.server.bytes) {
+            self.link.handle(Event::Acknowledged, self.now, 0.5);
         }
     }
 
@@ -205,6 +217,7 @@ impl World {
         self.up.clear();
         self.down.clear();
         self.ring.give_back(std::mem::take(&mut self.flight).lost().rev());
+        self.server.bytes = 0;
         (self.server.parser, self.cutter) = (Parser::default(), TimingCutter::default());
     }
 

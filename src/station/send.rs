@@ -7,7 +7,7 @@
 //!    └── give back ──────┘  └── answers, acknowledged ──┘        Link decides, link.rs draws it
 //! ```
 //! Datagrams go whole or not at all: one that a line took half of is finished there, or the line is given
-//! up. Sequence and gain go on over all of that, since both are the encoder's, which never hears of it.
+//! up, and the next one gets it from its first byte. Sequence and gain go on over all of that, since both are the encoder's, which never hears of it.
 //! A contact's kiosk is reached by the tunnel instead (peer.rs), which has a link machine of its own.
 
 use std::io;
@@ -336,7 +336,17 @@ pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
 
 impl Sending {
     fn step(&mut self, event: Event) -> Option<Effect> {
-        self.link.handle(event, clock::now(), jitter())
+        let jitter = match event {
+            Event::Failed { .. } | Event::Lost | Event::Wake => jitter(),
+            // They begin no pause, and there are a hundred a second.
+            Event::Start
+            | Event::Connected
+            | Event::Offered
+            | Event::Sent { .. }
+            | Event::Acknowledged
+            | Event::Answered { .. } => 0.0,
+        };
+        self.link.handle(event, clock::now(), jitter)
     }
 
     async fn run(mut self) {
@@ -425,9 +435,10 @@ impl Sending {
         line.has_arrived(&mut flight, clock::now());
         line.reset();
         let again: Vec<Datagram> = flight.lost().rev().collect();
-        let untouched = in_hand.filter(|hand| hand.taken == 0).map(|hand| hand.datagram);
+        // Had the line half of it: on the next one it goes from its first byte, and only there.
+        let newest = in_hand.map(|hand| hand.datagram);
         self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);
-        self.ring.give_back(untouched.into_iter().chain(again));
+        self.ring.give_back(newest.into_iter().chain(again));
         count(&self.news.stats.lost);
         self.news.tell(LinkEvent::Lost { sentence });
     }
