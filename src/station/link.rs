@@ -29,7 +29,7 @@ pub const HUNG: Duration = Duration::from_secs(15);
 /// A datagram that the line does not take in so long is the last one.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// A link that was answered and lived so long was a good one: the pauses start over.
-const GOOD: Duration = Duration::from_secs(1);
+const GOOD: Duration = Duration::from_millis(500);
 /// Pauses before the 2nd, 3rd, … attempt in a row, each a third longer at most: 0.5 to 8 s.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(500),

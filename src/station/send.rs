@@ -36,6 +36,7 @@ const NAME_THREADS: usize = 4;
 
 /// Where sound goes.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Destination {
     /// A server, over TCP.
     Tcp(HostPort),
