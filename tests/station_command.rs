@@ -98,7 +98,7 @@ fn follow(stream: &mut TcpStream, count: usize, before: Option<&Datagram>) -> Da
         let from = usize::from(datagram.sequence) * 320;
         let expected = (from..from + 320).map(pattern);
         assert!(datagram.samples.iter().copied().eq(expected), "sound {}", datagram.sequence);
-        if datagram.sequence % 50 == 0 {
+        if datagram.sequence.is_multiple_of(50) {
             stream.write_all(&timing(&datagram)).unwrap();
         }
         last = Some(datagram);
@@ -353,7 +353,7 @@ fn a_card_of_another_rate_through_real_alsa_streams_and_outlives_its_sound_serve
 fn the_meter_says_whether_the_wiring_is_right() {
     let folder = tempfile::tempdir().unwrap();
     let meter = |sound: &dyn Fn(i32) -> [i32; 2]| {
-        let bytes = (0..16_000).flat_map(|at| sound(at)).flat_map(|word| (word << 8).to_le_bytes());
+        let bytes = (0..16_000).flat_map(sound).flat_map(|word| (word << 8).to_le_bytes());
         std::fs::write(folder.path().join("m.s32"), bytes.collect::<Vec<u8>>()).unwrap();
         let mut run =
             command(folder.path(), &["station", "--meter", "--seconds", "2", "--device", "m.s32"]);

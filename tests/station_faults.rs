@@ -1,5 +1,5 @@
 //! What a station's sender lives through: servers that are killed, refuse, stop to read or to answer;
-//! lines that are cut; names that nobody knows; relays and kiosks that go and come back.
+//! lines that are cut; names that nobody knows. Relays and kiosks: station_ways.rs.
 //!
 //! ```text
 //!  Microphone ──> Ring ──> Sender ~~~ a fault ~~~> Server (an independent reader)
@@ -19,131 +19,28 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use common::kiosk::{Kiosk, config, two_identities, wait_count};
+use common::kiosk::config;
 use common::net::in_a_network;
-use common::sshd::Sshd;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use pulse::Running;
 use station_common::decoder::Parser;
-use station_common::microphone::{KEEP, Microphone};
-use station_common::server::{Got, LIMIT, Server};
+use station_common::server::{Got, Server};
+use station_common::station::{SLACK, Station, loopback, named, nobody};
 use twocan::address::HostPort;
-use twocan::clock::{self, Time};
-use twocan::frame::PacketKind;
-use twocan::identity::{Identity, PeerKey};
-use twocan::queue::Received;
-use twocan::station::send::{Destination, LinkEvent, Sender};
-use twocan::stop::stop_pair;
+use twocan::clock;
+use twocan::identity::Identity;
+use twocan::station::send::{Destination, LinkEvent};
 use twocan::tunnel::{PeerConfig, TunnelConfig};
 
 /// Reconnected within this, says the specification.
 const RECONNECT: Duration = Duration::from_secs(10);
-/// What a busy machine may be late with.
-const SLACK: Duration = Duration::from_millis(300);
 
 /// Whoever measures this process is alone in it.
 static ALONE: RwLock<()> = RwLock::new(());
-
-/// A station under test.
-struct Station {
-    sender: Option<Sender>,
-    microphone: Microphone,
-    events: Receiver<LinkEvent>,
-}
-
-impl Station {
-    fn start(to: Destination) -> Self {
-        let microphone = Microphone::start();
-        let (sink, events) = mpsc::channel();
-        let sender = Sender::start(to, microphone.ring.clone(), move |event| {
-            // A test that has ended listens no more.
-            let _ = sink.send(event);
-        });
-        Self { sender: Some(sender.unwrap()), microphone, events }
-    }
-
-    fn tcp(address: SocketAddr) -> Self {
-        Self::start(Destination::Tcp(named(address)))
-    }
-
-    fn stats(&self) -> &twocan::station::send::SendStats {
-        self.sender.as_ref().unwrap().stats()
-    }
-
-    /// Wait for the first event that is wanted.
-    #[track_caller]
-    fn wait(&self, what: &str, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
-        let limit = Instant::now() + LIMIT;
-        let mut others = Vec::new();
-        loop {
-            match self.events.recv_timeout(limit.saturating_duration_since(Instant::now())) {
-                Ok(event) if wanted(&event) => return event,
-                Ok(event) => others.push(event),
-                Err(_) => panic!("no {what}; instead {others:?}"),
-            }
-        }
-    }
-
-    #[track_caller]
-    fn wait_streaming(&self) {
-        self.wait("answer", |event| *event == LinkEvent::Streaming);
-    }
-
-    #[track_caller]
-    fn wait_lost(&self) -> String {
-        match self.wait("end", |event| matches!(event, LinkEvent::Lost { .. })) {
-            LinkEvent::Lost { sentence } => sentence,
-            _ => unreachable!("waited for it"),
-        }
-    }
-
-    #[track_caller]
-    fn wait_failed(&self) -> String {
-        match self.wait("failure", |event| matches!(event, LinkEvent::Failed { .. })) {
-            LinkEvent::Failed { sentence } => sentence,
-            _ => unreachable!("waited for it"),
-        }
-    }
-
-    /// How long it took to end.
-    #[track_caller]
-    fn stop(&mut self) -> Duration {
-        let began = Instant::now();
-        assert!(
-            self.sender.take().unwrap().stop(Duration::from_secs(1)),
-            "it ends within a second"
-        );
-        began.elapsed()
-    }
-
-    /// That all captured since `gone` that was young when the line was back is in `got`.
-    #[track_caller]
-    fn check_young(&self, gone: Time, back: Time, got: &[Got]) {
-        let first = self.microphone.first_since(gone.max(back - KEEP + SLACK));
-        let last = got.last().unwrap().sequence;
-        let came: HashSet<u16> = got.iter().map(|got| got.sequence).collect();
-        let missing: Vec<u16> = (first..=last).filter(|number| !came.contains(number)).collect();
-        assert!(missing.is_empty(), "{missing:?} of {first} to {last} were young and never came");
-    }
-}
-
-fn named(address: SocketAddr) -> HostPort {
-    address.to_string().parse().unwrap()
-}
-
-fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
-}
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind(loopback()).unwrap().local_addr().unwrap()
-}
 
 /// How often the long ones are repeated.
 fn cuts(short: u32) -> u32 {
@@ -367,106 +264,6 @@ fn a_name_is_looked_up_each_time_and_found_when_it_is_known_and_where_it_has_mov
         fs::write(&names, "127.0.0.2 chuffs.test\n").unwrap();
         server.wait_more(25);
     });
-}
-
-#[test]
-fn through_a_relay_the_server_and_the_relay_may_go_and_come_back() {
-    let _with_others = shared();
-    let identity = Identity::generate();
-    let mut sshd = Sshd::start(&[identity.public()]);
-    let mut server = Server::tcp(loopback());
-    let address = server.address;
-    let relayed = Destination::Relayed {
-        server: named(address),
-        relay: Box::new(sshd.relay()),
-        identity: identity.clone(),
-    };
-    let mut station = Station::start(relayed);
-    station.wait_streaming();
-    server.wait_more(25);
-    drop(server);
-    station.wait_lost();
-    let sentence = station.wait_failed();
-    assert!(sentence.contains("through relay 127.0.0.1"), "{sentence}");
-    server = Server::tcp(address);
-    station.wait_streaming();
-    server.wait_more(25);
-    // Half-open, then killed, then gone for a while.
-    assert!(sshd.freeze_sessions() > 0);
-    station.wait_lost();
-    station.wait_streaming();
-    server.wait_more(25);
-    assert!(sshd.kill_sessions() > 0);
-    station.wait_lost();
-    station.wait_streaming();
-    sshd.kill_all();
-    station.wait_failed();
-    sshd.restart();
-    station.wait_streaming();
-    server.wait_more(25);
-    station.stop();
-}
-
-#[test]
-fn a_relay_that_refuses_our_login_is_not_asked_again_soon() {
-    let _with_others = shared();
-    let sshd = Sshd::start(&[Identity::generate().public()]);
-    let mut station = Station::start(Destination::Relayed {
-        server: named(nobody()),
-        relay: Box::new(sshd.relay()),
-        identity: Identity::generate(),
-    });
-    let sentence = station.wait_failed();
-    assert!(sentence.contains("refused the login"), "{sentence}");
-    let again = station.events.recv_timeout(Duration::from_secs(5));
-    assert!(again.is_err(), "{again:?}");
-    station.stop();
-}
-
-/// The sequences of `count` datagrams of a station's that came to a kiosk.
-#[track_caller]
-fn stations_packets(kiosk: &Kiosk, from: PeerKey, count: usize) -> Vec<u16> {
-    let ports = kiosk.attach(from);
-    let (_stopper, stop) = stop_pair();
-    let mut came = Vec::new();
-    while came.len() < count {
-        let Received::Item(packet) = ports.voice_in.receive(&stop, Some(LIMIT)) else {
-            panic!("{} of {count} datagrams came", came.len());
-        };
-        assert_eq!(packet.kind, PacketKind::Station);
-        let block = station_common::decoder::read(&packet.payload);
-        assert_eq!(u32::from(block.sequence), packet.sequence);
-        came.push(block.sequence);
-    }
-    came
-}
-
-#[test]
-fn a_contacts_kiosk_gets_the_datagrams_as_they_are_and_again_when_it_is_back() {
-    let _with_others = shared();
-    let (anna, bert) = two_identities();
-    let door = nobody();
-    let knows = |key| PeerConfig { key, direct: Vec::new(), via_relay: false, place: None };
-    let at_home = || {
-        let contacts = vec![knows(anna.public())];
-        Kiosk::start(TunnelConfig { door: Some(door), contacts, ..config(&bert, "Server") })
-    };
-    let mut kiosk = at_home();
-    let to = PeerConfig { direct: vec![door.to_string()], ..knows(bert.public()) };
-    let tunnel = TunnelConfig { contacts: vec![to], ..config(&anna, "Garden") };
-    let tunnel = Box::new(tunnel);
-    let mut station = Station::start(Destination::Kiosk { tunnel, key: bert.public() });
-    for _ in 0..2 {
-        station.wait_streaming();
-        kiosk.wait_up(anna.public());
-        let came = stations_packets(&kiosk, anna.public(), 50);
-        assert!(came.windows(2).all(|pair| pair[1] == pair[0] + 1), "{came:?}");
-        drop(kiosk);
-        station.wait_lost();
-        kiosk = at_home();
-    }
-    wait_count("connected", &station.stats().connected, 3);
-    station.stop();
 }
 
 /// A listener whose queue is full drops SYNs, as a black hole does; what fills it.

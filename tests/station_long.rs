@@ -68,7 +68,8 @@ struct Server {
 type Way = VecDeque<(Time, Vec<u8>)>;
 
 fn arrived(way: &mut Way, now: Time) -> Option<Vec<u8>> {
-    way.pop_front_if(|(at, _)| *at <= now).map(|(_, bytes)| bytes)
+    way.front().filter(|(at, _)| *at <= now)?;
+    way.pop_front().map(|(_, bytes)| bytes)
 }
 
 /// A station and a server, and a line between them that may be cut.

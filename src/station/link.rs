@@ -29,7 +29,7 @@ pub const HUNG: Duration = Duration::from_secs(15);
 /// A datagram that the line does not take in so long is the last one.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// A link that was answered and lived so long was a good one: the pauses start over.
-const GOOD: Duration = Duration::from_secs(1);
+const GOOD: Duration = Duration::from_millis(500);
 /// Pauses before the 2nd, 3rd, … attempt in a row, each a third longer at most: 0.5 to 8 s.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(500),
@@ -245,7 +245,7 @@ impl Link {
 
     fn answered(&mut self, sequence: u16, now: Time) -> Effect {
         let age = self.last_sent.map(|last| last.wrapping_sub(sequence));
-        if !age.is_some_and(|age| age <= AGE_LIMIT) {
+        if age.is_none_or(|age| age > AGE_LIMIT) {
             return Effect::Stale;
         }
         (self.unheard, self.unanswered, self.refusals) = (None, None, 0);

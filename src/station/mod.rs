@@ -22,3 +22,4 @@ pub mod ring;
 pub mod send;
 mod status;
 pub mod streamer;
+mod supply;

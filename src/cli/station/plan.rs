@@ -90,7 +90,8 @@ fn contact(name: &str, config: &Config, paths: &Paths) -> anyhow::Result<Destina
     };
     let identity = Identity::load_or_create(&paths.state).context("this station's key")?;
     let meets = Meets::new(config.relay.as_ref(), &paths.state);
-    let mut tunnel = crate::app::tunnel_config(config, &meets, &identity, &[known.clone()]);
+    let mut tunnel =
+        crate::app::tunnel_config(config, &meets, &identity, std::slice::from_ref(known));
     // A station goes to its server and lets nobody in.
     tunnel.door = None;
     Ok(Destination::Kiosk { tunnel: Box::new(tunnel), key: known.key })

@@ -58,14 +58,14 @@ proptest! {
             if let (Event::Sent { sequence }, true) = (event, up) {
                 last_sent = Some(sequence);
             }
-            if let State::Backoff { until } = link.state() {
-                if !matches!(before, State::Backoff { .. }) {
-                    out = false;
-                    let pause = until.since(now);
-                    let short = Duration::from_millis(500)..=Duration::from_secs(8);
-                    let long = REFUSED..=REFUSED_LONGEST.mul_f64(1.34);
-                    prop_assert!(short.contains(&pause) || long.contains(&pause), "{:?}", pause);
-                }
+            if let State::Backoff { until } = link.state()
+                && !matches!(before, State::Backoff { .. })
+            {
+                out = false;
+                let pause = until.since(now);
+                let short = Duration::from_millis(500)..=Duration::from_secs(8);
+                let long = REFUSED..=REFUSED_LONGEST.mul_f64(1.34);
+                prop_assert!(short.contains(&pause) || long.contains(&pause), "{:?}", pause);
             }
             prop_assert_eq!(out, !matches!(link.state(), State::Backoff { .. }));
             // Whatever waits for something has an end to its wait, which is never far.

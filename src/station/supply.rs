@@ -1,0 +1,352 @@
+//! The sender at work on one server: an attempt, a connection, a pause, and again.
+//!
+//! ```text
+//!           take(now)          in hand: one datagram        TCP, UDP, or a relay
+//!  Ring ─────────────> Sending ─────────────────────> Line ─────────────────────> server
+//!    ▲                   │  ▲                           │
+//!    └── give back ──────┘  └── answers, acknowledged ──┘        Link decides, link.rs draws it
+//! ```
+//! Datagrams go whole or not at all: one that a line took half of is finished there, or the line is given
+//! up, and the next one gets it from its first byte.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::flight::Flight;
+use super::line::{ConnectError, Line, Turn};
+use super::link::{Dead, Effect, Event, Link, State};
+use super::ring::{Datagram, Ring};
+use super::send::{LinkEvent, News, count, told};
+use crate::address::HostPort;
+use crate::clock::{self, Time};
+use crate::tunnel::Forwarder;
+use crate::wire::urtp::TimingCutter;
+
+/// How long an attempt over TCP or UDP may take, names included.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The same through a relay, which may have to let us in first.
+const PATIENCE_RELAYED: Duration = Duration::from_secs(20);
+/// What is left in the ring when we stop has so long to go out.
+const FAREWELL: Duration = Duration::from_millis(300);
+/// Datagrams between two looks at what was acknowledged.
+const LOOK_EVERY: u64 = 16;
+
+/// Where the connections lead.
+pub(super) enum Direct {
+    /// To a server by TCP, through a relay if there is one.
+    Tcp(HostPort),
+    /// To a server by UDP.
+    Udp(HostPort),
+}
+
+impl Direct {
+    async fn connect(
+        &self,
+        relay: Option<&mut Forwarder>,
+        attempt: usize,
+    ) -> Result<Line, ConnectError> {
+        match (self, relay) {
+            (Self::Tcp(server), None) => Line::tcp(server).await,
+            (Self::Tcp(server), Some(relay)) => Line::relayed(relay, server).await,
+            (Self::Udp(server), _) => Line::udp(server, attempt).await,
+        }
+    }
+}
+
+/// A datagram on its way into a line, and how much of it the line has.
+struct InHand {
+    datagram: Datagram,
+    taken: usize,
+}
+
+impl InHand {
+    fn rest(hand: Option<&Self>) -> &[u8] {
+        hand.map_or(&[], |hand| &hand.datagram.bytes()[hand.taken..])
+    }
+}
+
+/// See the module.
+pub(super) struct Sending {
+    to: Direct,
+    relay: Option<Forwarder>,
+    ring: Ring,
+    link: Link,
+    news: News,
+    attempts: usize,
+    stopping: watch::Receiver<bool>,
+}
+
+/// Sleep until then; for ever without a time.
+async fn sleep_until(at: Option<Time>) {
+    match at {
+        Some(at) => sleep(at.since(clock::now())).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Sending {
+    fn step(&mut self, event: Event) -> Option<Effect> {
+        let jitter = match event {
+            Event::Failed { .. } | Event::Lost | Event::Wake => jitter(),
+            // They begin no pause, and there are a hundred a second.
+            Event::Start
+            | Event::Connected
+            | Event::Offered
+            | Event::Sent { .. }
+            | Event::Acknowledged
+            | Event::Answered { .. } => 0.0,
+        };
+        self.link.handle(event, clock::now(), jitter)
+    }
+
+    /// Nothing is connected yet.
+    pub(super) fn new(
+        to: Direct,
+        relay: Option<Forwarder>,
+        ring: Ring,
+        news: News,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let link = Link::new(if relay.is_some() { PATIENCE_RELAYED } else { PATIENCE });
+        Self { to, relay, ring, link, news, attempts: 0, stopping }
+    }
+
+    /// Until it is time to stop.
+    pub(super) async fn run(mut self) {
+        self.step(Event::Start);
+        let mut stopping = self.stopping.clone();
+        loop {
+            match self.link.state() {
+                State::Connecting => tokio::select! {
+                    biased;
+                    () = told(&mut stopping) => return,
+                    line = self.connect() => if let Some(line) = line {
+                        self.stream(line).await;
+                    },
+                },
+                State::Backoff { until } => tokio::select! {
+                    biased;
+                    () = told(&mut stopping) => return,
+                    () = sleep_until(Some(until)) => drop(self.step(Event::Wake)),
+                },
+                State::Idle | State::Online | State::Streaming => return,
+            }
+        }
+    }
+
+    /// One attempt, as long as the link wants to wait for it.
+    async fn connect(&mut self) -> Option<Line> {
+        self.news.tell(LinkEvent::Connecting);
+        self.attempts = self.attempts.wrapping_add(1);
+        let attempt = self.to.connect(self.relay.as_mut(), self.attempts);
+        let ended = tokio::select! {
+            ended = attempt => Some(ended),
+            () = sleep_until(self.link.wake_at()) => None,
+        };
+        let sentence = match ended {
+            Some(Ok(line)) => {
+                self.step(Event::Connected);
+                count(&self.news.stats.connected);
+                let peer =
+                    line.peer().map_or_else(|| self.news.name().to_owned(), |at| at.to_string());
+                tracing::debug!("station: connected to {peer}");
+                self.news.tell(LinkEvent::Online);
+                return Some(line);
+            }
+            Some(Err(error)) => {
+                let refused = matches!(&error, ConnectError::Relay(error) if error.refused);
+                if matches!(error, ConnectError::Name { .. }) {
+                    count(&self.news.stats.unresolved);
+                }
+                self.step(Event::Failed { refused });
+                error.to_string()
+            }
+            None => {
+                self.step(Event::Wake);
+                format!("{} did not answer in time while connecting", self.news.name())
+            }
+        };
+        count(&self.news.stats.failed);
+        self.news.tell(LinkEvent::Failed { sentence });
+        None
+    }
+
+    /// Keep the line supplied until it ends, or until we do.
+    async fn stream(&mut self, line: Line) {
+        let mut stream = Stream {
+            line,
+            flight: Flight::default(),
+            cutter: TimingCutter::default(),
+            in_hand: None,
+        };
+        let mut stopping = self.stopping.clone();
+        let sentence = tokio::select! {
+            biased;
+            () = told(&mut stopping) => None,
+            sentence = self.supply(&mut stream) => Some(sentence),
+        };
+        let Some(sentence) = sentence else {
+            // What is there still goes, and the last datagram goes whole, if the line is quick.
+            let farewell = self.finish(stream);
+            drop(tokio::time::timeout(FAREWELL, farewell).await);
+            return;
+        };
+        let Stream { line, mut flight, in_hand, .. } = stream;
+        if self.link.is_up() {
+            // By itself, that is; what the link gave up it knows of.
+            self.step(Event::Lost);
+        }
+        line.has_arrived(&mut flight, clock::now());
+        line.reset();
+        let again: Vec<Datagram> = flight.lost().rev().collect();
+        // Had the line half of it: on the next one it goes from its first byte, and only there.
+        let newest = in_hand.map(|hand| hand.datagram);
+        self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);
+        self.ring.give_back(newest.into_iter().chain(again));
+        count(&self.news.stats.lost);
+        self.news.tell(LinkEvent::Lost { sentence });
+    }
+
+    /// Take, write, read, until there is a sentence why not any more.
+    async fn supply(&mut self, stream: &mut Stream) -> String {
+        let mut buffer = [0; 1024];
+        loop {
+            if stream.in_hand.is_none()
+                && let Some(datagram) = self.ring.take(clock::now())
+            {
+                stream.in_hand = Some(InHand { datagram, taken: 0 });
+                self.step(Event::Offered);
+            }
+            let idle = stream.in_hand.is_none();
+            let bytes = InHand::rest(stream.in_hand.as_ref());
+            let turn = tokio::select! {
+                biased;
+                turn = stream.line.turn(&mut buffer, bytes) => Some(turn),
+                () = self.ring.ready(), if idle => continue,
+                () = sleep_until(self.link.wake_at()) => None,
+            };
+            let ended = match turn {
+                Some(Turn::Read(Ok(0))) if !stream.line.is_udp() => {
+                    Some("the server closed the connection".to_owned())
+                }
+                Some(Turn::Read(Ok(length))) => {
+                    self.hear(stream, &buffer[..length]);
+                    None
+                }
+                Some(Turn::Wrote(Ok(length))) => {
+                    self.wrote(stream, length);
+                    None
+                }
+                Some(Turn::Read(Err(error)) | Turn::Wrote(Err(error))) => Some(error.to_string()),
+                None => self.due(stream),
+            };
+            if let Some(sentence) = ended {
+                return sentence;
+            }
+        }
+    }
+
+    fn wrote(&mut self, stream: &mut Stream, length: usize) {
+        let Some(hand) = &mut stream.in_hand else { return };
+        hand.taken += length;
+        if hand.taken < hand.datagram.bytes().len() {
+            return;
+        }
+        let datagram = hand.datagram;
+        stream.in_hand = None;
+        stream.flight.put(datagram, clock::now());
+        self.step(Event::Sent { sequence: datagram.sequence });
+        let stats = &self.news.stats;
+        stats.bytes.fetch_add(datagram.bytes().len() as u64, Ordering::Relaxed);
+        if (stats.sent.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(LOOK_EVERY) {
+            self.look(stream);
+        }
+    }
+
+    /// Whether the other machine has acknowledged more.
+    fn look(&mut self, stream: &mut Stream) {
+        if stream.line.has_arrived(&mut stream.flight, clock::now()) {
+            self.step(Event::Acknowledged);
+        }
+    }
+
+    fn hear(&mut self, stream: &mut Stream, mut bytes: &[u8]) {
+        if stream.line.is_udp() {
+            // Half an answer is not completed by the next packet.
+            stream.cutter = TimingCutter::default();
+        }
+        while let Some(timing) = stream.cutter.cut(&mut bytes) {
+            let first = self.link.state() == State::Online;
+            match self.step(Event::Answered { sequence: timing.sequence }) {
+                Some(Effect::Answer(trip)) => {
+                    stream.flight.answered(timing.sequence);
+                    count(&self.news.stats.answers);
+                    if first {
+                        self.news.tell(LinkEvent::Streaming);
+                    }
+                    if let Some(trip) = trip {
+                        self.news.tell(LinkEvent::RoundTrip(trip));
+                    }
+                }
+                Some(Effect::Stale) => {
+                    count(&self.news.stats.stale);
+                    self.news.tell(LinkEvent::StaleAnswer);
+                }
+                Some(Effect::Connect | Effect::Disconnect(_)) | None => {}
+            }
+        }
+    }
+
+    /// Time has come: a sentence if the link gives the line up.
+    fn due(&mut self, stream: &mut Stream) -> Option<String> {
+        self.look(stream);
+        let Some(Effect::Disconnect(why)) = self.step(Event::Wake) else { return None };
+        if let (Some(relay), Dead::Silent | Dead::Stuck) = (&mut self.relay, why) {
+            relay.hang_up();
+        }
+        let sentence = match why {
+            Dead::Silent => "the server does not answer any more, nor does its machine",
+            Dead::Hung => "the server does not answer any more",
+            Dead::Stuck => "the line takes nothing any more",
+            Dead::Late => "connecting took too long",
+        };
+        Some(sentence.to_owned())
+    }
+
+    /// Until the ring is empty and the line has all of it.
+    async fn finish(&mut self, mut stream: Stream) {
+        let mut buffer = [0; 64];
+        loop {
+            if stream.in_hand.is_none() {
+                let Some(datagram) = self.ring.take(clock::now()) else { break };
+                stream.in_hand = Some(InHand { datagram, taken: 0 });
+            }
+            let bytes = InHand::rest(stream.in_hand.as_ref());
+            match stream.line.turn(&mut buffer, bytes).await {
+                Turn::Wrote(Ok(length)) => self.wrote(&mut stream, length),
+                Turn::Read(Ok(length)) if length > 0 || stream.line.is_udp() => {}
+                Turn::Read(_) | Turn::Wrote(Err(_)) => return,
+            }
+        }
+        stream.line.finish().await;
+    }
+}
+
+/// A connection at work.
+struct Stream {
+    line: Line,
+    flight: Flight,
+    cutter: TimingCutter,
+    in_hand: Option<InHand>,
+}
+
+/// Between 0 and 1.
+fn jitter() -> f64 {
+    let mut byte = [0];
+    // Without a random number all stations are merely in step.
+    let _ = getrandom::fill(&mut byte);
+    f64::from(byte[0]) / 256.0
+}
