@@ -11,7 +11,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::folder::{Current, Folder, is_full};
+use super::folder::{Beginning, Current, Folder, is_full};
 use super::{EVENT_LOST, Log, LogError};
 use crate::caps::LOG_QUEUED;
 use crate::clock;
@@ -28,6 +28,8 @@ pub(super) struct Writer {
     folder: Folder,
     /// When the station was started: seconds since 1970.
     started: u32,
+    /// When the next file's records begin, where that was before now: microseconds since 1970.
+    since: Option<u64>,
     current: Option<Current>,
     /// Whole records that are in no file yet.
     pending: Vec<u8>,
@@ -37,8 +39,9 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(log: Log, folder: Folder) -> Self {
-        let started = u32::try_from(clock::unix_seconds()).unwrap_or(u32::MAX);
-        Self { log, folder, started, current: None, pending: Vec::new(), told: 0 }
+        let now = clock::unix_micros();
+        let (started, since) = (u32::try_from(now / 1_000_000).unwrap_or(u32::MAX), Some(now));
+        Self { log, folder, started, since, current: None, pending: Vec::new(), told: 0 }
     }
 
     /// Everything noted so far is in a file.
@@ -60,7 +63,10 @@ impl Writer {
     }
 
     fn begin(&mut self) -> Result<Current, LogError> {
-        let current = self.folder.begin(self.started, || self.removed())?;
+        let timestamp_us = self.since.unwrap_or_else(clock::unix_micros);
+        let beginning = Beginning { timestamp_us, started: self.started };
+        let current = self.folder.begin(beginning, || self.removed())?;
+        self.since = None;
         tracing::info!("the log is {}", current.path().display());
         Ok(current)
     }

@@ -19,7 +19,6 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::EVENT_MARK;
 use crate::caps::{LOG_FILE_LIMIT, LOG_FOLDER_LIMIT};
-use crate::clock;
 use crate::store::{self, StoreError};
 use crate::wire::event_log::{Event, RECORD_LEN, Record};
 
@@ -79,17 +78,17 @@ impl Folder {
         &self.0
     }
 
-    /// Begin the next file, of a station that was started at `started` (seconds since 1970). Files of
-    /// ours that are too much for the folder, or whose name is needed, go first; `removed` is told.
+    /// Begin the next file. Files of ours that are too much for the folder, or whose name is needed, go
+    /// first; `removed` is told.
     pub(super) fn begin(
         &self,
-        started: u32,
+        beginning: Beginning,
         mut removed: impl FnMut(),
     ) -> Result<Current, LogError> {
         store::ensure_folder(&self.0)?;
         self.shrink(&mut removed);
         loop {
-            let trouble = match self.first_free(started) {
+            let trouble = match self.first_free(beginning) {
                 Ok(Some(current)) => return Ok(current),
                 Ok(None) => LogError::Full(self.0.clone()),
                 Err((path, e)) if is_full(&e) => StoreError::new("begin", &path, e).into(),
@@ -102,13 +101,13 @@ impl Folder {
         }
     }
 
-    fn first_free(&self, started: u32) -> Result<Option<Current>, (PathBuf, io::Error)> {
+    fn first_free(&self, beginning: Beginning) -> Result<Option<Current>, (PathBuf, io::Error)> {
         for number in 0..NUMBERS {
             let path = self.file(number);
             let mut options = OpenOptions::new();
             match options.write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
-                    let begun = Current::begin(file, &path, number, started);
+                    let begun = Current::begin(file, &path, number, beginning);
                     if begun.is_err() {
                         // Ours, and empty.
                         let _ = fs::remove_file(&path);
@@ -175,11 +174,11 @@ impl Folder {
 }
 
 impl Current {
-    fn begin(file: File, path: &Path, number: u16, started: u32) -> io::Result<Self> {
+    fn begin(file: File, path: &Path, number: u16, beginning: Beginning) -> io::Result<Self> {
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| io::Error::from(errno))?;
         let mut current = Self { file, path: path.to_owned(), length: 0 };
-        current.write(&beginning(number, started))?;
+        current.write(&beginning.encode(number))?;
         // Without its beginning a file is nobody's, for ever: a power cut shall not leave such ones.
         current.file.sync_all()?;
         Ok(current)
@@ -246,17 +245,28 @@ pub(super) fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), StorageFull | QuotaExceeded)
 }
 
-fn beginning(number: u16, started: u32) -> Vec<u8> {
-    let timestamp_us = clock::unix_micros();
-    let record =
-        |event: Event, parameter| Record { timestamp_us, event: event.number(), parameter };
-    let records: [Record; BEGINNING] = [
-        record(Event::LogStart, 0),
-        record(Event::LogFileOpen, 0),
-        record(Event::SystemStart, started),
-        record(EVENT_MARK, MARK + u32::from(number)),
-    ];
-    records.iter().flat_map(|record| record.encode()).collect()
+/// What a file begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// Of its first records: microseconds since 1970.
+    pub(super) timestamp_us: u64,
+    /// When the station was started: seconds since 1970.
+    pub(super) started: u32,
+}
+
+impl Beginning {
+    fn encode(self, number: u16) -> Vec<u8> {
+        let Self { timestamp_us, started } = self;
+        let record =
+            |event: Event, parameter| Record { timestamp_us, event: event.number(), parameter };
+        let records: [Record; BEGINNING] = [
+            record(Event::LogStart, 0),
+            record(Event::LogFileOpen, 0),
+            record(Event::SystemStart, started),
+            record(EVENT_MARK, MARK + u32::from(number)),
+        ];
+        records.iter().flat_map(|record| record.encode()).collect()
+    }
 }
 
 fn is_beginning(bytes: &[u8; BEGINNING_LEN], number: u16) -> bool {

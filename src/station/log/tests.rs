@@ -62,6 +62,14 @@ fn a_file_begins_as_the_original_s_and_is_the_first_that_is_free() {
     session(&folder, 8);
     assert_eq!(names(&folder), ["0000.log", "0001.log"]);
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    let times: Vec<u64> = fs::read(folder.join("0001.log"))
+        .unwrap()
+        .as_chunks()
+        .0
+        .iter()
+        .map(|bytes| Record::decode(bytes).timestamp_us)
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
     let records = records(&folder.join("0001.log"));
     let events: Vec<u32> = records.iter().map(|(event, _)| *event).collect();
     assert_eq!(events, [3, 10, 52, 42, 51, 12, 4]);
