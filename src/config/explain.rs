@@ -43,8 +43,17 @@ pub(super) fn parse(text: &str) -> Result<Config, Mistake> {
     })
 }
 
-const SECTIONS: [&str; 8] =
-    ["kiosk", "display", "camera", "microphone", "speaker", "call", "relay", "door"];
+const SECTIONS: [&str; 9] = [
+    "kiosk",
+    "display",
+    "camera",
+    "microphone",
+    "speaker",
+    "call",
+    "relay",
+    "door",
+    "station_server",
+];
 
 /// The keys that lead to the entry that holds the start of `span`.
 fn path_to(table: &DeTable<'_>, span: &Range<usize>) -> Vec<String> {

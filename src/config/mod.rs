@@ -13,6 +13,7 @@ mod explain;
 mod network;
 mod paths;
 mod sections;
+mod station_server;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub use display::{
 pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
 pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
+pub use station_server::{HouseStation, StationName, StationServer, StationWay};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
     Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -59,6 +61,9 @@ pub struct Config {
     /// `[door]`; without it nothing listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
+    /// `[station_server]`; for `twocan station-server` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station_server: Option<StationServer>,
 }
 
 /// Why there is no configuration. A command that meets it exits with code 2.
