@@ -8,6 +8,17 @@
 //! All fields are big-endian. Over TCP datagrams follow each other with nothing between them. Pure:
 //! no sockets, no clocks.
 
+mod cutter;
+mod decoder;
+mod emphasis;
+mod encoder;
+mod gain;
+mod unicam;
+
+pub use self::cutter::{Cutter, TimingCutter};
+pub use self::decoder::Decoder;
+pub use self::encoder::Encoder;
+pub use self::gain::MAX_GAIN;
 pub use crate::caps::DATAGRAM_LIMIT;
 
 /// Samples a second, of one channel.
@@ -122,6 +133,21 @@ impl Header {
             sequence: u16::from_be_bytes([s0, s1]),
             timestamp_us: u64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
         })
+    }
+}
+
+impl Header {
+    /// Of one whole datagram, whose length is what its header says.
+    ///
+    /// # Errors
+    /// See [`UrtpError`].
+    pub fn of_datagram(bytes: &[u8]) -> Result<Self, UrtpError> {
+        let head = bytes.first_chunk().ok_or(UrtpError::Size(bytes.len()))?;
+        let header = Self::decode(head)?;
+        if bytes.len() != HEADER_LEN + header.coding.body_len() {
+            return Err(UrtpError::Size(bytes.len()));
+        }
+        Ok(header)
     }
 }
 
