@@ -38,6 +38,7 @@ pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
 pub mod signals;
+pub mod station_server;
 pub mod talk;
 pub mod viewer;
 
@@ -153,6 +154,8 @@ pub enum Command {
     Talk(talk::Args),
     /// Play the sound that comes on plain TCP
     Listen(listen::Args),
+    /// Take what the stations of a house send, and play it to browsers and kiosks
+    StationServer(station_server::Args),
     /// Let two kiosks call each other through a relay of their own
     Demo(demo::Args),
     /// Speak or listen at the demo's sound cards
@@ -201,6 +204,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Viewer(args)) => viewer::run(args),
         Some(Command::Talk(args)) => talk::run(args),
         Some(Command::Listen(args)) => listen::run(args),
+        Some(Command::StationServer(args)) => station_server::run(&args, globals),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -154,10 +154,7 @@ impl TryFrom<ServerKeys> for StationServer {
     fn try_from(keys: ServerKeys) -> Result<Self, String> {
         let ServerKeys { listen, web, station } = keys;
         if station.len() > STATIONS_LIMIT {
-            return Err(format!(
-                "{} stations; expected at most {STATIONS_LIMIT}",
-                station.len()
-            ));
+            return Err(format!("{} stations; expected at most {STATIONS_LIMIT}", station.len()));
         }
         let mut names: Vec<String> = station.iter().map(|s| s.name.0.to_lowercase()).collect();
         names.sort_unstable();
