@@ -24,7 +24,7 @@ fn house(stations: &[(&str, Way)]) -> Server {
     Server::start(Setup { listen: HERE, web: HERE, stations, tunnel: None }).unwrap()
 }
 
-/// A station's sound: a tone of this many Hz at -24 dB.
+/// A station's sound: a tone of this many Hz, which its encoder lifts to 24 dB under full scale.
 struct Tone {
     encoder: Encoder,
     hertz: f64,
@@ -33,14 +33,13 @@ struct Tone {
 
 impl Tone {
     fn new(hertz: f64) -> Self {
-        Self { encoder: Encoder::new(Coding::Unicam, 0), hertz, block: 0 }
+        Self { encoder: Encoder::new(Coding::Unicam, 12), hertz, block: 0 }
     }
 
     fn next(&mut self) -> Vec<u8> {
         let at = |i: usize| (self.block * BLOCK as u64 + i as u64) as f64 / 16_000.0;
         let sample = |i| ((at(i) * self.hertz * TAU).sin() * f64::from(1 << 19)) as i32;
         let (sequence, time) = (self.block as u16, 1_700_000_000_000_000 + 20_000 * self.block);
-        // 24 bits are to the left in 32: the encoder lifts by nothing.
         let left = std::array::from_fn(sample);
         let mut out = [0; DATAGRAM_LIMIT];
         let length = self.encoder.encode(&left, sequence, time, &mut out);
@@ -153,7 +152,7 @@ fn a_player_that_knows_nothing_of_us_hears_the_tone_of_a_station() {
         let heard = frequency(&sound[8000..]);
         assert!((heard - hertz).abs() < 3.0, "{heard} Hz of {path}, expected {hertz}; {said}");
         let loudest = sound[8000..].iter().map(|sample| sample.unsigned_abs()).max();
-        assert!(loudest > Some(8000), "it is lifted: {loudest:?}");
+        assert!(loudest > Some(8000), "it is louder than it was sent: {loudest:?}");
     }
     assert_eq!(server.status().dropped, 0);
 }
@@ -366,4 +365,56 @@ fn a_port_that_is_taken_is_named_in_the_sentence() {
     assert!(matches!(error, ServerError::Listen { .. }));
     let words = error.to_string();
     assert!(words.starts_with(&format!("listen for Garden at {address}: Address")), "{words}");
+}
+
+/// `twocan station-server` with this configuration, in a folder of its own.
+fn command(folder: &std::path::Path, config: &str) -> Command {
+    let file = folder.join("twocan.toml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
+    command.arg("--config").arg(&file).arg("--state").arg(folder.join("state"));
+    command.arg("--runtime").arg(folder.join("runtime")).arg("station-server");
+    command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn the_command_serves_what_the_configuration_says_until_it_is_told_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[station_server]\nlisten = '127.0.0.1:0'\nweb = '127.0.0.1:0'\n\
+                  [[station_server.station]]\nname = 'Garden'\naddress = '127.0.0.1'\n";
+    let mut server = command(folder.path(), config).spawn().unwrap();
+    let mut log = std::io::BufReader::new(server.stderr.take().unwrap());
+    let mut line = String::new();
+    let web: SocketAddr = loop {
+        line.clear();
+        let length = std::io::BufRead::read_line(&mut log, &mut line).unwrap();
+        assert!(length > 0, "it ended");
+        if let Some((_, rest)) = line.split_once("http://") {
+            break rest.trim_end().trim_end_matches('/').parse().unwrap();
+        }
+    };
+    assert!(text(web, "/").contains("<a href=\"/Garden/\">Garden</a>"));
+    assert_eq!(text(web, "/Garden/live.m3u8").lines().count(), 2);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(server.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(server.wait().unwrap().success());
+}
+
+#[test]
+fn without_stations_in_the_configuration_it_says_so_and_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for (config, words) in [
+        ("", "[station_server] is missing"),
+        (
+            "[station_server]\nstation = [{ name = 'Garden' }]\n",
+            "needs one of port, address and key",
+        ),
+    ] {
+        let out = command(folder.path(), config).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && said.lines().count() == 1, "{said}");
+    }
 }

@@ -58,8 +58,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 const A_WHILE: Duration = Duration::from_secs(3600);
 
-/// A station has a connection, and perhaps two sockets of its own.
-fn widen_descriptors() {
+/// As many open files as the system allows: a station has a connection, and perhaps two sockets of its
+/// own.
+pub(super) fn widen_descriptors() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         // As many as there are, then.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);

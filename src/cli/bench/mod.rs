@@ -21,6 +21,7 @@ mod peer;
 mod pieces;
 pub mod rows;
 mod start;
+mod stations;
 mod string;
 mod thin;
 mod units;
@@ -68,7 +69,7 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 9] = [
+const SCENARIOS: [(&str, Scenario); 10] = [
     ("units", units::run),
     ("instructions", instructions::run),
     ("video", video::run),
@@ -78,6 +79,7 @@ const SCENARIOS: [(&str, Scenario); 9] = [
     ("growth", growth::run),
     ("thin", thin::run),
     ("faults", faults::run),
+    ("stations", stations::run),
 ];
 
 fn names() -> impl Iterator<Item = &'static str> {

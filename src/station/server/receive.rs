@@ -6,7 +6,7 @@
 //!                                                                     is replaced, floods or talks junk
 //!  UDP ─────────> one datagram a packet
 //!  voice_in ────> one datagram a packet of kind Station
-//!                   ... and timing datagrams back the same way
+//!                   ... and timing datagrams back over TCP and UDP
 //! ```
 //! Who connects and says nothing replaces nobody. Whatever a station does costs its connection and a
 //! counter.
@@ -19,7 +19,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,7 +27,7 @@ use super::house::{House, Refusal, Station};
 use super::intake::{Source, Verdict};
 use crate::caps::{JUNK_LIMIT, STATION_CANDIDATES, STATION_PATIENCE, STATION_SILENCE};
 use crate::clock::{self, Time};
-use crate::frame::{Packet, PacketKind};
+use crate::frame::PacketKind;
 use crate::stop::{Stop, Wake};
 use crate::supervisor::{Worker, WorkerError};
 use crate::tunnel::MediaPorts;
@@ -357,25 +356,11 @@ async fn packets(socket: UdpSocket, whose: Whose, house: Arc<House>) {
     }
 }
 
+/// Through the tunnel nothing goes back: its own pings tell the station how it stands.
 async fn tunnelled(station: Arc<Station>, ports: MediaPorts, house: Arc<House>) {
-    let mut sequence = 0_u32;
     while let Some(packet) = ports.voice_in.next().await {
-        if packet.kind != PacketKind::Station {
-            continue;
+        if packet.kind == PacketKind::Station {
+            single(&house, &station, Source::Tunnel, &packet.payload, clock::now());
         }
-        let now = clock::now();
-        let timing = single(&house, &station, Source::Tunnel, &packet.payload, now);
-        let Some(timing) = timing else { continue };
-        let payload = Bytes::copy_from_slice(&timing.encode());
-        let kind = PacketKind::Station;
-        // Newest wins: never refused.
-        let _ = ports.voice_out.send(Packet {
-            kind,
-            sequence,
-            captured: now,
-            after_gap: false,
-            payload,
-        });
-        sequence = sequence.wrapping_add(1);
     }
 }
