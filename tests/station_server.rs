@@ -152,7 +152,7 @@ fn a_player_that_knows_nothing_of_us_hears_the_tone_of_a_station() {
         let heard = frequency(&sound[8000..]);
         assert!((heard - hertz).abs() < 3.0, "{heard} Hz of {path}, expected {hertz}; {said}");
         let loudest = sound[8000..].iter().map(|sample| sample.unsigned_abs()).max();
-        assert!(loudest > Some(8000), "it is louder than it was sent: {loudest:?}");
+        assert!(loudest > Some(4000), "it is louder than it was sent: {loudest:?}");
     }
     assert_eq!(server.status().dropped, 0);
 }

@@ -148,6 +148,8 @@ impl Intake {
         };
         if replaces {
             self.source = Some(source);
+            // It does not pay for all that the one before it sent.
+            self.paid = self.paid.min(now - CREDIT / 5);
             self.counts.streams += 1;
         }
         replaces
@@ -285,6 +287,9 @@ mod tests {
         assert_eq!(at_once(&mut intake, 500, ms(1)), 100);
         assert_eq!(intake.counts().flood, 400);
         assert_eq!(at_once(&mut intake, 50, ms(1001)), 50);
+        assert!(intake.admit(Source::Tcp(2), ms(1001)) && intake.admit(Source::Tcp(3), ms(1001)));
+        intake.source = Some(A);
+        assert_eq!(at_once(&mut intake, 500, ms(1001)), 120, "whoever comes next has two seconds");
         // Faster than sound, for ever.
         let heard: usize =
             (1..100).map(|second| at_once(&mut intake, 70, ms(1001 + 1000 * second))).sum();
