@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use twocan::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    twocan::cli::run(twocan::cli::Cli::parse())
+    Cli::from_words(std::env::args_os()).map_or_else(|code| code, cli::run)
 }

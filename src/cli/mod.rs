@@ -4,6 +4,7 @@
 //! and how a failure ends: one sentence on stderr, exit code 2 when the configuration or the command
 //! line is wrong and 1 otherwise.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ pub mod remote;
 #[cfg(feature = "ui")]
 mod screen;
 pub mod signals;
+pub mod station;
 pub mod station_server;
 pub mod talk;
 pub mod viewer;
@@ -154,6 +156,8 @@ pub enum Command {
     Talk(talk::Args),
     /// Play the sound that comes on plain TCP
     Listen(listen::Args),
+    /// Send what a microphone hears to a server
+    Station(station::Args),
     /// Take what the stations of a house send, and play it to browsers and kiosks
     StationServer(station_server::Args),
     /// Let two kiosks call each other through a relay of their own
@@ -166,6 +170,18 @@ pub enum Command {
     /// Write what a package ships beside the program
     #[command(hide = true)]
     Generate(generate::Args),
+}
+
+impl Cli {
+    /// From the words of a command line, the program's name first. Clap ends the process where they
+    /// are wrong, or ask for help.
+    ///
+    /// # Errors
+    /// Words of a station's first client that are wrong; that is said, and the exit code is 2.
+    pub fn from_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, ExitCode> {
+        let words = station::original::rewrite(words.into_iter().collect());
+        words.map(Self::parse_from).map_err(|sentence| failed(&ConfigError::Asked(sentence).into()))
+    }
 }
 
 /// Do what the command line says.
@@ -204,6 +220,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Viewer(args)) => viewer::run(args),
         Some(Command::Talk(args)) => talk::run(args),
         Some(Command::Listen(args)) => listen::run(args),
+        Some(Command::Station(args)) => station::run(&args, globals),
         Some(Command::StationServer(args)) => station_server::run(&args, globals),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),

@@ -12,7 +12,7 @@ use crate::app::control;
 use crate::app::relay::Meets;
 use crate::app::{contacts_of, tunnel_config};
 use crate::cli::{Globals, signals};
-use crate::config::{Config, ConfigError, Paths, StationServer, StationWay};
+use crate::config::{Config, ConfigError, Paths, StationHouse, StationWay};
 use crate::identity::Identity;
 use crate::station::server::{Server, Setup, Way};
 use crate::store;
@@ -68,7 +68,7 @@ pub(super) fn widen_descriptors() {
 }
 
 /// What the section means for the server.
-fn setup(section: &StationServer, web: Option<SocketAddr>, tunnel: Option<TunnelConfig>) -> Setup {
+fn setup(section: &StationHouse, web: Option<SocketAddr>, tunnel: Option<TunnelConfig>) -> Setup {
     let listen = section.listen.0;
     let stations = section.station.iter().map(|station| {
         let way = match station.way {

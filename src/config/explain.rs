@@ -43,15 +43,17 @@ pub(super) fn parse(text: &str) -> Result<Config, Mistake> {
     })
 }
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 11] = [
     "kiosk",
     "display",
     "camera",
     "microphone",
     "speaker",
     "call",
+    "network",
     "relay",
     "door",
+    "station",
     "station_server",
 ];
 

@@ -13,6 +13,7 @@ mod explain;
 mod network;
 mod paths;
 mod sections;
+mod station;
 mod station_server;
 
 use std::io;
@@ -31,7 +32,8 @@ pub use display::{
 pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
 pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
-pub use station_server::{HouseStation, StationName, StationServer, StationWay};
+pub use station::{Folder, KeepMs, Led, MaxGain, Station, StationCoding, StationServer, Through};
+pub use station_server::{HouseStation, StationHouse, StationName, StationWay};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
     Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -61,9 +63,12 @@ pub struct Config {
     /// `[door]`; without it nothing listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub door: Option<Door>,
+    /// `[station]`; without it `twocan station` is told everything on its command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station: Option<Station>,
     /// `[station_server]`; for `twocan station-server` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub station_server: Option<StationServer>,
+    pub station_server: Option<StationHouse>,
 }
 
 /// Why there is no configuration. A command that meets it exits with code 2.
@@ -87,6 +92,9 @@ pub enum ConfigError {
         /// What is wrong there and what was expected.
         sentence: String,
     },
+    /// The command line, with or without the file, asks for what cannot be.
+    #[error("{0}")]
+    Asked(String),
 }
 
 impl Config {

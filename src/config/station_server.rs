@@ -115,7 +115,7 @@ impl From<HouseStation> for StationKeys {
 /// The server of a house's stations.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "ServerKeys")]
-pub struct StationServer {
+pub struct StationHouse {
     /// Where stations that are told by their address send to; those with ports of their own, to these
     /// ports of the same address. Default `127.0.0.1:5065`.
     pub listen: Listen,
@@ -125,7 +125,7 @@ pub struct StationServer {
     pub station: Vec<HouseStation>,
 }
 
-impl Default for StationServer {
+impl Default for StationHouse {
     fn default() -> Self {
         let here = |port| Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         Self { listen: here(5065), web: here(8065), station: Vec::new() }
@@ -143,12 +143,12 @@ struct ServerKeys {
 
 impl Default for ServerKeys {
     fn default() -> Self {
-        let StationServer { listen, web, station } = StationServer::default();
+        let StationHouse { listen, web, station } = StationHouse::default();
         Self { listen, web, station }
     }
 }
 
-impl TryFrom<ServerKeys> for StationServer {
+impl TryFrom<ServerKeys> for StationHouse {
     type Error = String;
 
     fn try_from(keys: ServerKeys) -> Result<Self, String> {

@@ -436,4 +436,4 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(User, HostKey, Place);
+from_text!(User, HostKey, Place, SoundDevice);

@@ -156,8 +156,8 @@ impl AudioSource for WavSource {
     }
 }
 
-/// The 44 bytes in front of `samples` samples of 48 kHz mono.
-fn header(samples: u32) -> [u8; 44] {
+/// The 44 bytes in front of `samples` samples of 16 bits, mono, `rate` a second.
+pub(crate) fn header(samples: u32, rate: u32) -> [u8; 44] {
     let bytes = samples.saturating_mul(2);
     let mut header = [0; 44];
     header[..4].copy_from_slice(b"RIFF");
@@ -166,8 +166,8 @@ fn header(samples: u32) -> [u8; 44] {
     header[16] = 16;
     header[20] = 1;
     header[22] = 1;
-    header[24..28].copy_from_slice(&SAMPLE_RATE.to_le_bytes());
-    header[28..32].copy_from_slice(&(SAMPLE_RATE * 2).to_le_bytes());
+    header[24..28].copy_from_slice(&rate.to_le_bytes());
+    header[28..32].copy_from_slice(&(rate * 2).to_le_bytes());
     header[32] = 2;
     header[34] = 16;
     header[36..40].copy_from_slice(b"data");
@@ -180,7 +180,7 @@ fn header(samples: u32) -> [u8; 44] {
 /// # Errors
 /// What the system said.
 pub fn save(path: &Path, samples: &[i16]) -> std::io::Result<()> {
-    let mut bytes = header(u32::try_from(samples.len()).unwrap_or(u32::MAX)).to_vec();
+    let mut bytes = header(u32::try_from(samples.len()).unwrap_or(u32::MAX), SAMPLE_RATE).to_vec();
     bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
     std::fs::write(path, bytes)
 }
@@ -221,7 +221,7 @@ impl WavSink {
             cause: error.to_string(),
         };
         let (made, mut file) = create_beside(path).map_err(failed)?;
-        if let Err(error) = file.write_all(&header(0)) {
+        if let Err(error) = file.write_all(&header(0, SAMPLE_RATE)) {
             // Nothing is in it, and the next try would find it in its way.
             let _ = std::fs::remove_file(&made);
             return Err(failed(error));
@@ -242,7 +242,7 @@ impl WavSink {
 
     fn finish_header(&mut self) -> std::io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&header(self.samples))?;
+        self.file.write_all(&header(self.samples, SAMPLE_RATE))?;
         self.file.seek(SeekFrom::End(0))?;
         Ok(())
     }
@@ -298,7 +298,7 @@ mod tests {
         #[test]
         fn garbage_behind_a_riff_head_never_panics(tail in any::<Vec<u8>>()) {
             let _ = parse(&[b"RIFF\0\0\0\0WAVEfmt ".as_slice(), &tail].concat());
-            let _ = parse(&[header(9).as_slice(), &tail].concat());
+            let _ = parse(&[header(9, SAMPLE_RATE).as_slice(), &tail].concat());
         }
     }
 
@@ -343,7 +343,7 @@ mod tests {
     fn a_file_that_is_not_16_bit_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("eight.wav");
-        let mut bytes = header(1).to_vec();
+        let mut bytes = header(1, SAMPLE_RATE).to_vec();
         bytes[34] = 8;
         std::fs::write(&path, bytes).unwrap();
         let error = load(&path).unwrap_err().to_string();

@@ -16,6 +16,7 @@ mod packets;
 mod pairing;
 mod photo;
 mod signals;
+mod urtp;
 mod visitor;
 
 use std::path::Path;
@@ -39,6 +40,7 @@ const ALL: &[Target] = &[
     packets::TARGET,
     mjpeg::TARGET,
     length_byte::TARGET,
+    urtp::TARGET,
     jpeg::TARGET,
     mend::TARGET,
     opus::TARGET,

@@ -28,9 +28,11 @@ const GUARDS: &str = include_str!("../../../benches/instructions.json");
 const TOLERANCE: f64 = 1.1;
 
 /// The guarded pieces and the two counts whose difference is measured.
-const PIECES: [(Piece, [u32; 2]); 5] = [
+const PIECES: [(Piece, [u32; 2]); 7] = [
     (Piece::Encode, [2, 8]),
     (Piece::Decode, [2, 8]),
+    (Piece::UrtpEncode, [1_000, 6_000]),
+    (Piece::UrtpDecode, [1_000, 6_000]),
     (Piece::Packet, [1_000, 11_000]),
     (Piece::Pace, [1_000, 6_000]),
     (Piece::Jitter, [1_000, 6_000]),

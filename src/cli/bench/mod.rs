@@ -25,6 +25,7 @@ mod stations;
 mod string;
 mod thin;
 mod units;
+mod urtp;
 mod video;
 mod voice;
 mod voice_peers;
@@ -69,8 +70,9 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 10] = [
+const SCENARIOS: [(&str, Scenario); 11] = [
     ("units", units::run),
+    ("urtp", urtp::run),
     ("instructions", instructions::run),
     ("video", video::run),
     ("call", call::run),

@@ -22,6 +22,7 @@ use crate::media::pace::Pace;
 use crate::quality::Quality;
 use crate::stop::stop_pair;
 use crate::wire::packet::Header;
+use crate::wire::urtp;
 
 /// A piece of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,6 +37,10 @@ pub enum Piece {
     OpusEncode,
     /// The same back to sound.
     OpusDecode,
+    /// 20 ms of a station's microphone to a datagram.
+    UrtpEncode,
+    /// The same back to sound.
+    UrtpDecode,
     /// A packet's header, written and read.
     Packet,
     /// A picture through the gate: may it go, it went, it was acknowledged.
@@ -59,6 +64,8 @@ impl Piece {
             Self::Rgb => decode(PixelFormat::Rgb8),
             Self::OpusEncode => opus_encode(),
             Self::OpusDecode => opus_decode(),
+            Self::UrtpEncode => Ok(urtp_encode()),
+            Self::UrtpDecode => urtp_decode(),
             Self::Packet => packet(),
             Self::Pace => Ok(pace()),
             Self::Jitter => Ok(jitter()),
@@ -141,6 +148,40 @@ fn opus_decode() -> anyhow::Result<Work> {
     Ok(Box::new(move || {
         black_box(decoder.decode(black_box(&packets[next])).is_ok());
         next = (next + 1) % packets.len();
+    }))
+}
+
+/// The same chord, three times as slow, as blocks of a station's microphone.
+fn blocks() -> Vec<[i32; urtp::BLOCK]> {
+    let sound: Vec<i32> = sound().iter().map(|sample| i32::from(*sample) << 4).collect();
+    sound.as_chunks().0.to_vec()
+}
+
+fn urtp_encode() -> Work {
+    let (blocks, mut out) = (blocks(), [0; urtp::DATAGRAM_LIMIT]);
+    let mut encoder = urtp::Encoder::new(urtp::Coding::Unicam, urtp::MAX_GAIN);
+    let mut sequence = 0_u16;
+    Box::new(move || {
+        let block = &blocks[usize::from(sequence) % blocks.len()];
+        black_box(encoder.encode(black_box(block), sequence, 0, &mut out));
+        sequence = sequence.wrapping_add(1);
+    })
+}
+
+fn urtp_decode() -> anyhow::Result<Work> {
+    let mut encoder = urtp::Encoder::new(urtp::Coding::Unicam, urtp::MAX_GAIN);
+    let mut out = [0; urtp::DATAGRAM_LIMIT];
+    let mut encode = |block: &[i32; urtp::BLOCK]| {
+        let length = encoder.encode(block, 0, 0, &mut out);
+        out[..length].to_vec()
+    };
+    let datagrams: Vec<Vec<u8>> = blocks().iter().map(&mut encode).collect();
+    let (mut decoder, mut heard) = (urtp::Decoder::default(), [0; urtp::BLOCK]);
+    decoder.decode(&datagrams[0], &mut heard).context("decode our own datagram")?;
+    let mut next = 0;
+    Ok(Box::new(move || {
+        black_box(decoder.decode(black_box(&datagrams[next]), &mut heard).is_ok());
+        next = (next + 1) % datagrams.len();
     }))
 }
 

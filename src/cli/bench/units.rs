@@ -69,7 +69,7 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
 
 /// The time of one `work`, in µs, in each of the batches of `size`; what comes first, into cold
 /// caches, is not timed.
-fn time(batches: usize, size: usize, mut work: impl FnMut()) -> Vec<f64> {
+pub(super) fn time(batches: usize, size: usize, mut work: impl FnMut()) -> Vec<f64> {
     (0..size).for_each(|_| work());
     let batch = |_| {
         let began = Instant::now();

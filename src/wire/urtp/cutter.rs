@@ -80,18 +80,18 @@ impl TimingCutter {
 
 /// What has come of a message that begins with [`SYNC`].
 #[derive(Debug, Clone)]
-struct Hold<const LIMIT: usize> {
-    bytes: [u8; LIMIT],
+struct Hold<const ROOM: usize> {
+    bytes: [u8; ROOM],
     length: usize,
     skipped: u64,
 }
 
-impl<const LIMIT: usize> Hold<LIMIT> {
+impl<const ROOM: usize> Hold<ROOM> {
     const fn new() -> Self {
-        Self { bytes: [0; LIMIT], length: 0, skipped: 0 }
+        Self { bytes: [0; ROOM], length: 0, skipped: 0 }
     }
 
-    /// Take from the front of `more` until there are so many bytes, at most `LIMIT`.
+    /// Take from the front of `more` until there are so many bytes, at most `ROOM`.
     fn fill(&mut self, length: usize, more: &mut &[u8]) -> Option<&[u8]> {
         if self.length == 0 {
             let junk = more.iter().position(|byte| *byte == SYNC).unwrap_or(more.len());
@@ -118,5 +118,83 @@ impl<const LIMIT: usize> Hold<LIMIT> {
     fn take(&mut self, length: usize) -> &[u8] {
         self.length = 0;
         &self.bytes[..length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::urtp::Coding;
+
+    fn datagram(sequence: u16) -> Vec<u8> {
+        let coding = if sequence.is_multiple_of(2) { Coding::Unicam } else { Coding::Pcm };
+        let header = Header { coding, sequence, timestamp_us: u64::from(sequence) * 20_000 };
+        let mut bytes = header.encode().to_vec();
+        // Sound that is full of what a datagram begins with.
+        bytes.resize(HEADER_LEN + coding.body_len(), SYNC);
+        bytes
+    }
+
+    /// What is cut out of a stream that comes in pieces of this size, and what was skipped.
+    fn cut(stream: &[u8], size: usize) -> (Vec<u16>, u64) {
+        let (mut cutter, mut found) = (Cutter::default(), Vec::new());
+        for mut piece in stream.chunks(size) {
+            while let Some((header, bytes)) = cutter.cut(&mut piece) {
+                assert_eq!(bytes, datagram(header.sequence));
+                found.push(header.sequence);
+            }
+            assert!(piece.is_empty());
+        }
+        (found, cutter.skipped())
+    }
+
+    #[test]
+    fn datagrams_come_out_whole_in_whatever_pieces_they_come() {
+        let stream: Vec<u8> = (0..6).flat_map(datagram).collect();
+        for size in [1, 7, 13, 14, 15, 343, 344, 345, 654, 1000, 10_000] {
+            assert_eq!(cut(&stream, size), ((0..6).collect(), 0));
+        }
+    }
+
+    #[test]
+    fn what_is_no_datagram_is_skipped_counted_and_costs_none_of_those_behind_it() {
+        // A foreign coding, a length that kills the first server, half a header, a lone sync byte.
+        let mut bad = datagram(2);
+        bad[1] = 2;
+        let mut short = datagram(4);
+        short[13] = 5;
+        for junk in [b"GET / HTTP/1.0\r\n\r\n", &bad[..20], &short[..19], &bad[..13], &[SYNC; 3]] {
+            let stream = [&datagram(0), junk, &datagram(1), junk, junk, &datagram(2)].concat();
+            for size in [1, 7, 14, 400, 10_000] {
+                assert_eq!(cut(&stream, size), (vec![0, 1, 2], 3 * junk.len() as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_was_cut_short_takes_the_next_with_it_and_the_stream_goes_on() {
+        let stream = [&datagram(0)[..100], &datagram(2), &datagram(4), &datagram(6)].concat();
+        let mut cutter = Cutter::default();
+        let (mut rest, mut last) = (&stream[..], 0);
+        while let Some((header, _)) = cutter.cut(&mut rest) {
+            last = header.sequence;
+        }
+        assert_eq!(last, 6);
+    }
+
+    #[test]
+    fn recorded_timing_datagrams_come_out_in_whatever_pieces_they_come() {
+        let stream = include_bytes!("../../../tests/data/urtp/e2e_downlink_timing.bin");
+        for size in [1, 4, 10, 11, 12, 99] {
+            let (mut cutter, mut found) = (TimingCutter::default(), Vec::new());
+            for mut piece in [b"junk", &stream[..]].concat().chunks(size) {
+                found.extend(std::iter::from_fn(|| cutter.cut(&mut piece)));
+                assert!(piece.is_empty());
+            }
+            let sequences: Vec<u16> = found.iter().map(|timing| timing.sequence).collect();
+            assert_eq!(sequences, [0, 0x33, 0x66, 0x98, 0xcc, 0xff, 0x132, 0x165, 0x198]);
+            assert_eq!(found[0].timestamp_us, 0x0006_60c0_289d_e649);
+            assert_eq!(cutter.skipped(), 4);
+        }
     }
 }

@@ -41,3 +41,64 @@ impl Decoder {
         Ok(header)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::urtp::{DATAGRAM_LIMIT, Encoder};
+
+    /// The datagrams of a tone that our encoder makes.
+    fn datagrams(coding: Coding, count: usize) -> Vec<Vec<u8>> {
+        let mut encoder = Encoder::new(coding, 8);
+        let mut out = [0; DATAGRAM_LIMIT];
+        let datagram = |block: usize| {
+            let tone = |at: usize| (2e5 * ((block * BLOCK + at) as f64 * 0.2).sin()) as i32;
+            let left = std::array::from_fn(tone);
+            let length = encoder.encode(&left, block as u16, 0, &mut out);
+            out[..length].to_vec()
+        };
+        (0..count).map(datagram).collect()
+    }
+
+    #[test]
+    fn a_datagram_of_any_other_length_is_refused_and_leaves_the_sound_as_it_was() {
+        for coding in [Coding::Pcm, Coding::Unicam] {
+            let whole = datagrams(coding, 1).remove(0);
+            let (mut decoder, mut out) = (Decoder::default(), [5; BLOCK]);
+            for length in 0..whole.len() {
+                let error = decoder.decode(&whole[..length], &mut out);
+                assert_eq!(error, Err(UrtpError::Size(length)));
+            }
+            let more = [&whole[..], &[0]].concat();
+            assert_eq!(decoder.decode(&more, &mut out), Err(UrtpError::Size(more.len())));
+            // What kills the first server: a length that is not whole blocks, and one of none.
+            for claimed in [0, 5, 329, 331, 654] {
+                let mut other = whole.clone();
+                other[12..14].copy_from_slice(&u16::to_be_bytes(claimed));
+                other.resize(HEADER_LEN + usize::from(claimed), 0);
+                let expected = coding.body_len();
+                let error = Err(UrtpError::Length { length: claimed, expected });
+                assert_eq!(decoder.decode(&other, &mut out), error);
+            }
+            assert_eq!(out, [5; BLOCK]);
+            assert!(decoder.decode(&whole, &mut out).is_ok());
+        }
+    }
+
+    #[test]
+    fn pcm_is_the_sample_itself_and_a_stream_that_changes_its_coding_starts_from_silence() {
+        let (mut decoder, mut out) = (Decoder::default(), [0; BLOCK]);
+        for datagram in datagrams(Coding::Unicam, 3) {
+            decoder.decode(&datagram, &mut out).unwrap();
+        }
+        let pcm = datagrams(Coding::Pcm, 1).remove(0);
+        let header = decoder.decode(&pcm, &mut out).unwrap();
+        assert_eq!((header.coding, header.sequence), (Coding::Pcm, 0));
+        assert_eq!(out[1], (((2e5 * 0.2_f64.sin()) as i32) >> 8) as i16);
+        let unicam = datagrams(Coding::Unicam, 1).remove(0);
+        let mut fresh = [1; BLOCK];
+        decoder.decode(&unicam, &mut out).unwrap();
+        Decoder::default().decode(&unicam, &mut fresh).unwrap();
+        assert_eq!(out, fresh);
+    }
+}

@@ -150,3 +150,106 @@ impl De {
         self.samples.fill(0.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use super::*;
+
+    /// The response of a symmetric filter, given from its middle outwards, at this many radians a
+    /// sample, apart from its delay.
+    fn response(half: impl ExactSizeIterator<Item = f64>, w: f64) -> f64 {
+        half.enumerate()
+            .map(|(k, tap)| if k == 0 { tap } else { 2.0 * tap * (k as f64 * w).cos() })
+            .sum()
+    }
+
+    fn pre(w: f64) -> f64 {
+        response(PRE[6..].iter().copied(), w)
+    }
+
+    fn de(w: f64) -> f64 {
+        response(DE.iter().map(|tap| f64::from(*tap)), w)
+    }
+
+    fn radians(hertz: f64) -> f64 {
+        hertz / f64::from(super::super::RATE) * TAU
+    }
+
+    #[test]
+    fn the_taps_of_the_de_emphasis_are_the_middle_of_the_inverse_of_the_pre_emphasis() {
+        // The inverse transform of 1/A(w), on a circle of points so dense that what is aliased is nothing.
+        const POINTS: usize = 4096;
+        let inverse: Vec<f64> =
+            (0..POINTS).map(|at| 1.0 / pre(TAU * at as f64 / POINTS as f64)).collect();
+        for (k, tap) in DE.iter().enumerate() {
+            let turn = |at: usize| (TAU * (k * at % POINTS) as f64 / POINTS as f64).cos();
+            let sum: f64 = inverse.iter().enumerate().map(|(at, value)| value * turn(at)).sum();
+            let made = sum / POINTS as f64;
+            assert!((made - f64::from(*tap)).abs() < 1e-6, "tap {k} is {tap}, made {made}");
+        }
+    }
+
+    #[test]
+    fn pre_emphasis_and_de_emphasis_together_are_flat_within_three_tenths_of_a_decibel() {
+        for hertz in (0..=8000).step_by(10) {
+            let w = radians(f64::from(hertz));
+            let decibels = 20.0 * (pre(w) * de(w)).log10();
+            assert!(decibels.abs() < 0.3, "{decibels} dB at {hertz} Hz");
+        }
+    }
+
+    #[test]
+    fn the_pre_emphasis_has_the_response_that_servers_expect() {
+        for (hertz, gain) in [(0.0, 0.060), (440.0, 0.153), (1000.0, 0.415), (4000.0, 1.050)] {
+            assert!((pre(radians(hertz)) - gain).abs() < 0.001, "{hertz} Hz");
+        }
+        assert!(PRE.iter().eq(PRE.iter().rev()));
+    }
+
+    #[test]
+    fn an_impulse_gives_the_taps_cut_off_towards_zero_across_blocks() {
+        let expected = [-10, 2, 0, -6, -9, -20, 97, -20, -9, -6, 0, 2, -10];
+        for place in [0, 5, BLOCK - 1] {
+            for (height, sign) in [(128, 1), (-128, -1)] {
+                let (mut filter, mut blocks) = (Pre::default(), [[0; BLOCK]; 2]);
+                blocks[0][place] = height;
+                blocks.iter_mut().for_each(|block| filter.apply(block));
+                let out = blocks.concat();
+                let found = expected.map(|tap: i16| sign * tap);
+                assert_eq!(out[place..][..13], found);
+                assert_eq!(out.iter().filter(|sample| **sample != 0).count(), 11);
+            }
+        }
+    }
+
+    #[test]
+    fn the_loudest_that_the_pre_emphasis_can_be_given_saturates() {
+        let mut block = [0; BLOCK];
+        for (sample, tap) in block.iter_mut().zip(PRE) {
+            *sample = if tap < 0.0 { i16::MIN } else { i16::MAX };
+        }
+        let negative = block.map(|sample| !sample);
+        Pre::default().apply(&mut block);
+        assert_eq!(block[12], i16::MAX);
+        block = negative;
+        Pre::default().apply(&mut block);
+        assert_eq!(block[12], i16::MIN);
+    }
+
+    #[test]
+    fn the_de_emphasis_is_as_late_as_it_says_and_saturates() {
+        let mut filter = De::default();
+        let (mut block, mut out) = ([0.0; BLOCK], [0; BLOCK]);
+        block[0] = 1000.0;
+        filter.apply(&block, &mut out);
+        assert_eq!(out[REACH], 2034);
+        assert_eq!((out[0], out[2 * REACH], out[2 * REACH + 1]), (16, 16, 0));
+        filter.apply(&[f32::from(i16::MIN); BLOCK], &mut out);
+        assert_eq!(out[BLOCK - 1], i16::MIN);
+        filter.clear();
+        filter.apply(&[0.0; BLOCK], &mut out);
+        assert_eq!(out, [0; BLOCK]);
+    }
+}

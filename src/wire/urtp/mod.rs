@@ -20,6 +20,7 @@ pub use self::decoder::Decoder;
 pub use self::encoder::Encoder;
 pub use self::gain::MAX_GAIN;
 pub use crate::caps::DATAGRAM_LIMIT;
+use crate::config::StationCoding;
 
 /// Samples a second, of one channel.
 pub const RATE: u32 = 16_000;
@@ -61,6 +62,15 @@ impl Coding {
         match self {
             Self::Pcm => 0,
             Self::Unicam => 1,
+        }
+    }
+}
+
+impl From<StationCoding> for Coding {
+    fn from(coding: StationCoding) -> Self {
+        match coding {
+            StationCoding::Pcm => Self::Pcm,
+            StationCoding::Unicam => Self::Unicam,
         }
     }
 }

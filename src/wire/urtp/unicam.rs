@@ -56,3 +56,63 @@ fn ungroup(bytes: &[u8], shift: u8, out: &mut [f32]) {
         *out = f32::from(*byte as i8) * step + middle;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(samples: &[i16; BLOCK]) -> [u8; UNICAM_LEN] {
+        let mut out = [7; UNICAM_LEN];
+        encode(samples, &mut out);
+        out
+    }
+
+    #[test]
+    fn each_block_is_shifted_by_what_its_loudest_needs_and_the_two_shifts_share_a_byte() {
+        let mut samples = [0; BLOCK];
+        samples[..3].copy_from_slice(&[511, -512, -3]);
+        samples[16..18].copy_from_slice(&[-32768, 255]);
+        samples[BLOCK - 1] = 127;
+        let bytes = encoded(&samples);
+        // -512 counts as if it were 513: the sign's bit is added to ten.
+        assert_eq!(bytes[..4], [63, 192, 255, 0]);
+        assert_eq!(bytes[16], 0x83);
+        assert_eq!(bytes[17..20], [0x80, 0, 0]);
+        assert_eq!(bytes[UNICAM_LEN - 17..], [&[0; 16][..], &[127]].concat());
+    }
+
+    #[test]
+    fn every_sample_comes_back_to_within_half_a_step_and_no_shift_is_over_eight() {
+        for loudest in 0..=i16::MAX {
+            let mut samples = [0; BLOCK];
+            for (at, sample) in (1..).zip(&mut samples) {
+                *sample = (i32::from(!loudest) * at / BLOCK as i32) as i16;
+            }
+            let bytes = encoded(&samples);
+            let shifts: Vec<u8> = bytes
+                .chunks_exact(PAIR)
+                .flat_map(|pair| [pair[GROUP] & 15, pair[GROUP] >> 4])
+                .collect();
+            let mut back = [0.0; BLOCK];
+            decode(&bytes, &mut back);
+            for (at, (sample, back)) in samples.iter().zip(back).enumerate() {
+                let shift = shifts[at / GROUP];
+                assert!(shift <= 8);
+                let half = (f32::from(1_u16 << shift) - 1.0) / 2.0;
+                assert!((f32::from(*sample) - back).abs() <= half, "{sample} came back as {back}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_shift_that_a_byte_can_claim_is_a_finite_sample() {
+        let mut out = [0.0; BLOCK];
+        decode(&[0xff; UNICAM_LEN], &mut out);
+        assert_eq!(out[0], -32768.0 + 16383.5);
+        decode(&[0x7f; UNICAM_LEN], &mut out);
+        assert_eq!(
+            out[..17],
+            [&[127.0 * 32768.0 + 16383.5; 16][..], &[127.0 * 128.0 + 63.5]].concat()
+        );
+    }
+}
