@@ -49,7 +49,7 @@ pub(super) fn home(status: &Status) -> String {
     for station in &status.stations {
         let state = if station.live { "Live" } else { "Nothing to hear now." };
         let (place, name) = (in_address(&station.name), in_text(&station.name));
-        write!(list, "<li><a href=\"/{place}/\">{name}</a> · {state}</li>\n")
+        writeln!(list, "<li><a href=\"/{place}/\">{name}</a> · {state}</li>")
             .expect("a String takes all text");
     }
     frame("Stations", "", &format!("<h1>Stations</h1><ul>{list}</ul>"))

@@ -107,18 +107,18 @@ impl Program {
         if self.station.is_heard_on_web(now) {
             for number in 0..piece.missing {
                 let filled = if number == 0 { fade(&self.last) } else { [0; BLOCK] };
-                self.to_web(&filled)?;
+                self.give_web(&filled)?;
             }
-            self.to_web(&block)?;
+            self.give_web(&block)?;
         } else if self.mp3.take().is_some() {
             self.station.hls().clear();
         }
-        self.to_ears(&block, piece)?;
+        self.give_ears(&block, piece)?;
         self.last = block;
         Ok(())
     }
 
-    fn to_web(&mut self, block: &[i16; BLOCK]) -> Result<(), WorkerError> {
+    fn give_web(&mut self, block: &[i16; BLOCK]) -> Result<(), WorkerError> {
         let mp3 = match &mut self.mp3 {
             Some(mp3) => mp3,
             none => none.insert(Mp3Encoder::new()?),
@@ -138,7 +138,7 @@ impl Program {
         Ok(())
     }
 
-    fn to_ears(&mut self, block: &[i16; BLOCK], piece: &Piece) -> Result<(), WorkerError> {
+    fn give_ears(&mut self, block: &[i16; BLOCK], piece: &Piece) -> Result<(), WorkerError> {
         let mut ears = self.station.ears();
         if ears.is_empty() {
             self.opus = None;
