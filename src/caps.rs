@@ -5,6 +5,8 @@
 //!  a contact       Signals            4 KiB each, 30 a second
 //!                  Pictures, voice    bytes and pixels, read from the header before memory is taken
 //!                  Queues, windows    what waits here for whom; the oldest goes, or the session
+//!  a station       Stations           datagrams a second, connections, junk, silence
+//!  a listener      Listeners          connections, bytes of a request, patience
 //!  a contact's card, a photo          Texts and files
 //!  a station       A station's log     records, files and uploads
 //!  a local program                    The control socket, files of the state folder
@@ -94,6 +96,34 @@ pub const RELAYED_VOICE_WINDOW: u32 = 64 * 1024;
 pub const HELD_LIMIT: usize = 1024 * 1024;
 /// Messages between a session and the task that drains one of its channels.
 pub const CHANNEL_BUFFER: usize = 16;
+
+// ---- Stations (of the station server: they prove nothing) ------------------------------------------
+
+/// Stations of one server: twice what is measured.
+pub const STATIONS_LIMIT: usize = 1000;
+/// Connections to one station's place that have not shown a whole datagram yet: it has one, and one that
+/// replaces it.
+pub const STATION_CANDIDATES: usize = 4;
+/// How long such a connection may take: a bad line's round trips.
+pub const STATION_PATIENCE: Duration = Duration::from_secs(5);
+/// A station's connection that says nothing for so long is gone: it has something to say all the time.
+pub const STATION_SILENCE: Duration = Duration::from_secs(10);
+/// Datagrams a second that a station may send on the average: there are 50 in a second of sound.
+pub const STATION_DATAGRAMS_PER_SECOND: u64 = 60;
+/// Datagrams that may come at once: five seconds that an old station holds back, and what two systems
+/// have in their sockets.
+pub const STATION_DATAGRAMS_AT_ONCE: u64 = 600;
+/// Datagrams that wait to become sound: a sixth of a second of 500 stations. The oldest goes.
+pub const STATION_SOUND_QUEUED: usize = 4096;
+
+// ---- Listeners of the station server (anybody who reaches its address) -----------------------------
+
+/// Connections over HTTP: more wait at the door.
+pub const LISTENERS_LIMIT: usize = 256;
+/// A listener that was sent nothing for so long, because it asks for nothing or takes nothing, is gone.
+pub const LISTENER_PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes that a listener may send between two answers: a request of any browser.
+pub const LISTENER_REQUEST_LIMIT: usize = 16 * 1024;
 
 // ---- Texts and files -------------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("mp3lame_encoder", &["codec"]),
     ("ureq", &["station"]),
     ("axum", &["station"]),
+    ("http_body", &["station"]),
 ];
 /// What reads bytes that others sent: how many it takes, src/caps.rs alone says.
 const CAPPED: &[&str] =

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use twocan::config::{CameraSource, Config, ConfigError, ScreenKind};
+use twocan::config::{CameraSource, Config, ConfigError, ScreenKind, StationWay};
 
 const EXAMPLE: &str = include_str!("../kiosk/twocan.toml");
 
@@ -41,7 +41,8 @@ fn the_example_as_it_is_and_with_every_default_made_real_is_the_default() {
 fn every_key_of_every_section_stands_in_the_example() {
     let real = uncommented("#").replace("\n##", "\n");
     let config = parse(&real).unwrap();
-    assert!(config.relay.is_some() && config.door.is_some() && config.station.is_some());
+    assert!(config.relay.is_some() && config.door.is_some());
+    assert!(config.station.is_some() && config.station_server.is_some());
     let all: toml::Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
     let shown: toml::Table = toml::from_str(&real).unwrap();
     assert_eq!(all, shown, "what the program knows and what the example shows");
@@ -77,7 +78,7 @@ fn an_unknown_key_is_refused_with_file_line_section_and_what_there_is() {
     );
     refused(
         "[speaker]\nvolume = 3\n[kiosks]\nname = 'x'\n",
-        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, network, relay, door, station",
+        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, network, relay, door, station, station_server",
     );
     refused(
         "door = { listen = '127.0.0.1:0', lock = true }",
@@ -245,4 +246,30 @@ fn no_flipped_byte_and_no_cut_makes_a_panic_and_every_refusal_is_one_line() {
     check(format!("kiosk.name = {}", "[".repeat(100_000)).as_bytes());
     check(format!("[kiosk]\n{} = 1", "x".repeat(100_000)).as_bytes());
     check("a.".repeat(50_000).as_bytes());
+}
+
+#[test]
+fn the_stations_of_a_house_have_names_and_one_way_each() {
+    let house = |stations: &str| parse(&format!("[station_server]\n{stations}"));
+    let one = |keys: &str| house(&format!("[[station_server.station]]\n{keys}"));
+    let config = house(
+        "web = '[::1]:0'\n[[station_server.station]]\nname = 'Garden'\nport = 5061\n\
+         [[station_server.station]]\nname = 'Hall'\naddress = '::ffff:192.0.2.7'\n",
+    );
+    let server = config.unwrap().station_server.unwrap();
+    assert!(server.web.0.is_ipv6() && server.listen.0.ip().is_loopback());
+    assert_eq!(server.station[0].name.as_str(), "Garden");
+    assert_eq!(server.station[1].way, StationWay::Address("192.0.2.7".parse().unwrap()));
+    let said = |result: Result<Config, ConfigError>| result.unwrap_err().to_string();
+    let error = said(one("name = 'Garden'"));
+    assert!(error.contains("\"Garden\" needs one of port, address and key"), "{error}");
+    let error = said(one("name = 'Garden'\nport = 1\naddress = '::1'"));
+    assert!(error.contains("and no more"), "{error}");
+    let error = said(one("name = '../etc'\nport = 1"));
+    assert!(error.contains("expected a name in quotes"), "{error}");
+    let twice = "[[station_server.station]]\nname = 'A'\nport = 1\n[[station_server.station]]\n";
+    let error = said(house(&format!("{twice}name = 'a'\nport = 2")));
+    assert!(error.contains("two stations are called \"a\""), "{error}");
+    let error = said(house(&format!("{twice}name = 'B'\nport = 1")));
+    assert!(error.contains("the same port, address or key"), "{error}");
 }

@@ -51,7 +51,7 @@ pub mod words;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -359,6 +359,11 @@ pub fn tunnel_config(
         door: config.door.as_ref().map(|door| door.listen.0),
         contacts: contacts::peers(contacts, meets.host_key().as_ref()),
     }
+}
+
+/// The contacts of a state folder; trouble is logged, and a broken file is as good as its backup.
+pub fn contacts_of(state: &Path) -> Vec<Contact> {
+    contacts::load(state)
 }
 
 /// This kiosk's card, for others to pin.

@@ -42,6 +42,7 @@ pub mod remote;
 mod screen;
 pub mod signals;
 pub mod station;
+pub mod station_server;
 pub mod talk;
 pub mod viewer;
 
@@ -161,6 +162,8 @@ pub enum Command {
     Station(station::Args),
     /// Take the logs that stations upload
     LogReceive(log_receive::Args),
+    /// Take what the stations of a house send, and play it to browsers and kiosks
+    StationServer(station_server::Args),
     /// Let two kiosks call each other through a relay of their own
     Demo(demo::Args),
     /// Speak or listen at the demo's sound cards
@@ -223,6 +226,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Listen(args)) => listen::run(args),
         Some(Command::Station(args)) => station::run(&args, globals),
         Some(Command::LogReceive(args)) => log_receive::run(&args),
+        Some(Command::StationServer(args)) => station_server::run(&args, globals),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Ear(args)) => demo::ears::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),

@@ -3,8 +3,10 @@
 
 pub mod frost;
 pub mod jpeg;
+pub mod lame;
 pub mod mend;
 pub mod opus;
 mod planes;
 pub mod shrink;
+pub mod station_voice;
 pub mod turn;

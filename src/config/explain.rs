@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Mistake> {
     })
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "kiosk",
     "display",
     "camera",
@@ -54,6 +54,7 @@ const SECTIONS: [&str; 10] = [
     "relay",
     "door",
     "station",
+    "station_server",
 ];
 
 /// The keys that lead to the entry that holds the start of `span`.

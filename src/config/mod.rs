@@ -14,6 +14,7 @@ mod network;
 mod paths;
 mod sections;
 mod station;
+mod station_server;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
 pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
 pub use station::{Folder, KeepMs, Led, MaxGain, Station, StationCoding, StationServer, Through};
+pub use station_server::{HouseStation, StationHouse, StationName, StationWay};
 pub use value::{
     Bitrate, CameraSize, CameraSource, Fps, FrameMs, HostKey, Label, Listen, Minutes, Port,
     Quality, RelayFolder, RingSeconds, ScreenKind, ScreenSize, SoundDevice, User, Volume,
@@ -64,6 +66,9 @@ pub struct Config {
     /// `[station]`; without it `twocan station` is told everything on its command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub station: Option<Station>,
+    /// `[station_server]`; for `twocan station-server` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station_server: Option<StationHouse>,
 }
 
 /// Why there is no configuration. A command that meets it exits with code 2.

@@ -20,6 +20,7 @@ pub mod progress;
 pub mod resample;
 pub mod ring;
 pub mod send;
+pub mod server;
 mod status;
 pub mod streamer;
 mod supply;

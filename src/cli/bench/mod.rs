@@ -21,6 +21,7 @@ mod peer;
 mod pieces;
 pub mod rows;
 mod start;
+mod stations;
 mod string;
 mod thin;
 mod units;
@@ -69,7 +70,7 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 10] = [
+const SCENARIOS: [(&str, Scenario); 11] = [
     ("units", units::run),
     ("urtp", urtp::run),
     ("instructions", instructions::run),
@@ -80,6 +81,7 @@ const SCENARIOS: [(&str, Scenario); 10] = [
     ("growth", growth::run),
     ("thin", thin::run),
     ("faults", faults::run),
+    ("stations", stations::run),
 ];
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -1,0 +1,104 @@
+//! `twocan station-server`: takes what the stations of a house send, and plays it to browsers and kiosks.
+
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::app::control;
+use crate::app::relay::Meets;
+use crate::app::{contacts_of, tunnel_config};
+use crate::cli::{Globals, signals};
+use crate::config::{Config, ConfigError, Paths, StationHouse, StationWay};
+use crate::identity::Identity;
+use crate::station::server::{Server, Setup, Way};
+use crate::store;
+use crate::tunnel::TunnelConfig;
+
+/// `twocan station-server`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// In place of `station_server.web` of the configuration
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub web: Option<SocketAddr>,
+}
+
+/// Run the server until it is told to end.
+///
+/// # Errors
+/// It can't start: a sentence.
+pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let paths = globals.paths()?;
+    let config = paths.load_config()?;
+    let Some(section) = &config.station_server else {
+        return Err(ConfigError::Wrong {
+            file: paths.config.display().to_string(),
+            line: 1,
+            sentence: "[station_server] is missing; it says which stations there are".to_owned(),
+        }
+        .into());
+    };
+    let stop = signals::stop_on_signals()?;
+    widen_descriptors();
+    let setup = setup(section, args.web, tunnel(&config, &paths)?);
+    for (what, address) in [("stations", setup.listen), ("listeners", setup.web)] {
+        if !address.ip().is_loopback() {
+            tracing::warn!("{address} is open to whoever reaches it: {what} prove nothing");
+        }
+    }
+    let server = Server::start(setup)?;
+    tracing::info!("listeners come to http://{}/", server.web());
+    while !stop.sleep(A_WHILE) {}
+    drop(server);
+    Ok(ExitCode::SUCCESS)
+}
+
+const A_WHILE: Duration = Duration::from_secs(3600);
+
+/// As many open files as the system allows: a station has a connection, and perhaps two sockets of its
+/// own.
+pub(super) fn widen_descriptors() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // As many as there are, then.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
+}
+
+/// What the section means for the server.
+fn setup(section: &StationHouse, web: Option<SocketAddr>, tunnel: Option<TunnelConfig>) -> Setup {
+    let listen = section.listen.0;
+    let stations = section.station.iter().map(|station| {
+        let way = match station.way {
+            StationWay::Port(port) => Way::At(SocketAddr::new(listen.ip(), port.get())),
+            StationWay::Address(address) => Way::From(address),
+            StationWay::Key(key) => Way::Key(key),
+        };
+        (station.name.to_string(), way)
+    });
+    Setup { listen, web: web.unwrap_or(section.web.0), stations: stations.collect(), tunnel }
+}
+
+/// The tunnel of this state folder, if kiosks can find it: at a relay, at its door, or where it knows
+/// their doors.
+fn tunnel(config: &Config, paths: &Paths) -> anyhow::Result<Option<TunnelConfig>> {
+    let meets = Meets::new(config.relay.as_ref(), &paths.state);
+    let contacts = contacts_of(&paths.state);
+    let dials = contacts.iter().any(|contact| !contact.direct.is_empty());
+    if meets.relay().is_none() && config.door.is_none() && !dials {
+        return Ok(None);
+    }
+    let socket = control::socket(&paths.runtime);
+    if UnixStream::connect(&socket).is_ok() {
+        bail!(
+            "a kiosk is running with this key; give the station server a state folder and a runtime \
+             folder of its own (--state, --runtime)"
+        );
+    }
+    store::ensure_folder(&paths.state)?;
+    let identity = Identity::load_or_create(&paths.state)
+        .with_context(|| format!("open the key in {}", paths.state.display()))?;
+    Ok(Some(tunnel_config(config, &meets, &identity, &contacts)))
+}

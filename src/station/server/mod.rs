@@ -1,0 +1,254 @@
+//! The server of a house's stations: takes URTP, plays to browsers, players and kiosks.
+//!
+//! ```text
+//!  stations ── TCP, UDP ──> receive ─┐                    ┌─> sound ──> Hls ──> web ──> browsers, players
+//!           ── tunnel ────> direct ──┴─> intake (header) ─┘      └─> Opus ──> direct ──> kiosks
+//!                                        no listener: ends here
+//! ```
+//! Threads: `station intake` (all sockets of stations), `station web`, `station direct` (signals of the
+//! tunnel), and as many of `station sound` as there are processors. [`Server::start`] is the list.
+
+mod direct;
+mod hls;
+mod house;
+mod intake;
+mod page;
+mod receive;
+mod sound;
+mod visitor;
+mod web;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::direct::Direct;
+use self::house::House;
+pub use self::house::{StationStatus, Status};
+pub use self::intake::Counts;
+use self::receive::{Entrance, Receiver, Whose};
+use self::sound::Sound;
+use self::web::Web;
+use crate::clock;
+use crate::identity::PeerKey;
+use crate::queue::Queue;
+use crate::supervisor::{Restart, Supervisor};
+use crate::tunnel::{MediaPorts, PeerConfig, Tunnel, TunnelConfig};
+
+/// Events of the tunnel that may wait.
+const EVENTS: usize = 1024;
+/// More threads than this decode nothing faster: the stations are shared out among them.
+const SOUND_THREADS: usize = 4;
+/// A port that is free for TCP may be taken for UDP; then another one is looked for.
+const PORT_TRIES: usize = 20;
+/// What fails for want of something (descriptors) is tried again.
+const AGAIN: Restart =
+    Restart::Backoff { first: Duration::from_millis(250), most: Duration::from_secs(5) };
+
+/// Where a station comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It has this address for itself, TCP and UDP. Port 0: the system chooses.
+    At(SocketAddr),
+    /// It comes from there to [`Setup::listen`].
+    From(IpAddr),
+    /// It comes through the tunnel and proves this key.
+    Key(PeerKey),
+}
+
+/// What a server is made of.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where stations send to that are told by their address.
+    pub listen: SocketAddr,
+    /// Where listeners come to.
+    pub web: SocketAddr,
+    /// Names and ways, no two the same.
+    pub stations: Vec<(String, Way)>,
+    /// For stations and listeners that come through it; its contacts may listen. None: there is none.
+    pub tunnel: Option<TunnelConfig>,
+}
+
+/// Why a server can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address can't be listened at.
+    #[error("listen for {what} at {address}: {cause}")]
+    Listen {
+        /// Stations or listeners.
+        what: String,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A thread.
+    #[error("start the thread {name}: {cause}")]
+    Thread {
+        /// Which.
+        name: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+/// A running server. Dropping it stops everything, newest first.
+pub struct Server {
+    supervisor: Supervisor,
+    house: Arc<House>,
+    web: SocketAddr,
+    shared: Option<SocketAddr>,
+    own: HashMap<String, SocketAddr>,
+}
+
+impl Server {
+    /// Start it. When this returns, stations and listeners are let in.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub fn start(setup: Setup) -> Result<Self, ServerError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let names = setup.stations.iter().map(|(name, _)| name.clone()).collect();
+        let house = Arc::new(House::new(names, processors.min(SOUND_THREADS)));
+        let entrances = entrances(&setup, &house)?;
+        let listen =
+            |cause| ServerError::Listen { what: "listeners".to_owned(), address: setup.web, cause };
+        let listener = web::bind(setup.web).map_err(listen)?;
+        let web = listener.local_addr().map_err(listen)?;
+        let keyed = keyed(&setup);
+
+        let mut supervisor = Supervisor::new();
+        let thread = |name| move |cause| ServerError::Thread { name, cause };
+        for queue in &house.sound {
+            let sound = Sound::new(queue.clone());
+            supervisor.start("station sound", AGAIN, sound).map_err(thread("station sound"))?;
+        }
+        let own = |entrance: &Entrance| match &entrance.whose {
+            Whose::One(station) => Some((station.name.clone(), address(entrance)?)),
+            Whose::ByAddress(_) => None,
+        };
+        let shared = |entrance: &Entrance| match &entrance.whose {
+            Whose::ByAddress(_) => address(entrance),
+            Whose::One(_) => None,
+        };
+        let (own, shared) =
+            (entrances.iter().filter_map(own).collect(), entrances.iter().find_map(shared));
+        let stations = keyed
+            .iter()
+            .map(|(index, _, ports)| (Arc::clone(&house.stations[*index]), ports.clone()));
+        let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: stations.collect() };
+        supervisor.start("station intake", AGAIN, receiver).map_err(thread("station intake"))?;
+        let site = Web { house: Arc::clone(&house), listener };
+        supervisor.start("station web", AGAIN, site).map_err(thread("station web"))?;
+        if let Some(config) = setup.tunnel {
+            let keyed = keyed.into_iter().map(|(_, key, ports)| (key, ports)).collect();
+            let direct = direct(Arc::clone(&house), config, keyed).map_err(thread("tunnel"))?;
+            supervisor.start("station direct", AGAIN, direct).map_err(thread("station direct"))?;
+        }
+        Ok(Self { supervisor, house, web, shared, own })
+    }
+
+    /// Where listeners come to.
+    pub fn web(&self) -> SocketAddr {
+        self.web
+    }
+
+    /// Where the station `name` sends to; none for one that comes through the tunnel, or that there
+    /// is not.
+    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+        self.house.station(name).and(self.own.get(name).copied().or(self.shared))
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.house.status(clock::now())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.supervisor.stop();
+    }
+}
+
+fn address(entrance: &Entrance) -> Option<SocketAddr> {
+    entrance.tcp.local_addr().ok()
+}
+
+/// Which stations come through the tunnel, and the queues that lead to them.
+fn keyed(setup: &Setup) -> Vec<(usize, PeerKey, MediaPorts)> {
+    let stations = setup.stations.iter().enumerate();
+    let key = |(index, (_, way)): (usize, &(String, Way))| match way {
+        Way::Key(key) => Some((index, *key, MediaPorts::new())),
+        Way::At(_) | Way::From(_) => None,
+    };
+    stations.filter_map(key).collect()
+}
+
+/// The sockets, one entrance for each station that has its own and one for all others.
+fn entrances(setup: &Setup, house: &House) -> Result<Vec<Entrance>, ServerError> {
+    let mut entrances = Vec::new();
+    let mut by_address = HashMap::new();
+    for ((name, way), station) in setup.stations.iter().zip(&house.stations) {
+        match way {
+            Way::At(address) => {
+                entrances.push(enter(*address, name, Whose::One(Arc::clone(station)))?);
+            }
+            Way::From(from) => {
+                by_address.insert(from.to_canonical(), Arc::clone(station));
+            }
+            Way::Key(_) => {}
+        }
+    }
+    if !by_address.is_empty() {
+        let whose = Whose::ByAddress(Arc::new(by_address));
+        entrances.push(enter(setup.listen, "stations", whose)?);
+    }
+    Ok(entrances)
+}
+
+fn enter(address: SocketAddr, what: &str, whose: Whose) -> Result<Entrance, ServerError> {
+    let bind = || {
+        let tcp = TcpListener::bind(address)?;
+        tcp.set_nonblocking(true)?;
+        let udp = UdpSocket::bind(tcp.local_addr()?)?;
+        udp.set_nonblocking(true)?;
+        Ok((tcp, udp))
+    };
+    let mut bound = bind();
+    for _ in 0..PORT_TRIES {
+        if bound.is_ok() || address.port() != 0 {
+            break;
+        }
+        bound = bind();
+    }
+    let (tcp, udp) =
+        bound.map_err(|cause| ServerError::Listen { what: what.to_owned(), address, cause })?;
+    Ok(Entrance { tcp, udp, whose })
+}
+
+/// The tunnel and who answers it. Stations need not be contacts: they are found at the relay then, or find
+/// our door, and may not listen.
+fn direct(
+    house: Arc<House>,
+    mut config: TunnelConfig,
+    keyed: HashMap<PeerKey, MediaPorts>,
+) -> io::Result<Direct> {
+    let listeners: HashSet<PeerKey> = config.contacts.iter().map(|peer| peer.key).collect();
+    for key in keyed.keys().filter(|key| !listeners.contains(key)) {
+        let (direct, place) = (Vec::new(), None);
+        config.contacts.push(PeerConfig { key: *key, direct, via_relay: true, place });
+    }
+    let events = Queue::fail_on_full(EVENTS);
+    let heard = events.clone();
+    let tunnel = Tunnel::start(config, move |event| {
+        if heard.send(event).is_err() {
+            tracing::error!(
+                "the station server does not keep up with its tunnel; an event is lost"
+            );
+        }
+    })?;
+    Ok(Direct { house, tunnel, events, listeners, keyed, hearing: HashMap::new() })
+}
