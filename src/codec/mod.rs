@@ -4,6 +4,7 @@
 pub mod frost;
 pub mod jpeg;
 pub mod mend;
+pub mod mp3;
 pub mod opus;
 mod planes;
 pub mod shrink;

@@ -7,3 +7,5 @@
 //!                                                           a kiosk's tile: touch and hear
 //! ```
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
+
+pub mod ear;

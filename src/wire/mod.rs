@@ -7,6 +7,7 @@ pub mod control;
 pub mod length_byte;
 pub mod mjpeg;
 pub mod packet;
+pub mod playlist;
 pub mod signal;
 pub mod status;
 pub mod urtp;
