@@ -115,7 +115,9 @@ fn what_there_is_to_listen_to_is_a_playlist_or_a_contacts_station() {
         "[[listen]]\nname = 'Garden'\nsource = 'twocan:x/y'\n[[listen]]\nname = 'x'\nloud = 3\n",
         "twocan.toml:6: unknown key `loud` in [listen]; expected name, source",
     );
-    for source in ["twocan:barn", "twocan:/barn", "twocan:farm/", "http://", "http:///x", "http://a b/"] {
+    for source in
+        ["twocan:barn", "twocan:/barn", "twocan:farm/", "http://", "http:///x", "http://a b/"]
+    {
         let text = format!("[[listen]]\nname = 'x'\nsource = '{source}'");
         assert!(parse(&text).is_err(), "{source}");
     }

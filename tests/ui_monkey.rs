@@ -46,9 +46,7 @@ fn may_be_said(screen: &Screen, command: Command) -> bool {
         return true;
     }
     match (&screen.page, command) {
-        (Page::Home { tiles, .. }, Command::Dial(key)) => {
-            tiles.iter().any(|tile| tile.is_of(key))
-        }
+        (Page::Home { tiles, .. }, Command::Dial(key)) => tiles.iter().any(|tile| tile.is_of(key)),
         (Page::Home { tiles, .. }, Command::Hear(_)) => {
             tiles.iter().any(|tile| tile.command() == command)
         }

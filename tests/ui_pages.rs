@@ -35,7 +35,10 @@ fn every_page() -> Vec<(&'static str, Screen)> {
             "home-last",
             screen(Page::Home { tiles: six_people()[..2].to_vec(), earlier: true, later: false }),
         ),
-        ("home-stations", home(vec![tile(with_photo(1, "Anna"), true, None), station_tile(0, "Garden", true)])),
+        (
+            "home-stations",
+            home(vec![tile(with_photo(1, "Anna"), true, None), station_tile(0, "Garden", true)]),
+        ),
         ("home-1-station", home(vec![station_tile(0, "Garden", true)])),
         (
             "home-6-stations",

@@ -28,7 +28,6 @@ use super::power::Power;
 use crate::call::{self, Machine, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::quality::Quality;
 use crate::ui::screen::Command;
 use crate::wire::signal::{CallId, Signal};
 

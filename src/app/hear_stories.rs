@@ -157,12 +157,9 @@ fn nothing_leads_to_a_camera_or_a_microphone_or_to_the_pages_behind_while_one_li
     let mut core = kiosk();
     let mut effects = touch(&mut core, Command::Hear(BARN));
     effects.extend(said(&mut core, ANNA, live(), at(6)));
-    for command in [
-        Command::Answer,
-        Command::Hide,
-        Command::Menu(MenuTap::Open),
-        Command::Hear(GARDEN),
-    ] {
+    for command in
+        [Command::Answer, Command::Hide, Command::Menu(MenuTap::Open), Command::Hear(GARDEN)]
+    {
         effects.extend(touch(&mut core, command));
     }
     assert!(core.media_since().is_none());
@@ -181,8 +178,18 @@ fn a_contacts_station_is_asked_for_again_after_every_reconnect_and_given_up_at_t
     said(&mut core, ANNA, live(), at(6));
     assert_eq!(read(&core).1, "You are listening.");
     // Of another station, or of somebody else, nothing is believed.
-    said(&mut core, BERT, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Silent }, at(6));
-    said(&mut core, ANNA, Signal::Hearing { station: "attic".to_owned(), state: Hearing::Silent }, at(6));
+    said(
+        &mut core,
+        BERT,
+        Signal::Hearing { station: "barn".to_owned(), state: Hearing::Silent },
+        at(6),
+    );
+    said(
+        &mut core,
+        ANNA,
+        Signal::Hearing { station: "attic".to_owned(), state: Hearing::Silent },
+        at(6),
+    );
     assert_eq!(read(&core).1, "You are listening.");
 
     core.handle(Event::PeerDown(ANNA, None), at(7));
@@ -216,7 +223,12 @@ fn a_station_of_nobody_says_whom_to_ask_and_one_that_is_not_there_too() {
     assert_eq!(read(&core).1, "Moon is not there any more. Please ask Eva.");
     touch(&mut core, Command::StopHearing);
     touch(&mut core, Command::Hear(BARN));
-    said(&mut core, ANNA, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Unknown }, at(6));
+    said(
+        &mut core,
+        ANNA,
+        Signal::Hearing { station: "barn".to_owned(), state: Hearing::Unknown },
+        at(6),
+    );
     assert_eq!(read(&core).1, "Barn is not there any more. Please ask Eva.");
     assert_eq!(touch(&mut core, Command::Hear(StationId(3))), [], "there is no fourth");
 }

@@ -11,7 +11,8 @@ use crate::records::Direction;
 use crate::supervisor::Health;
 use crate::ui::screen::Page;
 use crate::wire::status::{
-    CallStatus, ContactStatus, DataStatus, OpenStatus, RelayStatus, ScreenStatus, Status, WorkerStatus,
+    CallStatus, ContactStatus, DataStatus, OpenStatus, RelayStatus, ScreenStatus, Status,
+    WorkerStatus,
 };
 
 /// The status at this moment.

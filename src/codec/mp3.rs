@@ -161,8 +161,7 @@ fn is_followed(rest: &[u8], length: usize) -> bool {
 fn head(bytes: &[u8]) -> Option<Head> {
     const KBITS_1: [usize; 16] =
         [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0];
-    const KBITS_2: [usize; 16] =
-        [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0];
+    const KBITS_2: [usize; 16] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0];
     let [first, second, third, fourth] = *bytes.first_chunk()?;
     // Eleven bits of ones, and Layer III.
     if first != 0xff || second & 0xe6 != 0xe2 {
@@ -289,7 +288,9 @@ mod tests {
         let long = vec![0; SEGMENT_LIMIT + 1];
         let length = Mp3Error::Length(SEGMENT_LIMIT + 1);
         assert_eq!(decoder.decode(&long, &mut sound), Err(length));
-        for bytes in [&b""[..], b"<html>", &SEGMENT[..73], &[0xff; 5000], b"ID3\x04\0\0\x7f\x7f\x7f\x7f"] {
+        for bytes in
+            [&b""[..], b"<html>", &SEGMENT[..73], &[0xff; 5000], b"ID3\x04\0\0\x7f\x7f\x7f\x7f"]
+        {
             assert_eq!(decoder.decode(bytes, &mut sound), Err(Mp3Error::NoSound));
         }
     }

@@ -54,7 +54,9 @@ fn path_to(table: &DeTable<'_>, span: &Range<usize>) -> Vec<String> {
         let inner: Vec<&DeTable<'_>> = match value.get_ref() {
             DeValue::Table(inner) => vec![inner],
             // One section several times, `[[listen]]`.
-            DeValue::Array(several) => several.iter().filter_map(|one| one.get_ref().as_table()).collect(),
+            DeValue::Array(several) => {
+                several.iter().filter_map(|one| one.get_ref().as_table()).collect()
+            }
             _ => Vec::new(),
         };
         for inner in inner {

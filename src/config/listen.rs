@@ -57,7 +57,8 @@ text!(
             return are_names.then_some(HearSource::Station { contact, station });
         }
         let host = text.strip_prefix(HTTP)?.split(['/', '?']).next()?;
-        let plain = text.len() <= SEGMENT_ADDRESS_LIMIT && text.bytes().all(|b| b.is_ascii_graphic());
+        let plain =
+            text.len() <= SEGMENT_ADDRESS_LIMIT && text.bytes().all(|b| b.is_ascii_graphic());
         (plain && !host.is_empty()).then(|| HearSource::Playlist(text.to_owned()))
     }
 );

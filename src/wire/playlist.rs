@@ -169,7 +169,10 @@ mod tests {
         assert_eq!(parse(b"<html>"), PlaylistError::NotOne);
         assert_eq!(parse(b""), PlaylistError::NotOne);
         assert_eq!(parse(b"#EXTM3U\n\xff"), PlaylistError::NotOne);
-        assert_eq!(parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8"), PlaylistError::OfPlaylists);
+        assert_eq!(
+            parse(b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8"),
+            PlaylistError::OfPlaylists
+        );
         assert_eq!(parse(b"#EXTM3U\na b.ts"), PlaylistError::Address);
         assert_eq!(parse(&[b'#'; PLAYLIST_LIMIT + 1]), PlaylistError::Length(PLAYLIST_LIMIT + 1));
         let long = format!("#EXTM3U\n{}", "x".repeat(SEGMENT_ADDRESS_LIMIT + 1));

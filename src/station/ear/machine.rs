@@ -18,7 +18,7 @@ use super::State;
 use crate::clock::Time;
 use crate::wire::playlist::{Playlist, Segment};
 
-/// How often the playlist is looked at: half of a usual segment.
+/// How often the playlist is looked at where nothing new is due: half of a usual segment.
 pub const POLL: Duration = Duration::from_millis(500);
 /// The longest pause where nothing can be fetched.
 pub const MOST_PAUSE: Duration = Duration::from_secs(4);
@@ -26,6 +26,10 @@ pub const MOST_PAUSE: Duration = Duration::from_secs(4);
 pub const PATIENCE: Duration = Duration::from_secs(3);
 /// A playlist that has been the same for so long is silence.
 pub const STALLED: Duration = Duration::from_secs(10);
+/// How often where something is: it is seen that much late at most.
+const WATCH: Duration = Duration::from_millis(250);
+/// Nothing is due any more when the last segment is so old.
+const OVERDUE: Duration = Duration::from_secs(2);
 /// More segments than this are not caught up with.
 const CAUGHT_UP: usize = 2;
 
@@ -95,10 +99,14 @@ impl Machine {
             return;
         };
         if self.newest.as_ref() == Some(&last.uri) {
-            match self.state {
-                _ if now.since(self.renewed) >= STALLED => self.state = State::Silent,
-                State::Away => self.state = State::Looking,
-                _ => {}
+            if self.state == State::Away {
+                (self.state, self.renewed) = (State::Looking, now);
+            }
+            let age = now.since(self.renewed);
+            if age >= STALLED {
+                self.state = State::Silent;
+            } else if age < OVERDUE {
+                self.next_look = now + WATCH;
             }
             return;
         }
@@ -109,6 +117,8 @@ impl Machine {
         self.waiting.extend(playlist.segments.iter().rev().take(taken).rev().cloned());
         self.newest = Some(last.uri.clone());
         self.renewed = now;
+        // The next one is due when this one is over, and this one was seen late.
+        self.next_look = now + last.length.saturating_sub(WATCH).clamp(WATCH, MOST_PAUSE);
     }
 
     /// The segment came, and sound was in it.
@@ -165,22 +175,22 @@ mod tests {
         machine.listed(&list(0..7), at(10));
         assert_eq!(machine.next(at(10)), segment(6));
         machine.came(at(20));
-        assert_eq!((machine.state(), machine.next(at(20))), (State::Live, Wish::Rest(at(510))));
+        assert_eq!((machine.state(), machine.next(at(20))), (State::Live, Wish::Rest(at(732))));
         machine
     }
 
     #[test]
     fn it_begins_at_the_newest_and_takes_each_that_follows_once() {
         let mut machine = live();
-        assert_eq!(machine.next(at(510)), Wish::Playlist);
-        machine.listed(&list(0..7), at(510));
-        assert_eq!(machine.next(at(510)), Wish::Rest(at(1010)));
+        assert_eq!(machine.next(at(732)), Wish::Playlist);
+        machine.listed(&list(0..7), at(740));
+        assert_eq!(machine.next(at(740)), Wish::Rest(at(990)));
         machine.listed(&list(2..9), at(1010));
         assert_eq!(machine.next(at(1010)), segment(7));
         machine.came(at(1100));
         assert_eq!(machine.next(at(1100)), segment(8));
         machine.came(at(1200));
-        assert_eq!(machine.next(at(1200)), Wish::Rest(at(1510)));
+        assert_eq!(machine.next(at(1200)), Wish::Rest(at(1732)));
     }
 
     #[test]
@@ -189,7 +199,7 @@ mod tests {
         machine.listed(&list(3..10), at(5000));
         assert_eq!(machine.next(at(5000)), segment(9));
         machine.came(at(5010));
-        assert_eq!(machine.next(at(5010)), Wish::Rest(at(5500)));
+        assert_eq!(machine.next(at(5010)), Wish::Rest(at(5722)));
         // None of the list is known: the server began anew.
         machine.listed(&list(100..103), at(5500));
         assert_eq!(machine.next(at(5500)), segment(102));
