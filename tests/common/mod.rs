@@ -10,4 +10,5 @@ pub mod net;
 pub mod pairing;
 pub mod rogue;
 pub mod sshd;
+pub mod tone;
 pub mod victim;
