@@ -75,6 +75,14 @@ pub const VOICE_SAMPLES_LIMIT: usize = 5760;
 pub const DATAGRAM_LIMIT: usize = 654;
 /// Characters of a station's name.
 pub const STATION_NAME_LIMIT: usize = 64;
+/// Bytes of a playlist: those of an Internet-of-Chuffs server have 700.
+pub const PLAYLIST_LIMIT: usize = 64 * 1024;
+/// Segments of a playlist that are looked at, the newest: those servers list seven.
+pub const SEGMENTS_LISTED: usize = 64;
+/// Bytes of a segment's address.
+pub const SEGMENT_ADDRESS_LIMIT: usize = 1024;
+/// Bytes of a segment of sound: ten seconds of the best MP3.
+pub const SEGMENT_LIMIT: usize = 400 * 1024;
 /// Packets of our voice that wait for the line: 200 ms of it, since older sound is worth nothing.
 pub const VOICE_OUT_QUEUED: usize = 10;
 /// Packets of theirs that wait for the play-out: 600 ms.

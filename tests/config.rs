@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use twocan::config::{CameraSource, Config, ConfigError, ScreenKind, StationWay};
+use twocan::config::{CameraSource, Config, ConfigError, HearSource, ScreenKind, StationWay};
 
 const EXAMPLE: &str = include_str!("../kiosk/twocan.toml");
 
@@ -43,6 +43,7 @@ fn every_key_of_every_section_stands_in_the_example() {
     let config = parse(&real).unwrap();
     assert!(config.relay.is_some() && config.door.is_some());
     assert!(config.station.is_some() && config.station_server.is_some());
+    assert_eq!(config.listen.len(), 1);
     let all: toml::Table = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
     let shown: toml::Table = toml::from_str(&real).unwrap();
     assert_eq!(all, shown, "what the program knows and what the example shows");
@@ -78,7 +79,7 @@ fn an_unknown_key_is_refused_with_file_line_section_and_what_there_is() {
     );
     refused(
         "[speaker]\nvolume = 3\n[kiosks]\nname = 'x'\n",
-        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, network, relay, door, station, station_server",
+        "twocan.toml:3: unknown section [kiosks]; expected one of kiosk, display, camera, microphone, speaker, call, network, relay, door, station, station_server, listen",
     );
     refused(
         "door = { listen = '127.0.0.1:0', lock = true }",
@@ -95,6 +96,32 @@ fn a_host_key_that_our_side_cannot_check_is_refused_in_words() {
     let error = parse(&relay(rsa)).unwrap_err().to_string();
     assert!(error.contains("expected a public key of the kind ssh-ed25519 or ecdsa"), "{error}");
     assert!(error.contains("not ssh-rsa"), "{error}");
+}
+
+#[test]
+fn what_there_is_to_listen_to_is_a_playlist_or_a_contacts_station() {
+    let config = parse(
+        "[[listen]]\nname = 'Garden'\nsource = 'http://house:8080/live.m3u8'\n\
+         [[listen]]\nname = 'Barn'\nsource = 'twocan:The farm/barn'\n",
+    )
+    .unwrap();
+    assert_eq!(config.listen[0].source, HearSource::Playlist("http://house:8080/live.m3u8".into()));
+    let barn = HearSource::Station { contact: "The farm".into(), station: "barn".into() };
+    assert_eq!((config.listen[1].name.as_str(), &config.listen[1].source), ("Barn", &barn));
+    refused(
+        "[[listen]]\nname = 'Garden'\nsource = 'https://house/live.m3u8'\n",
+        "twocan.toml:3: `source` in [listen] is \"https://house/live.m3u8\"; expected the address of a playlist such as \"http://192.0.2.7:8080/garden/live.m3u8\", or \"twocan:CONTACT/STATION\"",
+    );
+    refused(
+        "[[listen]]\nname = 'Garden'\nsource = 'twocan:x/y'\n[[listen]]\nname = 'x'\nloud = 3\n",
+        "twocan.toml:6: unknown key `loud` in [listen]; expected name, source",
+    );
+    for source in
+        ["twocan:barn", "twocan:/barn", "twocan:farm/", "http://", "http:///x", "http://a b/"]
+    {
+        let text = format!("[[listen]]\nname = 'x'\nsource = '{source}'");
+        assert!(parse(&text).is_err(), "{source}");
+    }
 }
 
 #[test]

@@ -295,7 +295,7 @@ fn a_card_before_the_camera_makes_a_contact_once_the_pictures_are_the_same() {
     assert_eq!(contact(&kiosk.state(), "Bert").unwrap().key, bert);
     kiosk.tap(&[MenuTap::Back]);
     kiosk.wait(|page| match page {
-        Page::Home { tiles, .. } => tiles.iter().find(|tile| tile.person.key == bert).map(drop),
+        Page::Home { tiles, .. } => tiles.iter().find(|tile| tile.is_of(bert)).map(drop),
         _ => None,
     });
 }

@@ -46,9 +46,11 @@ fn may_be_said(screen: &Screen, command: Command) -> bool {
         return true;
     }
     match (&screen.page, command) {
-        (Page::Home { tiles, .. }, Command::Dial(key)) => {
-            tiles.iter().any(|tile| tile.person.key == key)
+        (Page::Home { tiles, .. }, Command::Dial(key)) => tiles.iter().any(|tile| tile.is_of(key)),
+        (Page::Home { tiles, .. }, Command::Hear(_)) => {
+            tiles.iter().any(|tile| tile.command() == command)
         }
+        (Page::Hearing { .. }, Command::Louder | Command::Quieter | Command::StopHearing) => true,
         (Page::Home { earlier, .. }, Command::EarlierTiles) => *earlier,
         (Page::Home { later, .. }, Command::LaterTiles) => *later,
         // The only way to the pages behind home.
@@ -135,6 +137,8 @@ fn every_screen() -> Vec<Screen> {
     screens.extend([
         two_people(),
         home(vec![]),
+        home(vec![tile(person(1, "Anna"), true, None), station_tile(0, "Garden", true)]),
+        hearing("Garden", "You are listening.", true),
         screen(Page::Home { tiles: six_people(), earlier: true, later: true }),
         calling(),
         not_answered(),

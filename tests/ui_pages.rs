@@ -35,6 +35,32 @@ fn every_page() -> Vec<(&'static str, Screen)> {
             "home-last",
             screen(Page::Home { tiles: six_people()[..2].to_vec(), earlier: true, later: false }),
         ),
+        (
+            "home-stations",
+            home(vec![tile(with_photo(1, "Anna"), true, None), station_tile(0, "Garden", true)]),
+        ),
+        ("home-1-station", home(vec![station_tile(0, "Garden", true)])),
+        (
+            "home-6-stations",
+            home(vec![
+                tile(person(1, "Anna"), true, None),
+                tile(with_photo(2, "Grandma Rose"), true, None),
+                tile(person(3, "Ben"), false, None),
+                station_tile(0, "Garden", true),
+                station_tile(1, "The barn", false),
+                station_tile(2, LONG_NAME, true),
+            ]),
+        ),
+        ("hearing", hearing("Garden", "You are listening.", true)),
+        ("hearing-silent", hearing("Garden", "Nothing to hear now.", false)),
+        (
+            "hearing-away",
+            hearing(
+                LONG_NAME,
+                "Grandma Rosemarie's garden can't be reached just now. It comes back by itself.",
+                false,
+            ),
+        ),
         ("calling", calling()),
         ("calling-not-answered", not_answered()),
         ("incoming", incoming()),

@@ -9,7 +9,7 @@ use i_slint_backend_testing::AccessibleRole;
 use slint::platform::WindowEvent;
 use slint::{ComponentHandle, LogicalPosition};
 use twocan::ui::panel::Panel;
-use twocan::ui::screen::{Command, Light, Page, Screen};
+use twocan::ui::screen::{Command, Light, Page, Screen, StationId};
 use ui_common::*;
 
 #[test]
@@ -50,6 +50,13 @@ fn every_button_says_its_command() {
     says("Quieter", Command::Quieter);
     says("Hide me", Command::Hide);
     says("Hang up", Command::HangUp);
+    stage.show(hearing("Garden", "You are listening.", true));
+    says("Louder", Command::Louder);
+    says("Quieter", Command::Quieter);
+    says("Stop", Command::StopHearing);
+    stage.show(home(vec![tile(person(1, "Anna"), true, None), station_tile(0, "Garden", true)]));
+    says("Garden", Command::Hear(StationId(0)));
+    says("Anna", Command::Dial(key(1)));
     stage.show(ended());
     says("Home", Command::Home);
     stage.show(fault());

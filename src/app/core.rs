@@ -10,6 +10,8 @@
 
 mod behind;
 mod heard;
+mod hearing;
+mod known;
 mod visits;
 
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use super::budget::Budget;
 pub use super::events::{Effect, Event, Prompt, Ring};
 use super::facts::{Meeting, Neighbour, News, Settings};
+use super::hear::Hear;
 use super::lookin::LookIn;
 use super::menu::Menu;
 use super::outage::{self, Outage};
@@ -25,7 +28,6 @@ use super::power::Power;
 use crate::call::{self, Machine, State};
 use crate::clock::Time;
 use crate::identity::PeerKey;
-use crate::quality::Quality;
 use crate::ui::screen::Command;
 use crate::wire::signal::{CallId, Signal};
 
@@ -66,6 +68,7 @@ pub struct Core {
     look_in: LookIn,
     quiet: bool,
     menu: Menu,
+    hear: Hear,
     new_call: fn() -> CallId,
 }
 
@@ -99,103 +102,9 @@ impl Core {
             look_in: LookIn::default(),
             quiet: false,
             menu: Menu::default(),
+            hear: Hear::default(),
             new_call,
         }
-    }
-
-    /// Where the call is.
-    pub fn call(&self) -> &State {
-        self.machine.state()
-    }
-
-    /// Whether this contact can be reached now.
-    pub fn reaches(&self, peer: PeerKey) -> bool {
-        self.machine.is_linked(peer)
-    }
-
-    /// The contacts, in the order of their tiles.
-    pub fn neighbours(&self) -> &[Neighbour] {
-        &self.neighbours
-    }
-
-    /// How the kiosk behaves.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The relay.
-    pub fn meeting(&self) -> &Meeting {
-        &self.meeting
-    }
-
-    /// Why our door can't listen.
-    pub fn door(&self) -> Option<&str> {
-        self.door.as_deref()
-    }
-
-    /// Somebody has read the fault page and gone home.
-    pub fn fault_seen(&self) -> bool {
-        self.fault_seen.as_ref() == Some(&self.meeting)
-    }
-
-    /// Which page of tiles is on show.
-    pub fn tile_page(&self) -> usize {
-        self.tile_page
-    }
-
-    /// Loudness, 0 to 10.
-    pub fn volume(&self) -> u8 {
-        self.volume
-    }
-
-    /// Our camera and microphone are off.
-    pub fn hidden(&self) -> bool {
-        self.hidden
-    }
-
-    /// Theirs are.
-    pub fn peer_hidden(&self) -> bool {
-        self.peer_hidden
-    }
-
-    /// How good the pictures of this call are, or of the last one.
-    pub fn pictures(&self) -> &Pictures {
-        &self.pictures
-    }
-
-    /// The best pictures that may go either way in this call: what they cost, here and there.
-    pub fn allowed(&self) -> Quality {
-        self.pictures.allowed(self.budget.allowed())
-    }
-
-    /// What calls may cost and have cost.
-    pub fn budget(&self) -> &Budget {
-        &self.budget
-    }
-
-    /// How far the loss of the line has come.
-    pub fn outage(&self, now: Time) -> Option<outage::Stage> {
-        self.outage.stage(now)
-    }
-
-    /// When media was started, while it runs.
-    pub fn media_since(&self) -> Option<Time> {
-        self.media_since
-    }
-
-    /// The workers' last report in this call.
-    pub fn news(&self) -> &News {
-        &self.news
-    }
-
-    /// How much light the screen is to have.
-    pub fn power(&self) -> &Power {
-        &self.power
-    }
-
-    /// It is quiet time, as it was said last.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
     }
 
     /// When the next [`Event::Tick`] is due for the call.
@@ -234,6 +143,7 @@ impl Core {
         self.power.follow_call(self.partner().is_some() || self.menu.is_open(), now);
         self.follow_line(&mut effects, now);
         self.follow_quality(&mut effects, now);
+        self.follow_hearing(&mut effects);
         if self.settings.auto_answer && self.rings() && !rang {
             effects.push(Effect::Answer);
         }
@@ -301,6 +211,7 @@ impl Core {
             }
             Event::PeerUp(peer) => {
                 self.set_trouble(peer, None);
+                self.hear.link_renewed(peer);
                 self.step(call::Event::LinkUp(peer), now)
             }
             Event::PeerDown(peer, trouble) => {
@@ -333,6 +244,14 @@ impl Core {
                 self.quiet = quiet;
                 Vec::new()
             }
+            Event::Hear(station) => {
+                self.choose_station(station);
+                Vec::new()
+            }
+            Event::Heard(news) => {
+                self.hear.heard(news);
+                Vec::new()
+            }
             Event::Menu(heard) => self.hear_menu(heard, now),
             Event::Tick => self.step(call::Event::Tick, now),
             Event::ShutDown => {
@@ -346,6 +265,11 @@ impl Core {
     fn touched(&mut self, command: Command, now: Time) -> Vec<Effect> {
         match command {
             Command::Dial(peer) => self.dial(peer, now),
+            Command::Hear(station) => {
+                self.tap_station(station);
+                Vec::new()
+            }
+            Command::StopHearing => self.decide(Event::Hear(None), now),
             Command::Answer => self.step(call::Event::Answer, now),
             Command::Cancel | Command::Decline | Command::HangUp => {
                 self.step(call::Event::HangUp, now)
@@ -359,7 +283,7 @@ impl Core {
                 Vec::new()
             }
             Command::LaterTiles => {
-                if (self.tile_page + 1) * TILES < self.neighbours.len() {
+                if (self.tile_page + 1) * TILES < self.tile_count() {
                     self.tile_page += 1;
                 }
                 Vec::new()

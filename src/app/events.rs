@@ -2,6 +2,7 @@
 
 use super::budget::Tally;
 use super::facts::{Meeting, Neighbour, News};
+use super::hear;
 use super::menu;
 use super::pictures::Report;
 use crate::call::Outcome;
@@ -9,7 +10,7 @@ use crate::identity::PeerKey;
 use crate::lookins::How;
 use crate::quality::Quality;
 use crate::tunnel::{self, RelayStatus};
-use crate::ui::screen::Command;
+use crate::ui::screen::{Command, StationId};
 use crate::usage::{Month, Usage};
 use crate::wire::signal::Signal;
 
@@ -52,6 +53,10 @@ pub enum Event {
     Month(Month),
     /// By the clock on the wall it is quiet time, or is not any more.
     Quiet(bool),
+    /// A program has this heard, or nothing any more.
+    Hear(Option<StationId>),
+    /// How it goes with what is heard.
+    Heard(hear::News),
     /// Something for the pages behind home.
     Menu(menu::Heard),
     /// Time has passed.
@@ -130,6 +135,8 @@ pub enum Effect {
     Seen(PeerKey),
     /// Try the relay and the peers again, whatever stood against it.
     Retry,
+    /// Have this heard from the loudspeaker in the place of what is, or nothing any more.
+    Hear(Option<hear::Sound>),
     /// What the pages behind home want.
     Menu(menu::Effect),
     /// End the program.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::power;
 use crate::clock::Time;
+use crate::config::Hearable;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
 use crate::ui::screen::{Levels, Open, Person};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub has_way: bool,
     /// When the screen dims and goes dark.
     pub light: power::Habits,
+    /// What there is to listen to, in the order of the tiles.
+    pub hearables: Vec<Hearable>,
 }
 
 /// The relay, as far as a resident is concerned.

@@ -43,6 +43,7 @@ impl Kiosk {
             volume: 7,
             has_way: true,
             light: Habits::of(&config.display),
+            hearables: Vec::new(),
         };
         let anna = super::stories::neighbour(ANNA, "Anna");
         let budget = Budget::new(Usage::default(), 0, Month::default());

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::eye::{self, Eye, StampReader};
 use super::facts::News;
+use super::status::worker;
 use crate::clock::Time;
 use crate::codec::jpeg::Limits;
 use crate::device::loudness::Loudness;
@@ -384,13 +385,7 @@ impl CallMedia {
     pub(super) fn workers(&self) -> Vec<WorkerStatus> {
         let teams = [&self.receiving, &self.sending, &self.own_view];
         let members = teams.into_iter().flat_map(|team| &team.members);
-        let status = |(name, health): &(&'static str, Arc<Health>)| WorkerStatus {
-            name: (*name).to_owned(),
-            failures: health.failures(),
-            panics: health.panics(),
-            trouble: health.trouble(),
-        };
-        members.map(status).collect()
+        members.map(|(name, health)| worker(name, health)).collect()
     }
 }
 

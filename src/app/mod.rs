@@ -18,6 +18,9 @@ pub mod core;
 pub mod events;
 mod eye;
 pub mod facts;
+pub mod hear;
+#[cfg(test)]
+mod hear_stories;
 pub mod last_seen;
 #[cfg(test)]
 mod light_stories;
@@ -193,6 +196,7 @@ pub fn start(
         volume: kept.volume.unwrap_or(config.speaker.volume.get()),
         has_way: meets.relay().is_some() || config.door.is_some(),
         light: menu::habits(config, &kept),
+        hearables: config.listen.clone(),
     };
     let neighbours = contacts::neighbours(&paths.state, &contacts);
     let minutes = u64::from(config.network.monthly_minutes.get());
@@ -208,6 +212,7 @@ pub fn start(
         plan: media::MediaPlan::new(config, menu::ring_volume(config, &kept)),
         media: None,
         ring: None,
+        hearing: run::Hearing::default(),
         state_folder: paths.state.clone(),
         key_line: identity.public().to_openssh(config.kiosk.name.as_str()),
         name: config.kiosk.name.as_str().to_owned(),

@@ -9,6 +9,7 @@
 //! ```
 
 mod asked;
+mod hearing;
 mod presence;
 mod visits;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Local, Timelike};
 
+pub(super) use self::hearing::Hearing;
 use super::control::Reply;
 use super::core::{Core, Effect, Event, Ring};
 use super::facts::News;
@@ -39,6 +41,7 @@ use crate::media::ring::{BELL, CHIME, RINGBACK};
 use crate::queue::{Queue, Received};
 use crate::records;
 use crate::settings::Change;
+use crate::station::ear;
 use crate::stop::Stop;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::{self, MediaPorts, Tunnel};
@@ -72,6 +75,8 @@ pub(super) enum Input {
     Metered(bool),
     /// What the pages behind home asked for.
     Menu(menu::Heard),
+    /// How it stands with what is heard in this round.
+    Heard(u64, ear::State),
 }
 
 /// The parts that the loop owns.
@@ -86,6 +91,8 @@ pub(super) struct Loop {
     pub(super) plan: MediaPlan,
     pub(super) media: Option<CallMedia>,
     pub(super) ring: Option<(Ring, Supervisor)>,
+    /// The station that is listened to.
+    pub(super) hearing: Hearing,
     pub(super) state_folder: PathBuf,
     pub(super) key_line: String,
     pub(super) name: String,
@@ -145,6 +152,7 @@ impl Loop {
         self.inbox.clear();
         drop(self.ring.take());
         drop(self.media.take());
+        drop(std::mem::take(&mut self.hearing));
         self.tunnel.stop(GOODBYE);
     }
 
@@ -152,7 +160,8 @@ impl Loop {
         let due = next_deadline(&self.core, self.light(), self.next_look, now, wall);
         let watch = self.herald.as_ref().and_then(Herald::deadline);
         let scan = self.scan_deadline(now);
-        [due, watch, self.backlight.deadline(), scan].into_iter().flatten().min()
+        let hearing = self.hearing.deadline(self.light());
+        [due, watch, self.backlight.deadline(), scan, hearing].into_iter().flatten().min()
     }
 
     /// The light of the screen on show.
@@ -190,6 +199,7 @@ impl Loop {
             }
             Input::Metered(metered) => self.feed(Event::Metered(metered), now),
             Input::Menu(heard) => self.feed(Event::Menu(heard), now),
+            Input::Heard(round, state) => self.heard_of(round, state, now),
         }
     }
 
@@ -226,6 +236,7 @@ impl Loop {
             self.look_at_media(now);
         }
         self.look_at_scan(now);
+        self.look_at_hearing(now);
         self.feed(Event::Tick, now)
     }
 
@@ -319,6 +330,7 @@ impl Loop {
                 if let Some(media) = &mut self.media {
                     media.set_volume(volume);
                 }
+                self.hearing.set_volume(volume);
                 self.set(Change::Volume(volume), now);
             }
             Effect::Seen(peer) => {
@@ -332,6 +344,7 @@ impl Loop {
             Effect::LetIn(peer) => return self.let_in(peer, now),
             Effect::Visit(peer, how) => drop(self.log_visit(peer, how)),
             Effect::Answer => return self.feed(Event::Answer, now),
+            Effect::Hear(sound) => self.hear(sound, now),
             Effect::Menu(effect) => return self.carry_out_behind(effect, now),
             Effect::Quit => return false,
         }

@@ -10,7 +10,8 @@ use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::quality::Quality;
-use crate::ui::screen::{Levels, Light, Line, Page, Person, Screen, Strip, Tile};
+use crate::station::ear;
+use crate::ui::screen::{Levels, Light, Line, Page, Person, Screen, Strip, Subject, Tile};
 
 /// The screen for this state at this moment.
 pub fn derive(core: &Core, now: Time, wall: DateTime<Local>) -> Screen {
@@ -43,7 +44,10 @@ fn strip(core: &Core, wall: DateTime<Local>) -> Strip {
 
 fn page(core: &Core, now: Time, wall: DateTime<Local>) -> Page {
     match *core.call() {
-        State::Idle => core.menu_page(now, wall).map_or_else(|| resting(core), Page::Menu),
+        State::Idle => match core.menu_page(now, wall) {
+            Some(page) => Page::Menu(page),
+            None => hearing(core).unwrap_or_else(|| resting(core)),
+        },
         State::Outgoing { party, .. } => {
             let person = person(core, party.peer);
             let sentence = format!("Calling {}…", person.name);
@@ -65,8 +69,19 @@ fn page(core: &Core, now: Time, wall: DateTime<Local>) -> Page {
     }
 }
 
+/// What is listened to, if anything is.
+fn hearing(core: &Core) -> Option<Page> {
+    let hear = core.hear();
+    let station = core.station(hear.chosen()?)?;
+    Some(Page::Hearing {
+        sentence: hear.sentence(&station.name, &helper(core)),
+        live: hear.state() == ear::State::Live,
+        volume: core.volume(),
+        station,
+    })
+}
+
 fn resting(core: &Core) -> Page {
-    let neighbours = core.neighbours();
     if let (Some(sentence), false) = (fault(core.meeting()), core.fault_seen()) {
         return Page::Fault {
             sentence: sentence.to_owned(),
@@ -74,12 +89,13 @@ fn resting(core: &Core) -> Page {
             works: "Nobody can listen in. Calls wait until this is mended.".to_owned(),
         };
     }
-    if neighbours.is_empty() {
+    if core.tile_count() == 0 {
         return Page::Menu(core.first_page());
     }
     let first = core.tile_page() * TILES;
-    let tiles = neighbours.iter().skip(first).take(TILES).map(|n| tile(core, n)).collect();
-    Page::Home { tiles, earlier: first > 0, later: first + TILES < neighbours.len() }
+    let tiles = core.neighbours().iter().map(|neighbour| tile(core, neighbour));
+    let tiles = tiles.chain(core.station_tiles()).skip(first).take(TILES).collect();
+    Page::Home { tiles, earlier: first > 0, later: first + TILES < core.tile_count() }
 }
 
 fn fault(meeting: &Meeting) -> Option<&'static str> {
@@ -99,7 +115,7 @@ fn helper(core: &Core) -> String {
 
 fn tile(core: &Core, neighbour: &Neighbour) -> Tile {
     Tile {
-        person: neighbour.person.clone(),
+        subject: Subject::Person(neighbour.person.clone()),
         reachable: core.reaches(neighbour.person.key),
         state: match (core.reaches(neighbour.person.key), &neighbour.trouble) {
             (true, _) => "Touch to call".to_owned(),

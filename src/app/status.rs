@@ -8,9 +8,11 @@ use super::run::Loop;
 use crate::call::{Party, State};
 use crate::clock::Time;
 use crate::records::Direction;
+use crate::supervisor::Health;
 use crate::ui::screen::Page;
 use crate::wire::status::{
     CallStatus, ContactStatus, DataStatus, OpenStatus, RelayStatus, ScreenStatus, Status,
+    WorkerStatus,
 };
 
 /// The status at this moment.
@@ -42,8 +44,25 @@ pub(super) fn of(kiosk: &Loop) -> Status {
         screen: screen(kiosk),
         data: data(core),
         refused: refusals::of(kiosk),
-        workers: kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default(),
+        workers: workers(kiosk),
+        hearing: kiosk.hearing_status(),
     }
+}
+
+/// How a worker is.
+pub(super) fn worker(name: &str, health: &Health) -> WorkerStatus {
+    WorkerStatus {
+        name: name.to_owned(),
+        failures: health.failures(),
+        panics: health.panics(),
+        trouble: health.trouble(),
+    }
+}
+
+fn workers(kiosk: &Loop) -> Vec<WorkerStatus> {
+    let mut workers = kiosk.media.as_ref().map(|media| media.workers()).unwrap_or_default();
+    workers.extend(kiosk.hearing.workers());
+    workers
 }
 
 fn open(kiosk: &Loop) -> OpenStatus {
@@ -100,6 +119,7 @@ fn page(kiosk: &Loop) -> &'static str {
         Some(Page::Incoming { .. }) => "incoming",
         Some(Page::InCall { .. }) => "in-call",
         Some(Page::Ended { .. }) => "ended",
+        Some(Page::Hearing { .. }) => "hearing",
         Some(Page::Menu(page)) => page.name(),
         Some(Page::Fault { .. }) => "fault",
     }

@@ -10,7 +10,7 @@ use super::facts::{Meeting, Neighbour, News, Settings};
 use super::power::Habits;
 use super::screen;
 use crate::clock::Time;
-use crate::config::Config;
+use crate::config::{Config, Hearable};
 use crate::identity::PeerKey;
 use crate::ui::screen::{Command, Line, Page, Person};
 use crate::usage::{Month, Usage};
@@ -63,7 +63,22 @@ fn kiosk_with_all(
     neighbours: Vec<Neighbour>,
     budget: Budget,
 ) -> Core {
-    let settings = Settings {
+    Core::new(settings(us, auto_answer), neighbours, budget, || 7, at(0))
+}
+
+/// One that knows Anna, who can be reached, and Bert; and has this to listen to.
+pub(super) fn hearing_kiosk(hearables: Vec<Hearable>) -> Core {
+    let neighbours = vec![neighbour(ANNA, "Anna"), neighbour(BERT, "Bert")];
+    let settings = Settings { hearables, ..settings(US, false) };
+    let budget = Budget::new(Usage::default(), 0, Month::default());
+    let mut core = Core::new(settings, neighbours, budget, || 7, at(0));
+    core.handle(Event::Meeting(Meeting::Connected), at(0));
+    core.handle(Event::PeerUp(ANNA), at(0));
+    core
+}
+
+fn settings(us: PeerKey, auto_answer: bool) -> Settings {
+    Settings {
         us,
         ring: Duration::from_secs(40),
         auto_answer,
@@ -71,8 +86,8 @@ fn kiosk_with_all(
         volume: 7,
         has_way: true,
         light: Habits::of(&Config::default().display),
-    };
-    Core::new(settings, neighbours, budget, || 7, at(0))
+        hearables: Vec::new(),
+    }
 }
 
 pub(super) fn page(core: &Core, now: Time) -> Page {

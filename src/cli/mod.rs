@@ -118,6 +118,8 @@ pub enum Command {
     Answer,
     /// Have a running kiosk hang up, or decline
     Hangup,
+    /// Have a running kiosk play a station, or stop it
+    Hear(remote::HearArgs),
     /// Turn a running kiosk's camera and microphone off, or on again
     Hide(remote::HideArgs),
     /// Set how loud a running kiosk is
@@ -200,6 +202,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Dial(args)) => remote::command(&Request::Dial { name: args.name }, globals),
         Some(Command::Answer) => remote::command(&Request::Answer, globals),
         Some(Command::Hangup) => remote::command(&Request::Hangup, globals),
+        Some(Command::Hear(args)) => remote::command(&Request::Hear { name: args.name }, globals),
         Some(Command::Hide(args)) => remote::command(&args.request(), globals),
         Some(Command::Volume(args)) => {
             remote::command(&Request::Volume { volume: args.volume }, globals)

@@ -1,5 +1,5 @@
-//! The commands that steer a running kiosk: `status`, `dial`, `answer`, `hangup`, `hide`, `volume`,
-//! `tap`, `screenshot`. Each is one request on the kiosk's control socket.
+//! The commands that steer a running kiosk: `status`, `dial`, `answer`, `hangup`, `hear`, `hide`,
+//! `volume`, `tap`, `screenshot`. Each is one request on the kiosk's control socket.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -34,6 +34,17 @@ pub struct HideArgs {
     /// Hide us, or show us again; without it the other way round
     #[arg(value_parser = ["on", "off"])]
     pub hidden: Option<String>,
+}
+
+/// `twocan hear`.
+#[derive(Debug, clap::Args)]
+pub struct HearArgs {
+    /// The station's name, as on its tile
+    #[arg(required_unless_present = "stop")]
+    pub name: Option<String>,
+    /// Hear nothing any more
+    #[arg(long, conflicts_with = "name")]
+    pub stop: bool,
 }
 
 /// `twocan volume`.

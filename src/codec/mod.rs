@@ -5,6 +5,7 @@ pub mod frost;
 pub mod jpeg;
 pub mod lame;
 pub mod mend;
+pub mod mp3;
 pub mod opus;
 mod planes;
 pub mod shrink;

@@ -62,7 +62,15 @@ fn path_to(table: &DeTable<'_>, span: &Range<usize>) -> Vec<String> {
     let holds = |range: &Range<usize>| range.contains(&span.start) || range == span;
     for (key, value) in table {
         let name = key.get_ref().to_string();
-        if let DeValue::Table(inner) = value.get_ref() {
+        let inner: Vec<&DeTable<'_>> = match value.get_ref() {
+            DeValue::Table(inner) => vec![inner],
+            // One section several times, `[[listen]]`.
+            DeValue::Array(several) => {
+                several.iter().filter_map(|one| one.get_ref().as_table()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for inner in inner {
             let deeper = path_to(inner, span);
             if !deeper.is_empty() {
                 return std::iter::once(name).chain(deeper).collect();

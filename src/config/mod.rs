@@ -10,6 +10,7 @@ mod call;
 mod camera;
 mod display;
 mod explain;
+mod listen;
 mod network;
 mod paths;
 mod sections;
@@ -29,6 +30,7 @@ pub use display::{
     BacklightChoice, BlankSeconds, Brightness, Connector, DimSeconds, QuietHours, Rotation,
     VideoPath,
 };
+pub use listen::{HearSource, Hearable};
 pub use network::{Metered, Network};
 pub use paths::{Paths, PathsError};
 pub use sections::{Camera, Display, Door, Kiosk, Microphone, Relay, Speaker};
@@ -69,6 +71,9 @@ pub struct Config {
     /// `[station_server]`; for `twocan station-server` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub station_server: Option<StationHouse>,
+    /// `[[listen]]`, in the order of the tiles; without one there is nothing to listen to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<Hearable>,
 }
 
 /// Why there is no configuration. A command that meets it exits with code 2.

@@ -9,6 +9,7 @@
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
 
 pub mod capture;
+pub mod ear;
 pub mod flight;
 pub mod light;
 mod line;

@@ -11,12 +11,14 @@ use slint::{ComponentHandle, Image, Model, Rgb8Pixel, SharedPixelBuffer, VecMode
 use super::menu::MenuTap;
 use super::menu_adapter::{self, MenuView};
 use super::pages::{
-    CallingAdapter, EndedAdapter, FaultAdapter, HomeAdapter, InCallAdapter, IncomingAdapter,
-    KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TapKind, TileView,
+    CallingAdapter, EndedAdapter, FaultAdapter, HearingAdapter, HomeAdapter, InCallAdapter,
+    IncomingAdapter, KioskWindow, LineKind, PageKind, PanelAdapter, PersonView, TapKind, TileView,
 };
 use super::panel::Panel;
 use super::properties;
-use super::screen::{Command, Levels, Light, Line, Page, Person, Photo, Screen, Strip, Tile};
+use super::screen::{
+    Command, Levels, Light, Line, Page, Person, Photo, Screen, Strip, Subject, Tile,
+};
 use super::tap_guard::TapGuard;
 use crate::clock::Time;
 use crate::frame::PixelFormat;
@@ -73,9 +75,9 @@ impl Adapters {
         let weak = Rc::downgrade(self);
         home.on_dial(move |index| {
             if let Some(adapters) = weak.upgrade()
-                && let Some(key) = adapters.key_of_tile(index)
+                && let Some(command) = adapters.command_of_tile(index)
             {
-                adapters.tapped(Command::Dial(key));
+                adapters.tapped(command);
             }
         });
         let weak = Rc::downgrade(self);
@@ -95,6 +97,10 @@ impl Adapters {
         in_call.on_quieter(self.taps(Command::Quieter));
         in_call.on_hide(self.taps(Command::Hide));
         in_call.on_hang_up(self.taps(Command::HangUp));
+        let hearing = window.global::<HearingAdapter>();
+        hearing.on_louder(self.taps(Command::Louder));
+        hearing.on_quieter(self.taps(Command::Quieter));
+        hearing.on_stop(self.taps(Command::StopHearing));
         window.global::<EndedAdapter>().on_home(self.taps(Command::Home));
         window.global::<FaultAdapter>().on_home(self.taps(Command::Home));
         let panel = window.global::<PanelAdapter>();
@@ -150,10 +156,10 @@ impl Adapters {
         }
     }
 
-    fn key_of_tile(&self, index: i32) -> Option<PeerKey> {
+    fn command_of_tile(&self, index: i32) -> Option<Command> {
         let shown = self.shown.borrow();
         let Page::Home { tiles, .. } = &shown.as_ref()?.page else { return None };
-        Some(tiles.get(usize::try_from(index).ok()?)?.person.key)
+        Some(tiles.get(usize::try_from(index).ok()?)?.command())
     }
 
     /// Show `screen`. Nothing happens when it is on show already.
@@ -241,6 +247,13 @@ impl Adapters {
                 ended.set_duration(duration.into());
                 ended.set_sentence(sentence.into());
             }
+            Page::Hearing { station, sentence, live, volume } => {
+                let hearing = window.global::<HearingAdapter>();
+                hearing.set_name(station.name.as_str().into());
+                hearing.set_sentence(sentence.into());
+                hearing.set_live(*live);
+                hearing.set_volume(i32::from((*volume).min(10)));
+            }
             Page::Fault { sentence, helper, works } => {
                 let fault = window.global::<FaultAdapter>();
                 fault.set_sentence(sentence.into());
@@ -284,21 +297,26 @@ fn show_strip(window: &KioskWindow, strip: &Strip) {
 
 /// What makes two pages different ones to a finger: the kind, and whom it is about; at home the
 /// first tile, so that a double tap on an arrow turns one page of tiles. In the dark all are one.
-fn place(screen: &Screen) -> (PageKind, Option<PeerKey>, bool) {
+fn place(screen: &Screen) -> (PageKind, Option<PeerKey>, usize) {
     let (kind, about) = match &screen.page {
         _ if screen.light == Light::Dark => (PageKind::Dark, None),
-        Page::Home { tiles, .. } => (PageKind::Home, tiles.first().map(|tile| tile.person.key)),
+        Page::Home { tiles, .. } => match tiles.first().map(|tile| &tile.subject) {
+            Some(Subject::Person(person)) => (PageKind::Home, Some(person.key)),
+            Some(Subject::Station(station)) => return (PageKind::Home, None, station.id.0),
+            None => (PageKind::Home, None),
+        },
+        Page::Hearing { station, .. } => return (PageKind::Hearing, None, station.id.0),
         Page::Calling { person, .. } => (PageKind::Calling, Some(person.key)),
         Page::Incoming { person, .. } => (PageKind::Incoming, Some(person.key)),
         Page::InCall { person, .. } => (PageKind::InCall, Some(person.key)),
         Page::Ended { person, .. } => (PageKind::Ended, Some(person.key)),
         Page::Fault { .. } => (PageKind::Fault, None),
         Page::Menu(page) => {
-            let asks_again = menu_adapter::asks_again(page);
+            let asks_again = usize::from(menu_adapter::asks_again(page));
             return (menu_adapter::kind(page), menu_adapter::about(page), asks_again);
         }
     };
-    (kind, about, false)
+    (kind, about, 0)
 }
 
 fn person_of(page: Option<&Page>) -> Option<&Person> {
@@ -319,8 +337,15 @@ fn line_kind(line: Line) -> LineKind {
 }
 
 fn tile_view(tile: &Tile) -> TileView {
+    let (person, station) = match &tile.subject {
+        Subject::Person(person) => (person_view(person), false),
+        Subject::Station(station) => {
+            (PersonView { name: station.name.as_str().into(), ..PersonView::default() }, true)
+        }
+    };
     TileView {
-        person: person_view(&tile.person),
+        person,
+        station,
         reachable: tile.reachable,
         state: tile.state.as_str().into(),
         missed: tile.missed.as_deref().unwrap_or_default().into(),

@@ -68,17 +68,54 @@ pub struct Person {
     pub photo: Option<Photo>,
 }
 
-/// One person on the home screen.
+/// Which of the things to listen to: its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StationId(pub usize);
+
+/// Something to listen to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// Which it is to the program.
+    pub id: StationId,
+    /// What it is to the resident.
+    pub name: String,
+}
+
+/// What a tile is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// Somebody to call.
+    Person(Person),
+    /// Something to listen to.
+    Station(Station),
+}
+
+/// One person, or one thing to listen to, on the home screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tile {
-    /// Who.
-    pub person: Person,
+    /// Who, or what.
+    pub subject: Subject,
     /// Bright when true, dull when false. A dull one still works.
     pub reachable: bool,
     /// `Touch to call`, `not at home`, …
     pub state: String,
     /// The band of a missed call: `called 14:10`.
     pub missed: Option<String>,
+}
+
+impl Tile {
+    /// What a touch on it says.
+    pub fn command(&self) -> Command {
+        match &self.subject {
+            Subject::Person(person) => Command::Dial(person.key),
+            Subject::Station(station) => Command::Hear(station.id),
+        }
+    }
+
+    /// Whether it is this person's.
+    pub fn is_of(&self, key: PeerKey) -> bool {
+        matches!(&self.subject, Subject::Person(person) if person.key == key)
+    }
 }
 
 /// How the line is, in a word.
@@ -183,6 +220,17 @@ pub enum Page {
         /// Why, in plain words.
         sentence: String,
     },
+    /// Listening to a station.
+    Hearing {
+        /// Which.
+        station: Station,
+        /// `You are listening.`, `Nothing to hear now.`, …
+        sentence: String,
+        /// Sound comes.
+        live: bool,
+        /// Loudness in ten steps, 0 to 10.
+        volume: u8,
+    },
     /// One of the pages behind the home page.
     Menu(MenuPage),
     /// Something needs a helper.
@@ -199,8 +247,12 @@ pub enum Page {
 /// What a finger said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A tile was touched.
+    /// A person's tile was touched.
     Dial(PeerKey),
+    /// A station's tile was touched.
+    Hear(StationId),
+    /// Stop, on the page of a station.
+    StopHearing,
     /// Stop, on the calling page.
     Cancel,
     /// Answer.

@@ -27,6 +27,11 @@ pub enum Request {
         /// Off, on, or the other way round.
         hidden: Option<bool>,
     },
+    /// Have a station heard, as its tile would, or nothing any more.
+    Hear {
+        /// Its name, as on its tile; case does not matter.
+        name: Option<String>,
+    },
     /// Set the loudness.
     Volume {
         /// 0 to 10.

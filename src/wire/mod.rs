@@ -8,6 +8,7 @@ pub mod event_log;
 pub mod length_byte;
 pub mod mjpeg;
 pub mod packet;
+pub mod playlist;
 pub mod signal;
 pub mod status;
 pub mod urtp;

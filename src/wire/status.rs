@@ -12,7 +12,8 @@ pub struct Status {
     pub name: String,
     /// Its public key, as an OpenSSH line.
     pub key: String,
-    /// The page on show: `home`, `calling`, `incoming`, `in-call`, `ended` or `fault`.
+    /// The page on show: `home`, `calling`, `incoming`, `in-call`, `ended`, `hearing` or `fault`, or the
+    /// name of one behind home.
     pub page: String,
     /// The relay.
     pub relay: RelayStatus,
@@ -32,6 +33,8 @@ pub struct Status {
     pub first_frame_us: Option<u64>,
     /// What it is drawn on.
     pub screen: ScreenStatus,
+    /// The station that is listened to.
+    pub hearing: Option<HearingStatus>,
     /// The workers that run now.
     pub workers: Vec<WorkerStatus>,
     /// What calls have cost.
@@ -144,6 +147,21 @@ pub struct ScreenStatus {
     pub backlight: Option<String>,
     /// Why that light can't be set now, in a sentence. The pages are on the panel all the same.
     pub light_trouble: Option<String>,
+}
+
+/// A station that is listened to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HearingStatus {
+    /// As on its tile.
+    pub name: String,
+    /// `looking`, `live`, `silent`, `away` or `unknown`.
+    pub state: String,
+    /// False while a call keeps it silent.
+    pub sounds: bool,
+    /// Sound that waits to be heard, in ms.
+    pub waiting_ms: u64,
+    /// Times it ran dry.
+    pub gaps: u64,
 }
 
 /// The relay.

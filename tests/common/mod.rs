@@ -12,4 +12,5 @@ pub mod pairing;
 pub mod private;
 pub mod rogue;
 pub mod sshd;
+pub mod tone;
 pub mod victim;

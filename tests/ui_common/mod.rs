@@ -19,7 +19,8 @@ use twocan::ui::adapters::Adapters;
 use twocan::ui::pages::KioskWindow;
 use twocan::ui::panel::Panel;
 use twocan::ui::screen::{
-    Command, Levels, Light, Line, Open, Page, Person, Photo, Screen, Strip, Tile,
+    Command, Levels, Light, Line, Open, Page, Person, Photo, Screen, Station, StationId, Strip,
+    Subject, Tile,
 };
 use twocan::ui::{Snapshot, Ui, UiHandle};
 
@@ -93,7 +94,22 @@ pub fn with_photo(number: u8, name: &str) -> Person {
 
 pub fn tile(person: Person, reachable: bool, missed: Option<&str>) -> Tile {
     let state = if reachable { "Touch to call" } else { "not at home" }.to_owned();
-    Tile { person, reachable, state, missed: missed.map(str::to_owned) }
+    let subject = Subject::Person(person);
+    Tile { subject, reachable, state, missed: missed.map(str::to_owned) }
+}
+
+pub fn station(place: usize, name: &str) -> Station {
+    Station { id: StationId(place), name: name.to_owned() }
+}
+
+pub fn station_tile(place: usize, name: &str, reachable: bool) -> Tile {
+    let state = if reachable { "Touch to listen" } else { "Nothing to hear now" }.to_owned();
+    Tile { subject: Subject::Station(station(place, name)), reachable, state, missed: None }
+}
+
+pub fn hearing(name: &str, sentence: &str, live: bool) -> Screen {
+    let (station, sentence) = (station(0, name), sentence.to_owned());
+    screen(Page::Hearing { station, sentence, live, volume: 6 })
 }
 
 pub fn strip() -> Strip {

@@ -12,10 +12,12 @@ mod known_hosts;
 mod length_byte;
 mod mend;
 mod mjpeg;
+mod mp3;
 mod opus;
 mod packets;
 mod pairing;
 mod photo;
+mod playlist;
 mod signals;
 mod urtp;
 mod visitor;
@@ -46,6 +48,8 @@ const ALL: &[Target] = &[
     jpeg::TARGET,
     mend::TARGET,
     opus::TARGET,
+    mp3::TARGET,
+    playlist::TARGET,
     config::TARGET,
     contacts::TARGET,
     control::TARGET,

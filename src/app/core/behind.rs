@@ -38,7 +38,7 @@ impl Core {
 
     pub(super) fn tap_menu(&mut self, tap: MenuTap, now: Time) -> Vec<Effect> {
         // A finger that was on its way when the call came means nothing any more.
-        if *self.machine.state() != State::Idle {
+        if *self.machine.state() != State::Idle || self.hear.chosen().is_some() {
             return Vec::new();
         }
         self.with_menu(|menu, known| menu.tap(tap, known, now))

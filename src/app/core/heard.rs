@@ -73,6 +73,11 @@ impl Core {
                 }
                 Vec::new()
             }
+            Signal::Hear { station } => self.asked_to_be_heard(peer, station),
+            Signal::Hearing { station, state } => {
+                self.hear.told(peer, &station, state);
+                Vec::new()
+            }
             // They have given a call up that may ring here still: its end was lost with the link.
             Signal::Missed { call, .. } => {
                 let bye = Signal::Bye { call, reason: EndReason::Cancelled };

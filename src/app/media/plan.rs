@@ -77,6 +77,11 @@ impl MediaPlan {
         Box::new(move || opener.open())
     }
 
+    /// The loudspeaker, as it was named.
+    pub(in crate::app) fn speaker(&self) -> &str {
+        &self.speaker
+    }
+
     /// The largest picture that is made.
     pub(in crate::app) fn limit(&self) -> Size {
         self.limit

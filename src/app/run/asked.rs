@@ -7,7 +7,7 @@ use crate::call::State;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::tunnel;
-use crate::ui::screen::Command;
+use crate::ui::screen::{Command, StationId};
 use crate::wire::control::{Answer, Request};
 
 impl Loop {
@@ -37,6 +37,13 @@ impl Loop {
             Request::Hangup => Event::Touched(Command::HangUp),
             Request::Hide { hidden } if self.media.is_some() => Event::Hide(hidden),
             Request::Hide { .. } => return (Answer::refused("there is no call"), true),
+            Request::Hear { name } => match name.map(|name| (self.station_named(&name), name)) {
+                None => Event::Hear(None),
+                Some((Some(station), _)) => Event::Hear(Some(station)),
+                Some((None, name)) => {
+                    return (Answer::refused(format!("no station is called {name}")), true);
+                }
+            },
             Request::Volume { volume } => Event::Volume(volume),
             Request::Mark => {
                 let Some(media) = &mut self.media else {
@@ -74,6 +81,12 @@ impl Loop {
         };
         let going = self.feed(event, now);
         (Answer::default(), going)
+    }
+
+    fn station_named(&self, name: &str) -> Option<StationId> {
+        let wanted = name.trim().to_lowercase();
+        let mut stations = self.core.settings().hearables.iter();
+        stations.position(|one| one.name.as_str().to_lowercase() == wanted).map(StationId)
     }
 
     fn named(&self, name: &str) -> Option<PeerKey> {
