@@ -132,6 +132,7 @@ impl Buffer {
     }
 
     /// Times too much had come, and the oldest was left out.
+    #[cfg(test)]
     pub(super) fn cuts(&self) -> u64 {
         self.cuts
     }
