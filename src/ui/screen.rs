@@ -112,6 +112,14 @@ impl Tile {
         }
     }
 
+    /// What stands on it.
+    pub fn name(&self) -> &str {
+        match &self.subject {
+            Subject::Person(person) => &person.name,
+            Subject::Station(station) => &station.name,
+        }
+    }
+
     /// Whether it is this person's.
     pub fn is_of(&self, key: PeerKey) -> bool {
         matches!(&self.subject, Subject::Person(person) if person.key == key)

@@ -173,7 +173,7 @@ impl Person {
     fn spared(&self, screen: &Screen) -> Vec<Area> {
         let mut spared = Vec::new();
         if let Page::Home { tiles, .. } = &screen.page {
-            let below = self.stage.element(&tiles[0].person.name).absolute_position();
+            let below = self.stage.element(tiles[0].name()).absolute_position();
             spared.push(Area { left: 0.0, top: 0.0, right: f32::MAX, bottom: below.y });
         }
         if self.stage.has("What the camera sees") {
