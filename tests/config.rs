@@ -102,11 +102,11 @@ fn a_host_key_that_our_side_cannot_check_is_refused_in_words() {
 fn what_there_is_to_listen_to_is_a_playlist_or_a_contacts_station() {
     let config = parse(
         "[[listen]]\nname = 'Garden'\nsource = 'http://house:8080/live.m3u8'\n\
-         [[listen]]\nname = 'Barn'\nsource = 'twocan:The farm/barn'\n",
+         [[listen]]\nname = 'Barn'\nsource = 'twocan:The mill/barn'\n",
     )
     .unwrap();
     assert_eq!(config.listen[0].source, HearSource::Playlist("http://house:8080/live.m3u8".into()));
-    let barn = HearSource::Station { contact: "The farm".into(), station: "barn".into() };
+    let barn = HearSource::Station { contact: "The mill".into(), station: "barn".into() };
     assert_eq!((config.listen[1].name.as_str(), &config.listen[1].source), ("Barn", &barn));
     refused(
         "[[listen]]\nname = 'Garden'\nsource = 'https://house/live.m3u8'\n",
@@ -117,7 +117,7 @@ fn what_there_is_to_listen_to_is_a_playlist_or_a_contacts_station() {
         "twocan.toml:6: unknown key `loud` in [listen]; expected name, source",
     );
     for source in
-        ["twocan:barn", "twocan:/barn", "twocan:farm/", "http://", "http:///x", "http://a b/"]
+        ["twocan:barn", "twocan:/barn", "twocan:mill/", "http://", "http:///x", "http://a b/"]
     {
         let text = format!("[[listen]]\nname = 'x'\nsource = '{source}'");
         assert!(parse(&text).is_err(), "{source}");

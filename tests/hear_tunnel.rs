@@ -51,8 +51,8 @@ fn play(ports: &MediaPorts, stop: &AtomicBool) {
     }
 }
 
-fn wait_heard(farm: &Kiosk, from: PeerKey) -> String {
-    farm.wait("Hear", |event| match event {
+fn wait_heard(mill: &Kiosk, from: PeerKey) -> String {
+    mill.wait("Hear", |event| match event {
         Event::Signal { peer, signal: Signal::Hear { station } } if *peer == from => {
             Some(station.clone())
         }
@@ -82,32 +82,34 @@ fn a_contacts_station_is_heard_and_nothing_is_sent() {
     let identity = Identity::generate();
     let contacts = vec![PeerConfig { key: us, direct: Vec::new(), via_relay: false, place: None }];
     let door = Some("127.0.0.1:0".parse().unwrap());
-    let farm = Kiosk::start(TunnelConfig { door, contacts, ..config(&identity, "Farm") });
-    let door = farm.wait_door();
+    let mill = Kiosk::start(TunnelConfig { door, contacts, ..config(&identity, "Mill") });
+    let door = mill.wait_door();
 
-    let mut contact = Contact::new("The farm", farm.key);
+    let mut contact = Contact::new("The mill", mill.key);
     contact.direct = vec![door.to_string().parse().unwrap()];
     contact.via_relay = false;
     Contacts::change(&state, |contacts| contacts.add(contact, None)).unwrap();
     let text = format!(
         "[camera]\nsource = 'pattern'\n[microphone]\ndevice = 'tone'\n[speaker]\nvolume = 10\n\
-         device = '{}'\n[[listen]]\nname = 'Barn'\nsource = 'twocan:the farm/barn'\n",
+         device = '{}'\n[[listen]]\nname = 'Barn'\nsource = 'twocan:the mill/barn'\n",
         wav.display()
     );
     let config = Config::parse("test", text.as_bytes()).unwrap();
     let run = folder.path().join("run");
-    let paths = Paths::find(None, Some(state), Some(run), |_| None).unwrap();
+    let paths =
+        Paths::find(Some(folder.path().join("twocan.toml")), Some(state), Some(run), |_| None)
+            .unwrap();
     let (_stopper, stop) = stop_pair();
     let app = app::start(&config, &paths, Arc::new(Faceless), Inbox::default(), stop).unwrap();
-    farm.wait_up(us);
+    mill.wait_up(us);
 
     app.ask(Request::Hear { name: Some("Barn".to_owned()) }).unwrap();
-    assert_eq!(wait_heard(&farm, us), "barn");
-    farm.say(us, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Silent });
+    assert_eq!(wait_heard(&mill, us), "barn");
+    mill.say(us, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Silent });
     wait_state(&app, "silent");
 
-    let ports = farm.attach(us);
-    farm.say(us, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Live });
+    let ports = mill.attach(us);
+    mill.say(us, Signal::Hearing { station: "barn".to_owned(), state: Hearing::Live });
     let status = wait_state(&app, "live");
     assert_eq!(
         (&status["hearing"]["name"], &status["call"]["state"]),
@@ -139,6 +141,6 @@ fn a_contacts_station_is_heard_and_nothing_is_sent() {
     assert!(workers.iter().all(|worker| worker["name"] == "ear"), "{workers:?}");
 
     app.ask(Request::Hear { name: None }).unwrap();
-    assert_eq!(wait_heard(&farm, us), "");
+    assert_eq!(wait_heard(&mill, us), "");
     assert_eq!(ports.stats.packets_in.load(Ordering::Relaxed), 0, "packets came from the listener");
 }

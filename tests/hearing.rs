@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "common/tone.rs"]
+mod tone;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -11,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use mp3lame_encoder::{Bitrate, Builder, FlushNoGap, MonoPcm};
 use serde_json::Value;
+use tone::{heard, share};
 use twocan::cli::demo::family::{Family, Habits};
 use twocan::cli::demo::kiosk::{self, Home, Kiosk};
 use twocan::wire::control::Request;
@@ -117,26 +121,6 @@ fn playlist(made: usize, silent: bool) -> Vec<u8> {
         }
     }
     text.into_bytes()
-}
-
-/// What a kiosk's loudspeaker was given, at 48 kHz.
-fn heard(wav: &Path) -> Vec<i16> {
-    let bytes = std::fs::read(wav).unwrap_or_default();
-    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-    samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
-}
-
-/// How much of `sound` is at `hertz`, 0 to 1 (Goertzel).
-fn share(sound: &[i16], hertz: f64) -> f64 {
-    let step = 2.0 * (std::f64::consts::TAU * hertz / 48_000.0).cos();
-    let (mut one, mut two, mut energy) = (0.0, 0.0, 0.0);
-    for sample in sound {
-        let sample = f64::from(*sample);
-        energy += sample * sample;
-        (one, two) = (sample + step * one - two, one);
-    }
-    let power = one * one + two * two - step * one * two;
-    2.0 * power / (energy.max(1.0) * sound.len() as f64)
 }
 
 /// The names of the threads of a process.

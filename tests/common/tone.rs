@@ -4,14 +4,26 @@ use std::path::Path;
 
 /// The samples of a WAV file of 48 kHz mono, be it that it is still being written; none where there is
 /// none.
-pub fn heard(wav: &Path) -> Vec<i16> {
+pub(crate) fn heard(wav: &Path) -> Vec<i16> {
     let bytes = std::fs::read(wav).unwrap_or_default();
     let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
     samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-/// How much of `sound`, 48 kHz, is at `hertz`, 0 to 1 (Goertzel).
-pub fn share(sound: &[i16], hertz: f64) -> f64 {
+/// A quarter of a second: a tone that is 9 Hz away is another one there.
+const WINDOW: usize = 12_000;
+
+/// How much of `sound`, 48 kHz, is at `hertz`, 0 to 1: in the middle one of its quarters of a second, so that
+/// a place where a little was left out does not count.
+pub(crate) fn share(sound: &[i16], hertz: f64) -> f64 {
+    let mut shares: Vec<f64> =
+        sound.chunks_exact(WINDOW).map(|window| share_of(window, hertz)).collect();
+    shares.sort_by(f64::total_cmp);
+    shares[shares.len() / 2]
+}
+
+/// Goertzel.
+fn share_of(sound: &[i16], hertz: f64) -> f64 {
     let step = 2.0 * (std::f64::consts::TAU * hertz / 48_000.0).cos();
     let (mut one, mut two, mut energy) = (0.0, 0.0, 0.0);
     for sample in sound {

@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -43,9 +44,13 @@ pub enum LogError {
     Full(PathBuf),
 }
 
-/// The folder.
+/// The folder. Clones take turns: who looks at its files holds them, and another one must not take that for a
+/// station that runs.
 #[derive(Debug, Clone)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    turn: Arc<Mutex<()>>,
+}
 
 /// The file that is written to, locked.
 #[derive(Debug)]
@@ -70,12 +75,12 @@ pub(super) struct Own {
 impl Folder {
     /// The one at `path`, which need not be there.
     pub fn at(path: &Path) -> Self {
-        Self(path.to_owned())
+        Self { path: path.to_owned(), turn: Arc::default() }
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Begin the next file. Files of ours that are too much for the folder, or whose name is needed, go
@@ -85,12 +90,13 @@ impl Folder {
         beginning: Beginning,
         mut removed: impl FnMut(),
     ) -> Result<Current, LogError> {
-        store::ensure_folder(&self.0)?;
+        let _turn = self.turn();
+        store::ensure_folder(&self.path)?;
         self.shrink(&mut removed);
         loop {
             let trouble = match self.first_free(beginning) {
                 Ok(Some(current)) => return Ok(current),
-                Ok(None) => LogError::Full(self.0.clone()),
+                Ok(None) => LogError::Full(self.path.clone()),
                 Err((path, e)) if is_full(&e) => StoreError::new("begin", &path, e).into(),
                 Err((path, e)) => return Err(StoreError::new("begin", &path, e).into()),
             };
@@ -119,6 +125,11 @@ impl Folder {
             }
         }
         Ok(None)
+    }
+
+    /// Wait until no clone looks at the files.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those of ours that nobody writes to, the oldest first.
@@ -169,7 +180,7 @@ impl Folder {
     }
 
     fn file(&self, number: u16) -> PathBuf {
-        self.0.join(format!("{number:04}.log"))
+        self.path.join(format!("{number:04}.log"))
     }
 }
 

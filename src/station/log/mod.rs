@@ -18,7 +18,7 @@ mod received;
 mod upload;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -47,7 +47,7 @@ const DISK: Restart =
 
 struct Shared {
     /// None: nothing is kept but the journal.
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
     ring: Queue<Record>,
     /// When the journal had it last, by event, in microseconds of the clock and one.
     said: [AtomicU64; COUNT],
@@ -85,8 +85,8 @@ impl Log {
     /// tried again.
     pub fn open(folder: Option<&Path>, supervisor: &mut Supervisor) -> io::Result<Self> {
         let log = Self::new(folder);
-        if let Some(folder) = folder {
-            let writer = file::Writer::new(log.clone(), Folder::at(folder));
+        if let Some(folder) = &log.0.folder {
+            let writer = file::Writer::new(log.clone(), folder.clone());
             supervisor.start("log", DISK, writer)?;
         }
         Ok(log)
@@ -94,7 +94,7 @@ impl Log {
 
     fn new(folder: Option<&Path>) -> Self {
         Self(Arc::new(Shared {
-            folder: folder.map(Path::to_owned),
+            folder: folder.map(Folder::at),
             ring: Queue::newest_wins(LOG_QUEUED),
             said: std::array::from_fn(|_| AtomicU64::new(0)),
             news: Queue::newest_wins(1),
@@ -118,8 +118,7 @@ impl Log {
         supervisor: &mut Supervisor,
     ) -> io::Result<()> {
         if let Some(folder) = &self.0.folder {
-            let folder = Folder::at(folder);
-            let uploader = upload::Uploader::new(self.clone(), folder, server, connect);
+            let uploader = upload::Uploader::new(self.clone(), folder.clone(), server, connect);
             supervisor.start("log-upload", Restart::DEVICE, uploader)?;
         }
         Ok(())

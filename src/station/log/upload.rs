@@ -146,8 +146,10 @@ impl Uploader {
     fn pass(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let is_new = |own: &Own| !self.sent.contains(&(own.number, own.changed));
         // Not held meanwhile: a full disk may need the room.
-        let numbers: Vec<u16> =
-            self.folder.own().iter().filter(|own| is_new(own)).map(|own| own.number).collect();
+        let numbers: Vec<u16> = {
+            let _turn = self.folder.turn();
+            self.folder.own().iter().filter(|own| is_new(own)).map(|own| own.number).collect()
+        };
         if numbers.is_empty() {
             return Ok(());
         }
@@ -155,7 +157,11 @@ impl Uploader {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut done = Ok(());
         for (turn, number) in (1..).zip(numbers) {
-            let Some(own) = self.folder.claim(number) else { continue };
+            let claimed = {
+                let _turn = self.folder.turn();
+                self.folder.claim(number)
+            };
+            let Some(own) = claimed else { continue };
             let pause = self.ended.map(|ended| PAUSE.saturating_sub(clock::now().since(ended)));
             if stop.sleep(pause.unwrap_or_default()) {
                 break;
