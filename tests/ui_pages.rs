@@ -55,11 +55,7 @@ fn every_page() -> Vec<(&'static str, Screen)> {
         ("hearing-silent", hearing("Garden", "Nothing to hear now.", false)),
         (
             "hearing-away",
-            hearing(
-                LONG_NAME,
-                "Grandma Rosemarie's garden can't be reached just now. It comes back by itself.",
-                false,
-            ),
+            hearing(LONG_NAME, "Not to be reached just now. It comes back by itself.", false),
         ),
         ("calling", calling()),
         ("calling-not-answered", not_answered()),

@@ -162,21 +162,18 @@ impl Hear {
             _ if self.gone => "The loudspeaker went silent. Please check its cable.".to_owned(),
             State::Looking => "One moment…".to_owned(),
             State::Live => "You are listening.".to_owned(),
-            State::Silent => SILENT.to_owned() + ".",
-            State::Away => format!("{name} can't be reached just now. It comes back by itself."),
+            State::Silent => "Nothing to hear now.".to_owned(),
+            State::Away => "Not to be reached just now. It comes back by itself.".to_owned(),
             State::Unknown => format!("{name} is not there any more. {helper}"),
         }
     }
 }
 
-/// Where there is a station and no sound.
-const SILENT: &str = "Nothing to hear now";
-
 /// What stands on a tile, and whether it is a bright one.
 pub fn on_tile(hearable: &Hearable, around: &Around<'_>) -> (bool, &'static str) {
     match is_linked(&hearable.source, around) {
         true => (true, "Touch to listen"),
-        false => (false, SILENT),
+        false => (false, "quiet now"),
     }
 }
 

@@ -81,7 +81,7 @@ fn stations_have_tiles_behind_the_people_and_a_contacts_is_bright_while_it_can_b
             row("Bert", false, "not at home"),
             row("Garden", true, "Touch to listen"),
             row("Barn", true, "Touch to listen"),
-            row("Moon", false, "Nothing to hear now"),
+            row("Moon", false, "quiet now"),
         ]
     );
     core.handle(Event::PeerDown(ANNA, None), at(2));
@@ -96,7 +96,7 @@ fn a_touch_is_heard_and_the_page_says_how_it_stands_until_stop() {
     for (state, sentence, sounds) in [
         (State::Live, "You are listening.", true),
         (State::Silent, "Nothing to hear now.", false),
-        (State::Away, "Garden can't be reached just now. It comes back by itself.", false),
+        (State::Away, "Not to be reached just now. It comes back by itself.", false),
     ] {
         core.handle(Event::Heard(News::State(state)), at(6));
         assert_eq!(read(&core), ("Garden".to_owned(), sentence.to_owned(), sounds));
@@ -193,7 +193,7 @@ fn a_contacts_station_is_asked_for_again_after_every_reconnect_and_given_up_at_t
     assert_eq!(read(&core).1, "You are listening.");
 
     core.handle(Event::PeerDown(ANNA, None), at(7));
-    assert_eq!(read(&core).1, "Barn can't be reached just now. It comes back by itself.");
+    assert_eq!(read(&core).1, "Not to be reached just now. It comes back by itself.");
     let effects = core.handle(Event::PeerUp(ANNA), at(8));
     assert!(effects.contains(&hear("barn")), "{effects:?}");
     // A newer session in the place of the old one.

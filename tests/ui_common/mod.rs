@@ -103,7 +103,7 @@ pub fn station(place: usize, name: &str) -> Station {
 }
 
 pub fn station_tile(place: usize, name: &str, reachable: bool) -> Tile {
-    let state = if reachable { "Touch to listen" } else { "Nothing to hear now" }.to_owned();
+    let state = if reachable { "Touch to listen" } else { "quiet now" }.to_owned();
     Tile { subject: Subject::Station(station(place, name)), reachable, state, missed: None }
 }
 
