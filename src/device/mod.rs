@@ -21,6 +21,7 @@ pub mod jpeg_file;
 pub mod led;
 mod letters;
 pub mod loudness;
+pub mod memory;
 pub mod metered;
 pub mod mirror;
 pub mod namespace;

@@ -50,7 +50,7 @@ pub(super) async fn send(
             return;
         }
     };
-    let ports = MediaPorts::new();
+    let ports = MediaPorts::voice_alone();
     tunnel.send(Command::Attach { peer: key, ports: ports.clone() });
     let mut up = false;
     loop {

@@ -308,6 +308,8 @@ pub struct MediaPorts {
     pub acks_in: Queue<Ack>,
     /// The peer's pictures (and `Same`); `captured` is on our clock.
     pub pictures_in: Queue<Packet>,
+    /// See [`MediaPorts::voice_alone`].
+    has_pictures: bool,
     /// What went through.
     pub stats: Arc<StreamStats>,
 }
@@ -324,12 +326,17 @@ impl MediaPorts {
             voice_in: Queue::newest_wins(caps::VOICE_IN_QUEUED),
             acks_in: Queue::newest_wins(caps::ACKS_IN_QUEUED),
             pictures_in: Queue::newest_wins(caps::PICTURES_QUEUED),
+            has_pictures: true,
             stats: Arc::default(),
         }
     }
-}
 
-impl MediaPorts {
+    /// The same where only sound flows: no session for pictures is made for it, and nothing is said on one
+    /// that is there.
+    pub fn voice_alone() -> Self {
+        Self { has_pictures: false, ..Self::new() }
+    }
+
     /// Whatever of a picture is not on the line yet goes there as zeros: of a packet that has begun the
     /// receiver must have every byte, but nothing of what they said.
     pub fn blank(&self) {

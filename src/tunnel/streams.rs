@@ -141,6 +141,11 @@ impl Shared {
         }
     }
 
+    /// The ports attached now, as far as this lane is concerned.
+    pub(super) fn attached(&self, lane: Lane) -> Option<Arc<MediaPorts>> {
+        of_lane(&self.ports.borrow(), lane)
+    }
+
     /// The peer lives.
     pub(super) fn hear(&self, now: Time) {
         self.heard.fetch_max(now.micros(), Ordering::Relaxed);
@@ -150,6 +155,11 @@ impl Shared {
     pub(super) fn heard(&self) -> Time {
         Time::from_micros(self.heard.load(Ordering::Relaxed))
     }
+}
+
+/// Sound alone has nothing to do with the lane of the pictures.
+fn of_lane(ports: &Option<Arc<MediaPorts>>, lane: Lane) -> Option<Arc<MediaPorts>> {
+    ports.clone().filter(|ports| lane == Lane::Voice || ports.has_pictures)
 }
 
 /// The next bytes of a channel; `None` at its end.
@@ -210,7 +220,7 @@ pub(super) async fn read_packets(
                 End::closed()
             };
         };
-        spoken = ports.borrow().is_some();
+        spoken = shared.attached(lane).is_some();
         cutter.push(&bytes);
         loop {
             match cutter.next() {
@@ -247,8 +257,7 @@ fn take(mut packet: Packet, lane: Lane, shared: &Shared) -> Result<(), End> {
     if lane == Lane::Voice {
         shared.hear(clock::now());
     }
-    let ports = shared.ports.borrow().clone();
-    let Some(ports) = ports else {
+    let Some(ports) = shared.attached(lane) else {
         count(&shared.counters.unattached);
         return Ok(());
     };
@@ -286,7 +295,7 @@ pub(super) async fn write_packets(write: Writer, lane: Lane, shared: Arc<Shared>
     let mut written = tokio::time::Instant::now();
     let mut sequence = 0;
     loop {
-        let attached = ports.borrow_and_update().clone();
+        let attached = of_lane(&ports.borrow_and_update(), lane);
         let quiet = async {
             match (&attached, lane) {
                 (Some(_), Lane::Video) => tokio::time::sleep_until(written + LIFE).await,

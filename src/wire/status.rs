@@ -162,6 +162,8 @@ pub struct HearingStatus {
     pub waiting_ms: u64,
     /// Times it ran dry.
     pub gaps: u64,
+    /// Times too much had come, and the oldest was left out.
+    pub cuts: u64,
 }
 
 /// The relay.

@@ -74,7 +74,7 @@ impl Loop {
                 (None, ear::Sound::Playlist(address, Box::new(tell)))
             }
             Sound::Peer(peer, _) => {
-                let ports = MediaPorts::new();
+                let ports = MediaPorts::voice_alone();
                 self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
                 (Some(peer), ear::Sound::Packets(ports.voice_in))
             }
@@ -113,6 +113,7 @@ impl Loop {
             sounds: hear.sounds(),
             waiting_ms: u64::try_from(news.waiting.as_millis()).unwrap_or(u64::MAX),
             gaps: news.gaps,
+            cuts: news.cuts,
         })
     }
 }

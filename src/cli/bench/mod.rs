@@ -21,6 +21,7 @@ mod peer;
 mod pieces;
 pub mod rows;
 mod start;
+mod station;
 mod stations;
 mod string;
 mod thin;
@@ -70,7 +71,7 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 11] = [
+const SCENARIOS: [(&str, Scenario); 12] = [
     ("units", units::run),
     ("urtp", urtp::run),
     ("instructions", instructions::run),
@@ -81,6 +82,7 @@ const SCENARIOS: [(&str, Scenario); 11] = [
     ("growth", growth::run),
     ("thin", thin::run),
     ("faults", faults::run),
+    ("station", station::run),
     ("stations", stations::run),
 ];
 

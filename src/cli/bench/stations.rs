@@ -68,11 +68,11 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
         };
         let cpu = of(|seen| seen.cpu);
         let each: Vec<f64> = cpu.iter().map(|cpu| cpu / f64::from(STATIONS)).collect();
-        rows.extend(row("server's CPU", "% of a core", &cpu, Some(TARGET)));
-        rows.extend(row("CPU per station", "% of a core", &each, None));
         // All of them at once is what no house has; it shows where the end is.
-        let none = (listened < STATIONS).then_some(0.0);
-        rows.extend(row("datagrams lost", "of 10000", &of(|seen| seen.lost), none));
+        let house = listened < STATIONS;
+        rows.extend(row("server's CPU", "% of a core", &cpu, house.then_some(TARGET)));
+        rows.extend(row("CPU per station", "% of a core", &each, None));
+        rows.extend(row("datagrams lost", "of 10000", &of(|seen| seen.lost), house.then_some(0.0)));
         rows.extend(row("memory", "MB", &of(|seen| seen.rss), None));
     }
     Ok(rows)

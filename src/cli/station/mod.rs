@@ -16,6 +16,7 @@ use crate::config::{
     Folder, KeepMs, Led, MaxGain, SoundDevice, Station, StationCoding, StationServer, Through,
 };
 
+use crate::device::memory;
 use crate::station::streamer::Streamer;
 
 use super::{Globals, alone, signals};
@@ -116,6 +117,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         return meter::run(station.device.as_str(), args.seconds, &stop);
     }
     let streamer = Streamer::start(plan::of(station, &config, &paths)?)?;
+    memory::give_back_start();
     alone::wait(&[&stop], args.seconds);
     streamer.stop();
     Ok(ExitCode::SUCCESS)

@@ -115,10 +115,12 @@ impl Machine {
         let is_known = behind < playlist.segments.len();
         let taken = if is_known && behind <= CAUGHT_UP { behind } else { 1 };
         self.waiting.extend(playlist.segments.iter().rev().take(taken).rev().cloned());
-        self.newest = Some(last.uri.clone());
+        let first = self.newest.replace(last.uri.clone()).is_none();
         self.renewed = now;
-        // The next one is due when this one is over, and this one was seen late.
-        self.next_look = now + last.length.saturating_sub(WATCH).clamp(WATCH, MOST_PAUSE);
+        // The next one is due when this one is over, and this one was seen late; who knows how late, if it is
+        // the first?
+        let over = last.length.saturating_sub(WATCH).clamp(WATCH, MOST_PAUSE);
+        self.next_look = now + if first { WATCH } else { over };
     }
 
     /// The segment came, and sound was in it.
@@ -175,14 +177,14 @@ mod tests {
         machine.listed(&list(0..7), at(10));
         assert_eq!(machine.next(at(10)), segment(6));
         machine.came(at(20));
-        assert_eq!((machine.state(), machine.next(at(20))), (State::Live, Wish::Rest(at(732))));
+        assert_eq!((machine.state(), machine.next(at(20))), (State::Live, Wish::Rest(at(260))));
         machine
     }
 
     #[test]
     fn it_begins_at_the_newest_and_takes_each_that_follows_once() {
         let mut machine = live();
-        assert_eq!(machine.next(at(732)), Wish::Playlist);
+        assert_eq!(machine.next(at(260)), Wish::Playlist);
         machine.listed(&list(0..7), at(740));
         assert_eq!(machine.next(at(740)), Wish::Rest(at(990)));
         machine.listed(&list(2..9), at(1010));

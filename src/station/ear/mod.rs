@@ -75,6 +75,8 @@ pub struct EarNews {
     pub waiting: Duration,
     /// Times it ran dry.
     pub gaps: u64,
+    /// Times too much had come while it was heard, and the oldest was left out.
+    pub cuts: u64,
     /// What is wrong with the loudspeaker.
     pub speaker: Option<String>,
     /// Sound comes out of another loudspeaker, since ours was pulled out.
@@ -153,15 +155,16 @@ impl Ear {
 
     /// How it goes.
     pub fn news(&self) -> EarNews {
-        let (seconds, dry) = {
+        let (seconds, dry, cuts) = {
             let sound = self.sound.lock();
-            (sound.seconds(), sound.gaps())
+            (sound.seconds(), sound.gaps(), sound.cuts())
         };
         let target = self.packets.target_ms.load(Ordering::Relaxed);
         let player = self.workers.iter().find(|(name, _)| *name == "ear");
         EarNews {
             waiting: Duration::from_secs_f64(seconds) + Duration::from_millis(target),
             gaps: dry + self.packets.gaps.load(Ordering::Relaxed),
+            cuts,
             speaker: player.and_then(|(_, health)| health.trouble()),
             speaker_gone: self.speaker_gone.load(Ordering::Relaxed),
         }

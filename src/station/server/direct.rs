@@ -113,7 +113,7 @@ impl Direct {
             return;
         }
         self.stop_hearing(peer);
-        let ports = self.keyed.get(&peer).cloned().unwrap_or_default();
+        let ports = self.keyed.get(&peer).cloned().unwrap_or_else(MediaPorts::voice_alone);
         station.add_ear(Ear { peer, voice_out: ports.voice_out.clone(), sequence: 0 });
         self.tunnel.send(Command::Attach { peer, ports });
         self.hearing.insert(peer, Listener { station, said });

@@ -181,7 +181,7 @@ fn address(entrance: &Entrance) -> Option<SocketAddr> {
 fn keyed(setup: &Setup) -> Vec<(usize, PeerKey, MediaPorts)> {
     let stations = setup.stations.iter().enumerate();
     let key = |(index, (_, way)): (usize, &(String, Way))| match way {
-        Way::Key(key) => Some((index, *key, MediaPorts::new())),
+        Way::Key(key) => Some((index, *key, MediaPorts::voice_alone())),
         Way::At(_) | Way::From(_) => None,
     };
     stations.filter_map(key).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Lane, News, Peer, Runtime, SessionId, Task, Times, Which};
+use super::{Lane, News, Runtime, SessionId, Task, Times, Which};
 use crate::clock;
 use crate::identity::PeerKey;
 use crate::tunnel::meet::Point;
@@ -169,7 +169,7 @@ impl Runtime {
                 let Some(peer) = self.peers.get(&key) else { continue };
                 let dials =
                     (peer.dials || peer.stands_in[lane as usize]) && !peer.has_foreign(lane);
-                let asked = dials && (lane == Lane::Voice || peer.is_attached());
+                let asked = dials && (lane == Lane::Voice || peer.is_attached(lane));
                 let alive = peer.has_own(lane);
                 self.drive(Which::Peer(key, lane), state::Event::Want(asked && (way || alive)));
             }
@@ -191,14 +191,19 @@ impl Runtime {
         }
     }
 
+    /// Something flows with one of them.
+    pub(super) fn is_in_call(&self) -> bool {
+        self.peers.values().any(|peer| peer.is_attached(Lane::Voice))
+    }
+
     pub(super) fn set_in_call(&mut self) {
-        let any = self.peers.values().any(Peer::is_attached);
+        let any = self.is_in_call();
         self.in_call.send_replace(any);
         for lane in Lane::ALL {
             self.drive(Which::Outer(lane), state::Event::InCall(any));
         }
         for key in self.keys() {
-            let attached = self.peers.get(&key).is_some_and(Peer::is_attached);
+            let attached = self.peers.get(&key).is_some_and(|peer| peer.is_attached(Lane::Voice));
             for lane in Lane::ALL {
                 self.drive(Which::Peer(key, lane), state::Event::InCall(attached));
             }
@@ -222,7 +227,7 @@ impl Runtime {
         let news = self.news.clone();
         let Some(peer) = self.peers.get_mut(&key) else { return };
         let missing = peer.slots[lane as usize].session.is_none();
-        if peer.dials || !missing || (lane == Lane::Video && !peer.is_attached()) {
+        if peer.dials || !missing || (lane == Lane::Video && !peer.is_attached(lane)) {
             return;
         }
         peer.knocks[lane as usize] = Some(Task::spawn(async move {

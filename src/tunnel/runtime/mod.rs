@@ -227,8 +227,9 @@ impl Peer {
         self.slots[lane as usize].session.as_ref().is_some_and(Session::is_ours)
     }
 
-    fn is_attached(&self) -> bool {
-        self.shared.ports.borrow().is_some()
+    /// Something flows, or is to flow, on a lane. Voice is part of all that flows.
+    fn is_attached(&self, lane: Lane) -> bool {
+        self.shared.attached(lane).is_some()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::{Lane, OuterSlot, Peer, Runtime, Task, Which};
+use super::{Lane, OuterSlot, Runtime, Task, Which};
 use crate::meeting::Ticket;
 use crate::tunnel::{Event, RelayConfig, enrol, state};
 
@@ -16,7 +16,7 @@ impl Runtime {
             return;
         }
         self.relay = relay.map(Arc::new);
-        let in_call = self.peers.values().any(Peer::is_attached);
+        let in_call = self.is_in_call();
         for lane in Lane::ALL {
             let old = std::mem::replace(&mut self.outers[lane as usize], OuterSlot::new());
             if let Some(outer) = old.outer {

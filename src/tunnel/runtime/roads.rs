@@ -48,7 +48,7 @@ impl Runtime {
         let peer = self.peers.get(&key)?;
         let session = peer.slots[Lane::Voice as usize].session.as_ref()?;
         let relayed = session.up && session.is_ours() && session.road.via.is_some();
-        let may = relayed && !peer.config.direct.is_empty() && !peer.is_attached();
+        let may = relayed && !peer.config.direct.is_empty() && !peer.is_attached(Lane::Voice);
         may.then_some(session.id)
     }
 
