@@ -161,7 +161,7 @@ async fn file(
 }
 
 fn html(text: String) -> Response {
-    const POLICY: &str = "default-src 'none'; media-src 'self'; script-src 'self'; \
+    const POLICY: &str = "default-src 'none'; media-src 'self' blob:; script-src 'self'; \
         connect-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
     (headers, text).into_response()
