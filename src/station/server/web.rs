@@ -6,7 +6,8 @@
 //!  /NAME/                a page that plays one of them
 //!  /NAME/live.m3u8       the playlist, in the shape of an ioc-server's
 //!  /NAME/1234567890.ts   a segment of it
-//!  /NAME/live.mp3        the same sound without end: what every browser and radio plays
+//!  /NAME/live.mp3        the same sound in one piece, until 40 s after the station: what every browser and
+//!                        radio plays
 //!  /status.json          figures
 //! ```
 //! Pages of other sites get nothing: no answer may be used across origins, and where it listens on
@@ -44,8 +45,8 @@ use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
 
 /// Whoever comes first waits so long for the first segment, which takes a second to be made: players give
-/// up at an empty list.
-const FIRST: Duration = Duration::from_secs(3);
+/// up at an empty list, and kiosks at an answer that takes two seconds.
+const FIRST: Duration = Duration::from_millis(1500);
 /// Segments that one who listens without end begins with: a browser wants some before it starts.
 const BEGIN: u64 = 2;
 /// Between two times of saying that such a one still listens.
