@@ -40,6 +40,8 @@ pub(super) struct Direct {
 /// A peer that hears a station.
 pub(super) struct Listener {
     station: Arc<Station>,
+    /// As it calls it.
+    name: String,
     /// What it was told last.
     said: Hearing,
 }
@@ -91,6 +93,7 @@ impl Direct {
     /// `peer` wants to hear the station called `name`, or none any more.
     fn asked(&mut self, peer: PeerKey, name: &str) {
         let now = clock::now();
+        let asked: String = name.chars().take(STATION_NAME_LIMIT).collect();
         let found = self.house.station(name).filter(|_| self.listeners.contains(&peer)).cloned();
         let Some(station) = found else {
             self.stop_hearing(peer);
@@ -98,25 +101,24 @@ impl Direct {
                 self.tunnel.send(Command::Detach { peer });
             }
             if !name.is_empty() {
-                let name: String = name.chars().take(STATION_NAME_LIMIT).collect();
-                self.say(peer, name, Hearing::Unknown);
+                self.say(peer, asked, Hearing::Unknown);
             }
             return;
         };
         let said = state(&station, now);
-        self.say(peer, station.name.clone(), said);
+        self.say(peer, asked.clone(), said);
         if let Some(listener) = self.hearing.get_mut(&peer)
             && Arc::ptr_eq(&listener.station, &station)
         {
             // It was away for a moment; what it hears goes on.
-            listener.said = said;
+            (listener.name, listener.said) = (asked, said);
             return;
         }
         self.stop_hearing(peer);
         let ports = self.keyed.get(&peer).cloned().unwrap_or_else(MediaPorts::voice_alone);
         station.add_ear(Ear { peer, voice_out: ports.voice_out.clone(), sequence: 0 });
         self.tunnel.send(Command::Attach { peer, ports });
-        self.hearing.insert(peer, Listener { station, said });
+        self.hearing.insert(peer, Listener { station, name: asked, said });
     }
 
     fn stop_hearing(&mut self, peer: PeerKey) {
@@ -131,7 +133,7 @@ impl Direct {
         for (peer, listener) in &mut self.hearing {
             let state = state(&listener.station, now);
             if std::mem::replace(&mut listener.said, state) != state {
-                changed.push((*peer, listener.station.name.clone(), state));
+                changed.push((*peer, listener.name.clone(), state));
             }
         }
         for (peer, name, state) in changed {

@@ -200,6 +200,8 @@ pub struct StationStatus {
 /// See the top of the file.
 pub(super) struct House {
     pub(super) stations: Vec<Arc<Station>>,
+    /// Their places, by their names in small letters.
+    places: HashMap<String, usize>,
     /// One for each sound thread.
     pub(super) sound: Vec<Queue<Piece>>,
     pub(super) refused: Refused,
@@ -209,8 +211,11 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn new(names: Vec<String>, sound_threads: usize) -> Self {
+        let places = names.iter().enumerate().map(|(place, name)| (name.to_lowercase(), place));
+        let places = places.collect();
         let stations = names.into_iter().enumerate();
         Self {
+            places,
             stations: stations.map(|(index, name)| Arc::new(Station::new(index, name))).collect(),
             sound: (0..sound_threads.max(1))
                 .map(|_| Queue::newest_wins(STATION_SOUND_QUEUED))
@@ -220,8 +225,9 @@ impl House {
         }
     }
 
+    /// By its name; case does not matter.
     pub(super) fn station(&self, name: &str) -> Option<&Arc<Station>> {
-        self.stations.iter().find(|station| station.name == name)
+        self.places.get(&name.to_lowercase()).map(|place| &self.stations[*place])
     }
 
     /// A whole datagram with this header came from `source` for a station.
