@@ -110,8 +110,9 @@ pub const CHANNEL_BUFFER: usize = 16;
 /// Stations of one server: twice what is measured.
 pub const STATIONS_LIMIT: usize = 1000;
 /// Connections to one station's place that have not shown a whole datagram yet: it has one, and one that
-/// replaces it.
-pub const STATION_CANDIDATES: usize = 4;
+/// replaces it; the others are so many that nobody who comes at the same time pushes it out before it
+/// speaks, which it does at once.
+pub const STATION_CANDIDATES: usize = 8;
 /// How long such a connection may take: a bad line's round trips.
 pub const STATION_PATIENCE: Duration = Duration::from_secs(5);
 /// A station's connection that says nothing for so long is gone: it has something to say all the time.

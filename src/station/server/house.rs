@@ -15,9 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::hls::Hls;
 use super::intake::{Counts, Intake, Source, Verdict};
+use super::lines::Lines;
 use crate::caps::STATION_SOUND_QUEUED;
 use crate::clock::Time;
 use crate::frame::Packet;
@@ -48,8 +50,7 @@ pub(super) struct Station {
     ears: Mutex<Vec<Ear>>,
     /// How many these are, for who only wants to know whether there are any.
     ear_count: AtomicUsize,
-    /// Connections that have not shown a datagram yet.
-    pub(super) candidates: AtomicUsize,
+    lines: Mutex<Lines<AbortHandle>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,8 +68,13 @@ impl Station {
             web_until: AtomicU64::new(0),
             ears: Mutex::default(),
             ear_count: AtomicUsize::new(0),
-            candidates: AtomicUsize::new(0),
+            lines: Mutex::default(),
         }
+    }
+
+    /// Its TCP connections.
+    pub(super) fn lines(&self) -> MutexGuard<'_, Lines<AbortHandle>> {
+        lock(&self.lines)
     }
 
     pub(super) fn hls(&self) -> MutexGuard<'_, Hls> {
@@ -135,7 +141,7 @@ pub(super) struct Refused([AtomicU64; Refusal::ALL.len()]);
 pub(super) enum Refusal {
     /// From an address that is no station's.
     Stranger,
-    /// Connections that wait to show a datagram were too many.
+    /// Connections that wait to show a datagram were too many, and it was the oldest.
     Crowd,
     /// No datagram in time.
     Slow,

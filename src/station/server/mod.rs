@@ -12,6 +12,7 @@ mod direct;
 mod hls;
 mod house;
 mod intake;
+mod lines;
 mod page;
 mod receive;
 mod sound;
