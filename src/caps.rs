@@ -129,6 +129,8 @@ pub const STATION_SOUND_QUEUED: usize = 4096;
 
 /// Connections over HTTP: more wait at the door.
 pub const LISTENERS_LIMIT: usize = 256;
+/// Of these, from one address that is not on this machine: the browsers of a room. More are closed.
+pub const LISTENERS_EACH: usize = 16;
 /// A listener that was sent nothing for so long, because it asks for nothing or takes nothing, is gone.
 pub const LISTENER_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that a listener may send between two answers: a request of any browser.
