@@ -77,6 +77,7 @@ fn a_kiosk_hears_a_station_that_comes_by_its_key_and_is_told_when_it_falls_silen
         tunnel: Some(TunnelConfig { contacts, ..config(&server, "House") }),
     })
     .unwrap();
+        names: vec![],
     assert_eq!(station.wait_up(server.public()), "House");
     listener.wait_up(server.public());
 

@@ -22,7 +22,8 @@ const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOS
 
 fn house(stations: &[(&str, Way)]) -> Server {
     let stations = stations.iter().map(|(name, way)| ((*name).to_owned(), *way)).collect();
-    Server::start(Setup { listen: HERE, web: HERE, stations, tunnel: None }).unwrap()
+    let names = vec!["radio.example".to_owned()];
+    Server::start(Setup { listen: HERE, web: HERE, names, stations, tunnel: None }).unwrap()
 }
 
 /// A station's sound: a tone of this many Hz, which its encoder lifts to 24 dB under full scale.
@@ -196,6 +197,8 @@ fn the_web_serves_lists_segments_pages_and_figures_and_nothing_else() {
     }
     let (head, _) = ask(web, "/Garden/live.m3u8", "garden.example:80");
     assert!(head.starts_with("HTTP/1.1 421"), "a foreign name that leads here: {head}");
+    let (head, _) = ask(web, "/Garden/live.m3u8", "radio.example");
+    assert!(head.starts_with("HTTP/1.1 200"), "a name it was told: {head}");
 }
 
 #[test]
@@ -404,7 +407,7 @@ fn a_port_that_is_taken_is_named_in_the_sentence() {
     let taken = std::net::TcpListener::bind(HERE).unwrap();
     let address = taken.local_addr().unwrap();
     let stations = vec![("Garden".to_owned(), Way::At(address))];
-    let setup = Setup { listen: HERE, web: HERE, stations, tunnel: None };
+    let setup = Setup { listen: HERE, web: HERE, names: vec![], stations, tunnel: None };
     let error = Server::start(setup).err().unwrap();
     assert!(matches!(error, ServerError::Listen { .. }));
     let words = error.to_string();

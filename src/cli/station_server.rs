@@ -78,7 +78,13 @@ fn setup(section: &StationHouse, web: Option<SocketAddr>, tunnel: Option<TunnelC
         };
         (station.name.to_string(), way)
     });
-    Setup { listen, web: web.unwrap_or(section.web.0), stations: stations.collect(), tunnel }
+    Setup {
+        listen,
+        web: web.unwrap_or(section.web.0),
+        names: section.names.iter().map(ToString::to_string).collect(),
+        stations: stations.collect(),
+        tunnel,
+    }
 }
 
 /// The tunnel of this state folder, if kiosks can find it: at a relay, at its door, or where it knows

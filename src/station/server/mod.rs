@@ -10,6 +10,7 @@
 
 mod direct;
 mod hls;
+mod host;
 mod house;
 mod intake;
 mod lines;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::direct::Direct;
+use self::host::Names;
 use self::house::House;
 pub use self::house::{StationStatus, Status};
 pub use self::intake::Counts;
@@ -66,6 +68,8 @@ pub struct Setup {
     pub listen: SocketAddr,
     /// Where listeners come to.
     pub web: SocketAddr,
+    /// What the web is asked as, besides this machine's name and its addresses: behind a proxy, say.
+    pub names: Vec<String>,
     /// Names and ways, no two the same.
     pub stations: Vec<(String, Way)>,
     /// For stations and listeners that come through it; its contacts may listen. None: there is none.
@@ -141,7 +145,8 @@ impl Server {
             .map(|(index, _, ports)| (Arc::clone(&house.stations[*index]), ports.clone()));
         let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: stations.collect() };
         supervisor.start("station intake", AGAIN, receiver).map_err(thread("station intake"))?;
-        let site = Web { house: Arc::clone(&house), listener };
+        let names = Names::new(web.ip(), &setup.names, host::machine().as_deref());
+        let site = Web { house: Arc::clone(&house), listener, names: Arc::new(names) };
         supervisor.start("station web", AGAIN, site).map_err(thread("station web"))?;
         if let Some(config) = setup.tunnel {
             let keyed = keyed.into_iter().map(|(_, key, ports)| (key, ports)).collect();
