@@ -3,18 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::f64::consts::TAU;
+mod station_common;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use station_common::tone::Tone;
 use twocan::station::server::{Server, ServerError, Setup, StationStatus, Status, Way};
 use twocan::stop::{Stopper, stop_pair};
-use twocan::wire::urtp::{
-    BLOCK, Coding, DATAGRAM_LIMIT, Encoder, HEADER_LEN, Header, TIMING_LEN, Timing,
-};
+use twocan::wire::urtp::{Coding, HEADER_LEN, Header, TIMING_LEN, Timing};
 
 /// However slow the machine is, by now it has happened or it never will.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -24,30 +24,6 @@ fn house(stations: &[(&str, Way)]) -> Server {
     let stations = stations.iter().map(|(name, way)| ((*name).to_owned(), *way)).collect();
     let names = vec!["radio.example".to_owned()];
     Server::start(Setup { listen: HERE, web: HERE, names, stations, tunnel: None }).unwrap()
-}
-
-/// A station's sound: a tone of this many Hz, which its encoder lifts to 24 dB under full scale.
-struct Tone {
-    encoder: Encoder,
-    hertz: f64,
-    block: u64,
-}
-
-impl Tone {
-    fn new(hertz: f64) -> Self {
-        Self { encoder: Encoder::new(Coding::Unicam, 12), hertz, block: 0 }
-    }
-
-    fn next(&mut self) -> Vec<u8> {
-        let at = |i: usize| (self.block * BLOCK as u64 + i as u64) as f64 / 16_000.0;
-        let sample = |i| ((at(i) * self.hertz * TAU).sin() * f64::from(1 << 19)) as i32;
-        let (sequence, time) = (self.block as u16, 1_700_000_000_000_000 + 20_000 * self.block);
-        let left = std::array::from_fn(sample);
-        let mut out = [0; DATAGRAM_LIMIT];
-        let length = self.encoder.encode(&left, sequence, time, &mut out);
-        self.block += 1;
-        out[..length].to_vec()
-    }
 }
 
 /// A station that sends a tone in real time until it is dropped.
@@ -175,7 +151,7 @@ fn the_web_serves_lists_segments_pages_and_figures_and_nothing_else() {
     assert_eq!(text(web, "/Garden/live.m3u8"), empty, "a silent station");
     let _garden = Station::start(server.address("Garden").unwrap(), 440.0);
     wait_heard(&server, 1);
-    let list = text(web, "/Garden/live.m3u8");
+    let list = text(web, "/garden/live.m3u8");
     let segment =
         list.lines().find(|line| line.ends_with(".ts")).expect("the first was waited for");
     assert!(list.contains("#EXTINF:0.972000, Internet of Chuffs\r\n"), "{list}");
