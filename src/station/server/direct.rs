@@ -30,7 +30,7 @@ pub(super) enum News {
     /// From the tunnel.
     Tunnel(Event),
     /// The relay and the contacts are others now; nothing else of it counts.
-    Changed(Box<TunnelConfig>),
+    Changed(TunnelConfig),
 }
 
 /// See the top of the file.
@@ -61,7 +61,7 @@ impl Worker for Direct {
         loop {
             match self.news.receive(stop, Some(LOOK)) {
                 Received::Item(News::Tunnel(event)) => self.heard(event),
-                Received::Item(News::Changed(config)) => self.change(*config),
+                Received::Item(News::Changed(config)) => self.change(config),
                 Received::Timeout => {}
                 Received::Stopped => return Ok(()),
             }

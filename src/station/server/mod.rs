@@ -125,7 +125,7 @@ impl Handle {
     /// tunnel nothing happens.
     pub fn change(&self, config: TunnelConfig) {
         if let Some(direct) = &self.direct {
-            tell(direct, News::Changed(Box::new(config)));
+            tell(direct, News::Changed(config));
         }
     }
 }

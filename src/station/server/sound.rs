@@ -266,7 +266,8 @@ mod tests {
         let [garden, hall] = [&house.stations[0], &house.stations[1]];
         let (stopper, stop) = stop_pair();
         let mut sound = Sound::new(house.sound[0].clone());
-        let run = std::thread::spawn(move || sound.run_once(&stop).is_ok());
+        let run = std::thread::Builder::new().spawn(move || sound.run_once(&stop).is_ok());
+        let run = run.unwrap();
         let mut news = hall.news.subscribe();
         hall.listened(clock::now() + Duration::from_secs(600));
         for _ in 0..100 {
