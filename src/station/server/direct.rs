@@ -28,9 +28,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What it hears of.
 pub(super) enum News {
     /// From the tunnel.
-    Tunnel(Event),
+    Tunnel(Box<Event>),
     /// The relay and the contacts are others now; nothing else of it counts.
-    Changed(TunnelConfig),
+    Changed(Box<TunnelConfig>),
 }
 
 /// See the top of the file.
@@ -60,8 +60,8 @@ impl Worker for Direct {
         let mut looked = clock::now();
         loop {
             match self.news.receive(stop, Some(LOOK)) {
-                Received::Item(News::Tunnel(event)) => self.heard(event),
-                Received::Item(News::Changed(config)) => self.change(config),
+                Received::Item(News::Tunnel(event)) => self.heard(*event),
+                Received::Item(News::Changed(config)) => self.change(*config),
                 Received::Timeout => {}
                 Received::Stopped => return Ok(()),
             }

@@ -125,7 +125,7 @@ impl Handle {
     /// tunnel nothing happens.
     pub fn change(&self, config: TunnelConfig) {
         if let Some(direct) = &self.direct {
-            tell(direct, News::Changed(config));
+            tell(direct, News::Changed(Box::new(config)));
         }
     }
 }
@@ -274,7 +274,7 @@ fn direct(
     config.contacts = with_stations(config.contacts, keyed.keys());
     let news = Queue::fail_on_full(NEWS);
     let heard = news.clone();
-    let tunnel = Tunnel::start(config, move |event| tell(&heard, News::Tunnel(event)))?;
+    let tunnel = Tunnel::start(config, move |event| tell(&heard, News::Tunnel(Box::new(event))))?;
     Ok(Direct { house, tunnel, news, listeners, keyed, hearing: HashMap::new() })
 }
 
