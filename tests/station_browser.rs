@@ -163,7 +163,8 @@ fn has_browser() -> bool {
 
 fn garden() -> Server {
     let stations = vec![("Old Garden".to_owned(), Way::At(HERE))];
-    Server::start(Setup { listen: HERE, web: HERE, stations, tunnel: None }).unwrap()
+    Server::start(Setup { listen: HERE, web: HERE, stations, names: Vec::new(), tunnel: None })
+        .unwrap()
 }
 
 fn is_the_tone(hertz: &Value) -> bool {
