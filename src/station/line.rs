@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  name ── looked up each time ──> addresses ── tried side by side ──> the first that answers   TCP
-//!                                            ── one after the other, attempt by attempt ──>     UDP
+//!                                            ── one after the other, until one answers ──>      UDP
 //! ```
 //! Little may lie unsent in the kernel: what waits, waits in the ring, where it can be dropped when it is
 //! old. A line that is given up is reset, so that no old sound arrives behind the new connection's.
@@ -93,11 +93,11 @@ impl Line {
         Ok(Self::Tcp { stream, base })
     }
 
-    /// Over UDP, to one of the server's addresses: attempts take them in turns.
-    pub(super) async fn udp(server: &HostPort, attempt: usize) -> Result<Self, ConnectError> {
+    /// Over UDP, to the one of the server's addresses that has its turn.
+    pub(super) async fn udp(server: &HostPort, turn: usize) -> Result<Self, ConnectError> {
         let failed = |reason| ConnectError::Unreachable { server: server.clone(), reason };
         let found = look_up(server).await?;
-        let to = found[attempt % found.len()];
+        let to = found[turn % found.len()];
         let any: SocketAddr = match to {
             SocketAddr::V4(_) => ([0; 4], 0).into(),
             SocketAddr::V6(_) => ([0; 16], 0).into(),

@@ -7,8 +7,10 @@
 //!    └── give back ──────┘  └── answers, acknowledged ──┘        Link decides, link.rs draws it
 //! ```
 //! Datagrams go whole or not at all: one that a line took half of is finished there, or the line is given
-//! up, and the next one gets it from its first byte.
+//! up, and the next one gets it from its first byte. Over UDP a server is looked up again now and then
+//! while it does not answer, and datagrams go on to where it was until it is found elsewhere.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -46,12 +48,12 @@ impl Direct {
     async fn connect(
         &self,
         relay: Option<&mut Forwarder>,
-        attempt: usize,
+        turn: usize,
     ) -> Result<Line, ConnectError> {
         match (self, relay) {
             (Self::Tcp(server), None) => Line::tcp(server).await,
             (Self::Tcp(server), Some(relay)) => Line::relayed(relay, server).await,
-            (Self::Udp(server), _) => Line::udp(server, attempt).await,
+            (Self::Udp(server), _) => Line::udp(server, turn).await,
         }
     }
 }
@@ -75,7 +77,8 @@ pub(super) struct Sending {
     ring: Ring,
     link: Link,
     news: News,
-    attempts: usize,
+    /// Which of the server's addresses has its turn, by UDP.
+    turn: usize,
     stopping: watch::Receiver<bool>,
 }
 
@@ -110,8 +113,12 @@ impl Sending {
         news: News,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let link = Link::new(if relay.is_some() { PATIENCE_RELAYED } else { PATIENCE });
-        Self { to, relay, ring, link, news, attempts: 0, stopping }
+        let link = match (&to, &relay) {
+            (Direct::Udp(_), _) => Link::over_udp(PATIENCE),
+            (Direct::Tcp(_), None) => Link::new(PATIENCE),
+            (Direct::Tcp(_), Some(_)) => Link::new(PATIENCE_RELAYED),
+        };
+        Self { to, relay, ring, link, news, turn: 0, stopping }
     }
 
     /// Until it is time to stop.
@@ -140,8 +147,7 @@ impl Sending {
     /// One attempt, as long as the link wants to wait for it.
     async fn connect(&mut self) -> Option<Line> {
         self.news.tell(LinkEvent::Connecting);
-        self.attempts = self.attempts.wrapping_add(1);
-        let attempt = self.to.connect(self.relay.as_mut(), self.attempts);
+        let attempt = self.to.connect(self.relay.as_mut(), self.turn);
         let ended = tokio::select! {
             ended = attempt => Some(ended),
             () = sleep_until(self.link.wake_at()) => None,
@@ -169,6 +175,7 @@ impl Sending {
                 format!("{} did not answer in time while connecting", self.news.name())
             }
         };
+        self.turn = self.turn.wrapping_add(1);
         count(&self.news.stats.failed);
         self.news.tell(LinkEvent::Failed { sentence });
         None
@@ -181,27 +188,34 @@ impl Sending {
             flight: Flight::default(),
             cutter: TimingCutter::default(),
             in_hand: None,
+            answered: false,
+            renewal: None,
         };
         let mut stopping = self.stopping.clone();
-        let sentence = tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = told(&mut stopping) => None,
-            sentence = self.supply(&mut stream) => Some(sentence),
+            ended = self.supply(&mut stream) => Some(ended),
         };
-        let Some(sentence) = sentence else {
+        let Some(Ended { sentence, was_silent }) = ended else {
             // What is there still goes, and the last datagram goes whole, if the line is quick.
             let farewell = self.finish(stream);
             drop(tokio::time::timeout(FAREWELL, farewell).await);
             return;
         };
-        let Stream { line, mut flight, in_hand, .. } = stream;
+        let Stream { line, mut flight, in_hand, answered, .. } = stream;
+        if !answered {
+            self.turn = self.turn.wrapping_add(1);
+        }
         if self.link.is_up() {
             // By itself, that is; what the link gave up it knows of.
             self.step(Event::Lost);
         }
         line.has_arrived(&mut flight, clock::now());
+        // A server by UDP that falls silent may have heard it all: only its answers don't come.
+        let known = was_silent && line.is_udp();
         line.reset();
-        let again: Vec<Datagram> = flight.lost().rev().collect();
+        let again: Vec<Datagram> = flight.lost().rev().filter(|_| !known).collect();
         // Had the line half of it: on the next one it goes from its first byte, and only there.
         let newest = in_hand.map(|hand| hand.datagram);
         self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);
@@ -211,7 +225,7 @@ impl Sending {
     }
 
     /// Take, write, read, until there is a sentence why not any more.
-    async fn supply(&mut self, stream: &mut Stream) -> String {
+    async fn supply(&mut self, stream: &mut Stream) -> Ended {
         let mut buffer = [0; 1024];
         loop {
             if stream.in_hand.is_none()
@@ -226,11 +240,15 @@ impl Sending {
                 biased;
                 turn = stream.line.turn(&mut buffer, bytes) => Some(turn),
                 () = self.ring.ready(), if idle => continue,
+                found = renewed(&mut stream.renewal) => {
+                    self.move_to(stream, found);
+                    continue;
+                }
                 () = sleep_until(self.link.wake_at()) => None,
             };
             let ended = match turn {
                 Some(Turn::Read(Ok(0))) if !stream.line.is_udp() => {
-                    Some("the server closed the connection".to_owned())
+                    Some(Ended::by("the server closed the connection"))
                 }
                 Some(Turn::Read(Ok(length))) => {
                     self.hear(stream, &buffer[..length]);
@@ -240,11 +258,11 @@ impl Sending {
                     self.wrote(stream, length);
                     None
                 }
-                Some(Turn::Read(Err(error)) | Turn::Wrote(Err(error))) => Some(error.to_string()),
+                Some(Turn::Read(Err(error)) | Turn::Wrote(Err(error))) => Some(Ended::by(error)),
                 None => self.due(stream),
             };
-            if let Some(sentence) = ended {
-                return sentence;
+            if let Some(ended) = ended {
+                return ended;
             }
         }
     }
@@ -283,6 +301,7 @@ impl Sending {
             match self.step(Event::Answered { sequence: timing.sequence }) {
                 Some(Effect::Answer(trip)) => {
                     stream.flight.answered(timing.sequence);
+                    stream.answered = true;
                     count(&self.news.stats.answers);
                     if first {
                         self.news.tell(LinkEvent::Streaming);
@@ -295,15 +314,22 @@ impl Sending {
                     count(&self.news.stats.stale);
                     self.news.tell(LinkEvent::StaleAnswer);
                 }
-                Some(Effect::Connect | Effect::Disconnect(_)) | None => {}
+                Some(Effect::Connect | Effect::Disconnect(_) | Effect::LookUp) | None => {}
             }
         }
     }
 
     /// Time has come: a sentence if the link gives the line up.
-    fn due(&mut self, stream: &mut Stream) -> Option<String> {
+    fn due(&mut self, stream: &mut Stream) -> Option<Ended> {
         self.look(stream);
-        let Some(Effect::Disconnect(why)) = self.step(Event::Wake) else { return None };
+        let why = match self.step(Event::Wake) {
+            Some(Effect::Disconnect(why)) => why,
+            Some(Effect::LookUp) => {
+                self.look_up(stream);
+                return None;
+            }
+            Some(Effect::Connect | Effect::Answer(_) | Effect::Stale) | None => return None,
+        };
         if let (Some(relay), Dead::Silent | Dead::Stuck) = (&mut self.relay, why) {
             relay.hang_up();
         }
@@ -313,7 +339,30 @@ impl Sending {
             Dead::Stuck => "the line takes nothing any more",
             Dead::Late => "connecting took too long",
         };
-        Some(sentence.to_owned())
+        Some(Ended { was_silent: why == Dead::Silent, ..Ended::by(sentence) })
+    }
+
+    /// Begin to find out where the server is now, or at its next address.
+    fn look_up(&mut self, stream: &mut Stream) {
+        if let Direct::Udp(server) = &self.to {
+            self.turn = self.turn.wrapping_add(1);
+            let (server, turn) = (server.clone(), self.turn);
+            stream.renewal = Some(Box::pin(async move { Line::udp(&server, turn).await }));
+        }
+    }
+
+    /// The server was looked up: what follows goes to where it is, if it is elsewhere.
+    fn move_to(&self, stream: &mut Stream, found: Result<Line, ConnectError>) {
+        match found {
+            Ok(line) if line.peer() != stream.line.peer() => {
+                let peer = line.peer().map(|at| at.to_string()).unwrap_or_default();
+                tracing::info!("station to {}: tried at {peer}", self.news.name());
+                (stream.line, stream.flight) = (line, Flight::default());
+            }
+            Ok(_) => {}
+            // It may still be where it was.
+            Err(error) => tracing::debug!("station: {error}"),
+        }
     }
 
     /// Until the ring is empty and the line has all of it.
@@ -335,12 +384,39 @@ impl Sending {
     }
 }
 
+/// A server that is being looked up again.
+type Renewal = Pin<Box<dyn Future<Output = Result<Line, ConnectError>>>>;
+
+/// Completes when it was found, or not; never while nobody looks.
+async fn renewed(renewal: &mut Option<Renewal>) -> Result<Line, ConnectError> {
+    let Some(looking) = renewal else { return std::future::pending().await };
+    let found = looking.await;
+    *renewal = None;
+    found
+}
+
 /// A connection at work.
 struct Stream {
     line: Line,
     flight: Flight,
     cutter: TimingCutter,
     in_hand: Option<InHand>,
+    /// The server has, at least once.
+    answered: bool,
+    renewal: Option<Renewal>,
+}
+
+/// Why a connection is over.
+struct Ended {
+    sentence: String,
+    /// By nothing but that nobody answered.
+    was_silent: bool,
+}
+
+impl Ended {
+    fn by(sentence: impl ToString) -> Self {
+        Self { sentence: sentence.to_string(), was_silent: false }
+    }
 }
 
 /// Between 0 and 1.
