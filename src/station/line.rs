@@ -17,6 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
+use super::cause::{Cause, number};
 use super::flight::Flight;
 use crate::address::HostPort;
 use crate::clock::Time;
@@ -43,6 +44,16 @@ pub(super) enum ConnectError {
     /// The relay has none for us.
     #[error(transparent)]
     Relay(#[from] ForwardError),
+}
+
+impl ConnectError {
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Name { reason, .. } => Cause::Name(number(reason)),
+            Self::Unreachable { reason, .. } => Cause::Unreachable(number(reason)),
+            Self::Relay(_) => Cause::Relay,
+        }
+    }
 }
 
 /// A connection.
@@ -129,16 +140,21 @@ impl Line {
         matches!(self, Self::Udp(_))
     }
 
-    /// Wait until something came into `buffer`, or some of `bytes` (if there are any) were taken.
-    pub(super) async fn turn(&mut self, buffer: &mut [u8], bytes: &[u8]) -> Turn {
+    /// Wait until something came into `buffer`, or some of `bytes` (if there are any) were taken. Where
+    /// both is possible at once, `writes` goes first: whoever takes turns is stopped by neither.
+    pub(super) async fn turn(&mut self, buffer: &mut [u8], bytes: &[u8], writes: bool) -> Turn {
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(read) = self.poll_read(cx, buffer) {
-                return Poll::Ready(Turn::Read(read));
+            for write in [writes, !writes] {
+                let turn = match (write, bytes) {
+                    (false, _) => self.poll_read(cx, buffer).map(Turn::Read),
+                    (true, []) => Poll::Pending,
+                    (true, bytes) => self.poll_write(cx, bytes).map(Turn::Wrote),
+                };
+                if turn.is_ready() {
+                    return turn;
+                }
             }
-            match bytes {
-                [] => Poll::Pending,
-                bytes => self.poll_write(cx, bytes).map(Turn::Wrote),
-            }
+            Poll::Pending
         })
         .await
     }
@@ -182,10 +198,10 @@ impl Line {
     }
 
     /// End it after all that was written.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(&mut self) {
         match self {
-            Self::Tcp { mut stream, .. } => drop(stream.shutdown().await),
-            Self::Relayed(mut stream) => drop(stream.shutdown().await),
+            Self::Tcp { stream, .. } => drop(stream.shutdown().await),
+            Self::Relayed(stream) => drop(stream.shutdown().await),
             Self::Udp(_) => {}
         }
     }

@@ -14,16 +14,18 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::cause::{Cause, number};
 use super::flight::Flight;
 use super::line::{ConnectError, Line, Turn};
 use super::link::{Dead, Effect, Event, Link, State};
+use super::log::stopped;
 use super::ring::{Datagram, Ring};
-use super::send::{LinkEvent, News, count, told};
+use super::send::{LinkEvent, News, count};
 use crate::address::HostPort;
 use crate::clock::{self, Time};
+use crate::stop::Stop;
 use crate::tunnel::Forwarder;
 use crate::wire::urtp::TimingCutter;
 
@@ -79,7 +81,7 @@ pub(super) struct Sending {
     news: News,
     /// Which of the server's addresses has its turn, by UDP.
     turn: usize,
-    stopping: watch::Receiver<bool>,
+    stop: Stop,
 }
 
 /// Sleep until then; for ever without a time.
@@ -111,32 +113,32 @@ impl Sending {
         relay: Option<Forwarder>,
         ring: Ring,
         news: News,
-        stopping: watch::Receiver<bool>,
+        stop: Stop,
     ) -> Self {
         let link = match (&to, &relay) {
             (Direct::Udp(_), _) => Link::over_udp(PATIENCE),
             (Direct::Tcp(_), None) => Link::new(PATIENCE),
             (Direct::Tcp(_), Some(_)) => Link::new(PATIENCE_RELAYED),
         };
-        Self { to, relay, ring, link, news, turn: 0, stopping }
+        Self { to, relay, ring, link, news, turn: 0, stop }
     }
 
     /// Until it is time to stop.
     pub(super) async fn run(mut self) {
         self.step(Event::Start);
-        let mut stopping = self.stopping.clone();
+        let stop = self.stop.clone();
         loop {
             match self.link.state() {
                 State::Connecting => tokio::select! {
                     biased;
-                    () = told(&mut stopping) => return,
+                    () = stopped(&stop) => return,
                     line = self.connect() => if let Some(line) = line {
                         self.stream(line).await;
                     },
                 },
                 State::Backoff { until } => tokio::select! {
                     biased;
-                    () = told(&mut stopping) => return,
+                    () = stopped(&stop) => return,
                     () = sleep_until(Some(until)) => drop(self.step(Event::Wake)),
                 },
                 State::Idle | State::Online | State::Streaming => return,
@@ -152,7 +154,7 @@ impl Sending {
             ended = attempt => Some(ended),
             () = sleep_until(self.link.wake_at()) => None,
         };
-        let sentence = match ended {
+        let (sentence, cause) = match ended {
             Some(Ok(line)) => {
                 self.step(Event::Connected);
                 count(&self.news.stats.connected);
@@ -168,16 +170,17 @@ impl Sending {
                     count(&self.news.stats.unresolved);
                 }
                 self.step(Event::Failed { refused });
-                error.to_string()
+                (error.to_string(), error.cause())
             }
             None => {
                 self.step(Event::Wake);
-                format!("{} did not answer in time while connecting", self.news.name())
+                let name = self.news.name();
+                (format!("{name} did not answer in time while connecting"), Cause::Late)
             }
         };
         self.turn = self.turn.wrapping_add(1);
         count(&self.news.stats.failed);
-        self.news.tell(LinkEvent::Failed { sentence });
+        self.news.tell(LinkEvent::Failed { sentence, cause });
         None
     }
 
@@ -191,16 +194,20 @@ impl Sending {
             answered: false,
             renewal: None,
         };
-        let mut stopping = self.stopping.clone();
+        let stop = self.stop.clone();
         let ended = tokio::select! {
             biased;
-            () = told(&mut stopping) => None,
+            () = stopped(&stop) => None,
             ended = self.supply(&mut stream) => Some(ended),
         };
-        let Some(Ended { sentence, was_silent }) = ended else {
+        let Some(Ended { sentence, cause }) = ended else {
             // What is there still goes, and the last datagram goes whole, if the line is quick.
-            let farewell = self.finish(stream);
+            let farewell = self.finish(&mut stream);
             drop(tokio::time::timeout(FAREWELL, farewell).await);
+            if stream.in_hand.is_some_and(|hand| hand.taken > 0) {
+                // An orderly end behind half a datagram would call it whole.
+                stream.line.reset();
+            }
             return;
         };
         let Stream { line, mut flight, in_hand, answered, .. } = stream;
@@ -213,7 +220,7 @@ impl Sending {
         }
         line.has_arrived(&mut flight, clock::now());
         // A server by UDP that falls silent may have heard it all: only its answers don't come.
-        let known = was_silent && line.is_udp();
+        let known = cause == Cause::Silent && line.is_udp();
         line.reset();
         let again: Vec<Datagram> = flight.lost().rev().filter(|_| !known).collect();
         // Had the line half of it: on the next one it goes from its first byte, and only there.
@@ -221,13 +228,19 @@ impl Sending {
         self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);
         self.ring.give_back(newest.into_iter().chain(again));
         count(&self.news.stats.lost);
-        self.news.tell(LinkEvent::Lost { sentence });
+        self.news.tell(LinkEvent::Lost { sentence, cause });
     }
 
     /// Take, write, read, until there is a sentence why not any more.
     async fn supply(&mut self, stream: &mut Stream) -> Ended {
-        let mut buffer = [0; 1024];
+        let (mut buffer, mut writes) = ([0; 1024], true);
         loop {
+            // Here and not where nothing else happens: a server may talk without an end.
+            if self.link.wake_at().is_some_and(|at| at <= clock::now())
+                && let Some(ended) = self.due(stream)
+            {
+                return ended;
+            }
             if stream.in_hand.is_none()
                 && let Some(datagram) = self.ring.take(clock::now())
             {
@@ -238,31 +251,23 @@ impl Sending {
             let bytes = InHand::rest(stream.in_hand.as_ref());
             let turn = tokio::select! {
                 biased;
-                turn = stream.line.turn(&mut buffer, bytes) => Some(turn),
+                turn = stream.line.turn(&mut buffer, bytes, writes) => turn,
                 () = self.ring.ready(), if idle => continue,
                 found = renewed(&mut stream.renewal) => {
                     self.move_to(stream, found);
                     continue;
                 }
-                () = sleep_until(self.link.wake_at()) => None,
+                () = sleep_until(self.link.wake_at()) => continue,
             };
-            let ended = match turn {
-                Some(Turn::Read(Ok(0))) if !stream.line.is_udp() => {
-                    Some(Ended::by("the server closed the connection"))
+            writes = matches!(turn, Turn::Read(_));
+            match turn {
+                Turn::Read(Ok(0)) if !stream.line.is_udp() => {
+                    return Ended::by("the server closed the connection", Cause::Closed);
                 }
-                Some(Turn::Read(Ok(length))) => {
-                    self.hear(stream, &buffer[..length]);
-                    None
-                }
-                Some(Turn::Wrote(Ok(length))) => {
-                    self.wrote(stream, length);
-                    None
-                }
-                Some(Turn::Read(Err(error)) | Turn::Wrote(Err(error))) => Some(Ended::by(error)),
-                None => self.due(stream),
-            };
-            if let Some(ended) = ended {
-                return ended;
+                Turn::Read(Ok(length)) => self.hear(stream, &buffer[..length]),
+                Turn::Wrote(Ok(length)) => self.wrote(stream, length),
+                Turn::Read(Err(error)) => return Ended::by(&error, Cause::Receive(number(&error))),
+                Turn::Wrote(Err(error)) => return Ended::by(&error, Cause::Send(number(&error))),
             }
         }
     }
@@ -296,6 +301,7 @@ impl Sending {
             // Half an answer is not completed by the next packet.
             stream.cutter = TimingCutter::default();
         }
+        let skipped = stream.cutter.skipped();
         while let Some(timing) = stream.cutter.cut(&mut bytes) {
             let first = self.link.state() == State::Online;
             match self.step(Event::Answered { sequence: timing.sequence }) {
@@ -317,6 +323,8 @@ impl Sending {
                 Some(Effect::Connect | Effect::Disconnect(_) | Effect::LookUp) | None => {}
             }
         }
+        let junk = stream.cutter.skipped() - skipped;
+        self.news.stats.junk.fetch_add(junk, Ordering::Relaxed);
     }
 
     /// Time has come: a sentence if the link gives the line up.
@@ -333,13 +341,15 @@ impl Sending {
         if let (Some(relay), Dead::Silent | Dead::Stuck) = (&mut self.relay, why) {
             relay.hang_up();
         }
-        let sentence = match why {
-            Dead::Silent => "the server does not answer any more, nor does its machine",
-            Dead::Hung => "the server does not answer any more",
-            Dead::Stuck => "the line takes nothing any more",
-            Dead::Late => "connecting took too long",
-        };
-        Some(Ended { was_silent: why == Dead::Silent, ..Ended::by(sentence) })
+        Some(match why {
+            Dead::Silent => Ended::by(
+                "the server does not answer any more, nor does its machine",
+                Cause::Silent,
+            ),
+            Dead::Hung => Ended::by("the server does not answer any more", Cause::Hung),
+            Dead::Stuck => Ended::by("the line takes nothing any more", Cause::Stuck),
+            Dead::Late => Ended::by("connecting took too long", Cause::Late),
+        })
     }
 
     /// Begin to find out where the server is now, or at its next address.
@@ -366,17 +376,20 @@ impl Sending {
     }
 
     /// Until the ring is empty and the line has all of it.
-    async fn finish(&mut self, mut stream: Stream) {
-        let mut buffer = [0; 64];
+    async fn finish(&mut self, stream: &mut Stream) {
+        let (mut buffer, mut writes) = ([0; 64], true);
         loop {
             if stream.in_hand.is_none() {
                 let Some(datagram) = self.ring.take(clock::now()) else { break };
                 stream.in_hand = Some(InHand { datagram, taken: 0 });
             }
             let bytes = InHand::rest(stream.in_hand.as_ref());
-            match stream.line.turn(&mut buffer, bytes).await {
-                Turn::Wrote(Ok(length)) => self.wrote(&mut stream, length),
-                Turn::Read(Ok(length)) if length > 0 || stream.line.is_udp() => {}
+            match stream.line.turn(&mut buffer, bytes, writes).await {
+                Turn::Wrote(Ok(length)) => {
+                    writes = false;
+                    self.wrote(stream, length);
+                }
+                Turn::Read(Ok(length)) if length > 0 || stream.line.is_udp() => writes = true,
                 Turn::Read(_) | Turn::Wrote(Err(_)) => return,
             }
         }
@@ -409,13 +422,12 @@ struct Stream {
 /// Why a connection is over.
 struct Ended {
     sentence: String,
-    /// By nothing but that nobody answered.
-    was_silent: bool,
+    cause: Cause,
 }
 
 impl Ended {
-    fn by(sentence: impl ToString) -> Self {
-        Self { sentence: sentence.to_string(), was_silent: false }
+    fn by(sentence: impl ToString, cause: Cause) -> Self {
+        Self { sentence: sentence.to_string(), cause }
     }
 }
 
