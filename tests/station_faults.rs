@@ -223,30 +223,6 @@ fn a_server_that_talks_without_an_end_hears_us_all_the_same() {
 }
 
 #[test]
-fn a_slow_line_that_is_left_never_ends_in_order_behind_half_a_datagram() {
-    let _with_others = shared();
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.bind(&loopback().into()).unwrap();
-    socket.listen(8).unwrap();
-    let listener = TcpListener::from(socket);
-    let mut station = Station::tcp(listener.local_addr().unwrap());
-    let (mut stream, _) = listener.accept().unwrap();
-    let sent = || station.stats().sent.load(Ordering::Relaxed);
-    // Until it takes nothing any more; after four seconds of that it would be left.
-    let mut before = None;
-    while before.replace(sent()) != Some(sent()) || sent() == 0 {
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    station.stop();
-    let mut all = Vec::new();
-    let ended = stream.read_to_end(&mut all);
-    let mut parser = Parser::default();
-    parser.push(&all);
-    assert!(ended.is_err() || parser.begun() == 0, "{} bytes, {ended:?}", parser.begun());
-}
-
-#[test]
 fn a_server_that_never_answers_is_served_all_the_same() {
     let _with_others = shared();
     let server = Server::mute(loopback());

@@ -271,6 +271,11 @@ impl News {
         (self.events)(event);
     }
 
+    #[cfg(test)]
+    pub(super) fn to_nobody(stats: Arc<SendStats>) -> Self {
+        Self { name: "nobody".to_owned(), events: Arc::new(|_| {}), said: None, stats }
+    }
+
     /// The attempt failed before it was one; the supervisor logs why.
     pub(super) fn cannot(&self, sentence: String, cause: Cause) -> WorkerError {
         count(&self.stats.failed);

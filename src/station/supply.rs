@@ -186,14 +186,7 @@ impl Sending {
 
     /// Keep the line supplied until it ends, or until we do.
     async fn stream(&mut self, line: Line) {
-        let mut stream = Stream {
-            line,
-            flight: Flight::default(),
-            cutter: TimingCutter::default(),
-            in_hand: None,
-            answered: false,
-            renewal: None,
-        };
+        let mut stream = Stream::over(line);
         let stop = self.stop.clone();
         let ended = tokio::select! {
             biased;
@@ -201,14 +194,7 @@ impl Sending {
             ended = self.supply(&mut stream) => Some(ended),
         };
         let Some(Ended { sentence, cause }) = ended else {
-            // What is there still goes, and the last datagram goes whole, if the line is quick.
-            let farewell = self.finish(&mut stream);
-            drop(tokio::time::timeout(FAREWELL, farewell).await);
-            if stream.in_hand.is_some_and(|hand| hand.taken > 0) {
-                // An orderly end behind half a datagram would call it whole.
-                stream.line.reset();
-            }
-            return;
+            return self.farewell(stream).await;
         };
         let Stream { line, mut flight, in_hand, answered, .. } = stream;
         if !answered {
@@ -375,6 +361,16 @@ impl Sending {
         }
     }
 
+    /// What is there still goes, and the last datagram goes whole, if the line is quick.
+    async fn farewell(&mut self, mut stream: Stream) {
+        let finish = self.finish(&mut stream);
+        drop(tokio::time::timeout(FAREWELL, finish).await);
+        if stream.in_hand.is_some_and(|hand| hand.taken > 0) {
+            // An orderly end behind half a datagram would call it whole.
+            stream.line.reset();
+        }
+    }
+
     /// Until the ring is empty and the line has all of it.
     async fn finish(&mut self, stream: &mut Stream) {
         let (mut buffer, mut writes) = ([0; 64], true);
@@ -419,6 +415,19 @@ struct Stream {
     renewal: Option<Renewal>,
 }
 
+impl Stream {
+    fn over(line: Line) -> Self {
+        Self {
+            line,
+            flight: Flight::default(),
+            cutter: TimingCutter::default(),
+            in_hand: None,
+            answered: false,
+            renewal: None,
+        }
+    }
+}
+
 /// Why a connection is over.
 struct Ended {
     sentence: String,
@@ -438,3 +447,6 @@ fn jitter() -> f64 {
     let _ = getrandom::fill(&mut byte);
     f64::from(byte[0]) / 256.0
 }
+
+#[cfg(test)]
+mod tests;
