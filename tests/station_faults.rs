@@ -4,7 +4,7 @@
 //! ```text
 //!  Microphone ──> Ring ──> Sender ~~~ a fault ~~~> Server (an independent reader)
 //! ```
-//! Killed and back, and cut for five seconds, 50 times each, with their figures (ten minutes):
+//! Killed and back, and cut for five seconds, 50 times each, with their figures (seven minutes):
 //! `TWOCAN_CUTS=50 cargo test --test station_faults -- --nocapture comes_back the_same_over`.
 //! What a signal does to the process in each of its states: station_stop.rs.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]

@@ -16,7 +16,7 @@ mod station_common;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -289,8 +289,7 @@ impl StationMic for GardenMic {
 }
 
 /// Read every block off the one connection there is, each as it has to be; the gain's changes.
-fn listen(listener: &TcpListener) -> Vec<u32> {
-    let (mut stream, _) = listener.accept().unwrap();
+fn listen(stream: &mut TcpStream) -> Vec<u32> {
     let (mut parser, mut buffer) = (Parser::default(), [0; 4096]);
     let (mut garden, mut model) = (Garden { noise: 1 }, Model::new(12));
     let (mut number, mut began, mut answered) = (0_u32, 0, 0);
@@ -358,9 +357,11 @@ fn forty_five_minutes_over_two_wraps_bring_every_block_and_the_gain_as_described
         })
         .unwrap();
 
-    let changes = listen(&listener);
+    let (mut stream, _) = listener.accept().unwrap();
+    let changes = listen(&mut stream);
     let stats = Arc::clone(sender.stats());
-    assert!(sender.stop(Duration::from_secs(1)));
+    assert!(sender.stop(Duration::from_secs(5)));
+    drop(stream);
     workers.stop();
     books.stop();
     let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

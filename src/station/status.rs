@@ -125,6 +125,7 @@ impl Station {
             answers: counted(&line.answers),
             stale: counted(&line.stale),
             junk: counted(&line.junk),
+            written: log.written,
             unwritten: log.lost,
             removed: log.removed,
             uploaded: log.uploaded,

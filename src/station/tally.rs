@@ -18,13 +18,14 @@ pub(super) struct Tally {
     pub(super) answers: u64,
     pub(super) stale: u64,
     pub(super) junk: u64,
+    pub(super) written: u64,
     pub(super) unwritten: u64,
     pub(super) removed: u64,
     pub(super) uploaded: u64,
 }
 
 /// How many there are.
-const COUNT: usize = 16;
+const COUNT: usize = 17;
 
 /// Their words, in the order of [`Tally::all`], and whether they mean trouble.
 const WORDS: [(&str, bool); COUNT] = [
@@ -41,6 +42,7 @@ const WORDS: [(&str, bool); COUNT] = [
     ("answers", false),
     ("answers too old", true),
     ("bytes of no answer", true),
+    ("log records written", false),
     ("log records lost", true),
     ("log files removed", true),
     ("log files uploaded", false),
@@ -49,17 +51,28 @@ const WORDS: [(&str, bool); COUNT] = [
 impl Tally {
     fn all(&self) -> [u64; COUNT] {
         let Self { captured, overruns, panics, dropped, sent, again, connected, lost, .. } = *self;
-        let Self { failed, unresolved, answers, stale, junk, unwritten, removed, uploaded, .. } =
-            *self;
+        let Self {
+            failed,
+            unresolved,
+            answers,
+            stale,
+            junk,
+            written,
+            unwritten,
+            removed,
+            uploaded,
+            ..
+        } = *self;
         [
             captured, overruns, panics, dropped, sent, again, connected, lost, failed, unresolved,
-            answers, stale, junk, unwritten, removed, uploaded,
+            answers, stale, junk, written, unwritten, removed, uploaded,
         ]
     }
 
     fn of(all: [u64; COUNT]) -> Self {
         let [captured, overruns, panics, dropped, sent, again, connected, lost, rest @ ..] = all;
-        let [failed, unresolved, answers, stale, junk, unwritten, removed, uploaded] = rest;
+        let [failed, unresolved, answers, stale, junk, written, unwritten, removed, uploaded] =
+            rest;
         Self {
             captured,
             overruns,
@@ -74,6 +87,7 @@ impl Tally {
             answers,
             stale,
             junk,
+            written,
             unwritten,
             removed,
             uploaded,
