@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 mod pulse;
 
 use pulse::{Running, Sound};
+use twocan::cli::demo::pulse::Pulse;
 
 /// However slow the machine is, by now it has happened or it never will.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -108,12 +109,18 @@ fn follow(stream: &mut TcpStream, count: usize, before: Option<&Datagram>) -> Da
 
 /// The numbers of the events in the station's log files.
 fn events(folder: &Path) -> Vec<u32> {
+    records(folder).into_iter().map(|(event, _)| event).collect()
+}
+
+/// The same with their parameters.
+fn records(folder: &Path) -> Vec<(u32, u32)> {
     let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
     let logs = files
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "log"));
     let bytes = logs.flat_map(|path| std::fs::read(path).unwrap()).collect::<Vec<u8>>();
-    bytes.chunks_exact(16).map(|one| u32::from_le_bytes(one[8..12].try_into().unwrap())).collect()
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    bytes.chunks_exact(16).map(|one| (word(&one[8..12]), word(&one[12..]))).collect()
 }
 
 #[test]
@@ -196,10 +203,18 @@ fn with_nobody_to_hear_it_it_ends_when_it_is_told_to() {
     let folder = tempfile::tempdir().unwrap();
     // A port that nobody listens at.
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut station = station(folder.path(), &["in.s32", &refused]);
+    let logs = folder.path().join("logs");
+    let mut station = station(folder.path(), &["in.s32", &refused, "-ld", logs.to_str().unwrap()]);
     station.says(&format!("cannot reach {refused}"));
     assert_eq!(station.terminate(), Some(0));
-    assert_eq!(station.log().matches("WARN station to").count(), 1, "{}", station.log());
+    let log = station.log();
+    assert_eq!(log.matches("WARN station to").count(), 1, "{log}");
+    let (_, altogether) = log.split_once("altogether: ").unwrap();
+    assert!(altogether.contains(" attempts failed") && !altogether.contains("stale"), "{log}");
+    // SOCKET_CONNECT_FAILURE, with the system's number, and what the first client said of it.
+    let refused = nix::errno::Errno::ECONNREFUSED as u32;
+    let records = records(&logs);
+    assert!(records.contains(&(29, refused)) && records.contains(&(64, 0)), "{records:?}");
 }
 
 fn said(output: &Output) -> String {
@@ -329,6 +344,7 @@ fn a_card_of_another_rate_through_real_alsa_streams_and_outlives_its_sound_serve
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = listener.local_addr().unwrap().to_string();
     let mut station = sound.twocan("station", &["--state", "state", "station", "mic_a", &server]);
+    let Sound { pulse, folder } = sound;
     let mut stream = accept(&listener);
     let mut bytes = [0; 344];
     let mut read = |count: u16| {
@@ -339,14 +355,17 @@ fn a_card_of_another_rate_through_real_alsa_streams_and_outlives_its_sound_serve
         first.collect::<Vec<_>>()
     };
     assert_eq!(read(50), (0..50).collect::<Vec<_>>());
-    let before = sound.pulse.pid();
-    let pid = nix::unistd::Pid::from_raw(before.cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    drop(pulse);
     station.says("read from microphone mic_a");
+    let pulse = Pulse::start(&folder.path().join("pulse"), &["a", "b"]).unwrap();
+    station.says("works again");
+    // What was captured before it went comes first; then it goes on, with nothing between.
+    assert_eq!(read(150), (50..200).collect::<Vec<_>>());
     assert_eq!(station.terminate(), Some(0));
     let log = station.log();
     let warnings = log.lines().filter(|line| line.contains("WARN") && line.contains("mic_a"));
     assert_eq!(warnings.count(), 1, "{log}");
+    drop(pulse);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! The other ways of a station's sound: through a relay, and through the tunnel to a contact's kiosk.
+//! The other ways of a station's sound: by UDP, through a relay, and through the tunnel to a contact's
+//! kiosk.
 //!
 //! ```text
-//!  Microphone ──> Ring ──> Sender ──┬── ssh -L, sshd ──> Server        (an independent reader)
+//!  Microphone ──> Ring ──> Sender ──┬── packets ──> Server             (an independent reader)
+//!                                   ├── ssh -L, sshd ──> Server        (the same)
 //!                                   └── Tunnel ──> Kiosk, MediaPorts.voice_in
 //! ```
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -9,19 +11,71 @@
 mod common;
 mod station_common;
 
+use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::kiosk::{Kiosk, config, two_identities, wait_count};
+use common::net::in_a_network;
 use common::sshd::Sshd;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use station_common::decoder::read;
-use station_common::server::{LIMIT, Server};
+use station_common::server::{Got, LIMIT, Server};
 use station_common::station::{Station, loopback, named, nobody};
+use twocan::address::HostPort;
 use twocan::frame::PacketKind;
 use twocan::identity::{Identity, PeerKey};
 use twocan::queue::Received;
-use twocan::station::send::Destination;
+use twocan::station::send::{Destination, LinkEvent};
 use twocan::stop::stop_pair;
 use twocan::tunnel::{PeerConfig, TunnelConfig};
+
+/// Each once, and none left out.
+#[track_caller]
+fn check_whole(got: &[Got]) {
+    let gap = got.windows(2).find(|pair| pair[1].sequence != pair[0].sequence + 1);
+    assert!(gap.is_none(), "{gap:?}");
+}
+
+#[test]
+fn a_server_by_udp_whose_answers_find_no_way_hears_everything_once() {
+    let server = Server::udp(loopback());
+    server.set_answers(false);
+    let mut station = Station::start(Destination::Udp(named(server.address)));
+    // Nine seconds: longer than any silence that a server which has answered gets.
+    check_whole(&server.wait_more(450));
+    let told: Vec<LinkEvent> = station.events.try_iter().collect();
+    assert_eq!(told, [LinkEvent::Connecting, LinkEvent::Online]);
+    station.stop();
+}
+
+#[test]
+fn a_server_by_udp_that_falls_silent_is_sent_nothing_twice_and_stays_where_it_answered() {
+    in_a_network(|_| {
+        // A list of names of this thread's own, and of those it starts.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let names = folder.path().join("hosts");
+        // At the second one there is nobody.
+        fs::write(&names, "127.0.0.2 chuffs.test\n127.0.0.3 chuffs.test\n").unwrap();
+        mount(Some(&names), "/etc/hosts", none, MsFlags::MS_BIND, none).unwrap();
+        let server = Server::udp(SocketAddr::from(([127, 0, 0, 2], 0)));
+        let to = HostPort { host: "chuffs.test".parse().unwrap(), port: server.address.port() };
+        let mut station = Station::start(Destination::Udp(to));
+        station.wait_streaming();
+        server.set_answers(false);
+        let sentence = station.wait_lost();
+        assert!(sentence.contains("does not answer any more"), "{sentence}");
+        server.wait_more(50);
+        server.set_answers(true);
+        station.wait_streaming();
+        check_whole(&server.got());
+        station.stop();
+    });
+}
 
 #[test]
 fn through_a_relay_the_server_and_the_relay_may_go_and_come_back() {

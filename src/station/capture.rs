@@ -69,15 +69,6 @@ impl Blocks {
     }
 }
 
-/// What is counted.
-#[derive(Debug, Default)]
-pub struct CaptureStats {
-    /// Blocks that were captured.
-    pub blocks: AtomicU64,
-    /// Times sound was lost because we read too late.
-    pub overruns: AtomicU64,
-}
-
 /// How a microphone is opened.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn StationMic>, DeviceError> + Send>;
 
@@ -87,7 +78,7 @@ pub struct Capture {
     encoder: Encoder,
     ring: Ring,
     log: Log,
-    stats: Arc<CaptureStats>,
+    overruns: Arc<AtomicU64>,
     health: Arc<Health>,
     watch: Option<Arc<SoundWatch>>,
     sequence: u16,
@@ -97,14 +88,14 @@ pub struct Capture {
 impl Capture {
     /// One that has captured nothing yet.
     pub fn new(open: Open, encoder: Encoder, ring: Ring, log: Log, health: Arc<Health>) -> Self {
-        let (stats, shift) = (Arc::new(CaptureStats::default()), encoder.shift());
+        let (overruns, shift) = (Arc::default(), encoder.shift());
         let watch = SoundWatch::new();
-        Self { open, encoder, ring, log, stats, health, watch, sequence: 0, shift }
+        Self { open, encoder, ring, log, overruns, health, watch, sequence: 0, shift }
     }
 
-    /// What it counts.
-    pub fn stats(&self) -> &Arc<CaptureStats> {
-        &self.stats
+    /// Counts the times sound was lost because we read too late.
+    pub fn overruns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.overruns)
     }
 
     fn open(&mut self) -> Result<Box<dyn StationMic>, WorkerError> {
@@ -129,7 +120,6 @@ impl Capture {
         let length = self.encoder.encode(block, self.sequence, timestamp_us, &mut datagram);
         self.ring.push(Datagram::new(&datagram[..length], self.sequence, captured));
         self.sequence = self.sequence.wrapping_add(1);
-        self.stats.blocks.fetch_add(1, Ordering::Relaxed);
         if self.encoder.shift() != self.shift {
             self.shift = self.encoder.shift();
             self.log.note(Event::MonoSampleAudioShift, u32::from(self.shift));
@@ -149,7 +139,7 @@ impl Capture {
             let lost = mic.overruns() - overruns;
             if lost > 0 {
                 overruns += lost;
-                self.stats.overruns.fetch_add(lost, Ordering::Relaxed);
+                self.overruns.fetch_add(lost, Ordering::Relaxed);
                 self.log.note(Event::PcmOverrun, u32::try_from(lost).unwrap_or(u32::MAX));
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  name ── looked up each time ──> addresses ── tried side by side ──> the first that answers   TCP
-//!                                            ── one after the other, attempt by attempt ──>     UDP
+//!                                            ── one after the other, until one answers ──>      UDP
 //! ```
 //! Little may lie unsent in the kernel: what waits, waits in the ring, where it can be dropped when it is
 //! old. A line that is given up is reset, so that no old sound arrives behind the new connection's.
@@ -17,6 +17,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
+use super::cause::{Cause, number};
 use super::flight::Flight;
 use crate::address::HostPort;
 use crate::clock::Time;
@@ -43,6 +44,16 @@ pub(super) enum ConnectError {
     /// The relay has none for us.
     #[error(transparent)]
     Relay(#[from] ForwardError),
+}
+
+impl ConnectError {
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Name { reason, .. } => Cause::Name(number(reason)),
+            Self::Unreachable { reason, .. } => Cause::Unreachable(number(reason)),
+            Self::Relay(_) => Cause::Relay,
+        }
+    }
 }
 
 /// A connection.
@@ -93,11 +104,11 @@ impl Line {
         Ok(Self::Tcp { stream, base })
     }
 
-    /// Over UDP, to one of the server's addresses: attempts take them in turns.
-    pub(super) async fn udp(server: &HostPort, attempt: usize) -> Result<Self, ConnectError> {
+    /// Over UDP, to the one of the server's addresses that has its turn.
+    pub(super) async fn udp(server: &HostPort, turn: usize) -> Result<Self, ConnectError> {
         let failed = |reason| ConnectError::Unreachable { server: server.clone(), reason };
         let found = look_up(server).await?;
-        let to = found[attempt % found.len()];
+        let to = found[turn % found.len()];
         let any: SocketAddr = match to {
             SocketAddr::V4(_) => ([0; 4], 0).into(),
             SocketAddr::V6(_) => ([0; 16], 0).into(),
@@ -129,16 +140,21 @@ impl Line {
         matches!(self, Self::Udp(_))
     }
 
-    /// Wait until something came into `buffer`, or some of `bytes` (if there are any) were taken.
-    pub(super) async fn turn(&mut self, buffer: &mut [u8], bytes: &[u8]) -> Turn {
+    /// Wait until something came into `buffer`, or some of `bytes` (if there are any) were taken. Where
+    /// both is possible at once, `writes` goes first: whoever takes turns is stopped by neither.
+    pub(super) async fn turn(&mut self, buffer: &mut [u8], bytes: &[u8], writes: bool) -> Turn {
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(read) = self.poll_read(cx, buffer) {
-                return Poll::Ready(Turn::Read(read));
+            for write in [writes, !writes] {
+                let turn = match (write, bytes) {
+                    (false, _) => self.poll_read(cx, buffer).map(Turn::Read),
+                    (true, []) => Poll::Pending,
+                    (true, bytes) => self.poll_write(cx, bytes).map(Turn::Wrote),
+                };
+                if turn.is_ready() {
+                    return turn;
+                }
             }
-            match bytes {
-                [] => Poll::Pending,
-                bytes => self.poll_write(cx, bytes).map(Turn::Wrote),
-            }
+            Poll::Pending
         })
         .await
     }
@@ -182,10 +198,10 @@ impl Line {
     }
 
     /// End it after all that was written.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(&mut self) {
         match self {
-            Self::Tcp { mut stream, .. } => drop(stream.shutdown().await),
-            Self::Relayed(mut stream) => drop(stream.shutdown().await),
+            Self::Tcp { stream, .. } => drop(stream.shutdown().await),
+            Self::Relayed(stream) => drop(stream.shutdown().await),
             Self::Udp(_) => {}
         }
     }

@@ -10,10 +10,11 @@
 //! ```
 //! A server answers about once a second with the sequence of a datagram of ours. That is young when it
 //! is at most [`AGE_LIMIT`] behind what was sent last, counted modulo 2^16 as the sequence is: by the
-//! difference, never by the larger number. Silence counts only while something of ours is unanswered,
-//! so an unplugged microphone restarts nothing; what the other machine's kernel acknowledges is a sign of
-//! life too, for a while (a server may have stopped behind it) or for ever (a server that answers
-//! nobody).
+//! difference, never by the larger number. Silence counts only while we talk: what was sent after the last
+//! answer and before the microphone was unplugged is never answered, and restarts nothing. What the other
+//! machine's kernel acknowledges is a sign of life too, for a while (a server may have stopped behind it)
+//! or for ever (a server that answers nobody). Over UDP nobody acknowledges: a server that has never
+//! answered there may hear us all the same, so its line stays, and only its address is looked up again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,10 +27,16 @@ pub const AGE_LIMIT: u16 = 500;
 pub const SILENCE: Duration = Duration::from_secs(5);
 /// The same for a server that has answered before and whose machine still acknowledges.
 pub const HUNG: Duration = Duration::from_secs(15);
+/// Silence of a server counts only if something was sent so short a time before it is over.
+const TALKING: Duration = Duration::from_secs(2);
+/// How often a server by UDP that has never answered is looked up again.
+pub const LOOK_UP: Duration = Duration::from_secs(15);
 /// A datagram that the line does not take in so long is the last one.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// A link that was answered and lived so long was a good one: the pauses start over.
 const GOOD: Duration = Duration::from_millis(500);
+/// So was one that nobody answered and that took datagrams for so long: a black hole does not.
+const GOOD_MUTE: Duration = Duration::from_secs(10);
 /// Pauses before the 2nd, 3rd, … attempt in a row, each a third longer at most: 0.5 to 8 s.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(500),
@@ -117,6 +124,8 @@ pub enum Effect {
     Answer(Option<Duration>),
     /// It answered with a sequence that nobody sends any more; it counts as nothing.
     Stale,
+    /// Look the server up again and go on: on another connection if it has another address.
+    LookUp,
 }
 
 /// The link. See the module.
@@ -125,12 +134,15 @@ pub struct Link {
     state: State,
     /// How long an attempt may take.
     patience: Duration,
+    /// Whether the other machine's kernel acknowledges what arrives.
+    acknowledges: bool,
     /// Failures since the last good link, and refusals among them.
     attempts: usize,
     refusals: u32,
     /// When the state began.
     since: Time,
     last_sent: Option<u16>,
+    last_sent_at: Time,
     /// When what was sent of late was sent: as many as are not stale.
     sent: VecDeque<(u16, Time)>,
     /// Since when something of ours has had no sign of life as its answer.
@@ -142,15 +154,22 @@ pub struct Link {
 }
 
 impl Link {
+    /// A link over UDP, where nobody acknowledges.
+    pub fn over_udp(patience: Duration) -> Self {
+        Self { acknowledges: false, ..Self::new(patience) }
+    }
+
     /// A link whose attempts may take as long as `patience`.
     pub fn new(patience: Duration) -> Self {
         Self {
             state: State::Idle,
             patience,
+            acknowledges: true,
             attempts: 0,
             refusals: 0,
             since: Time::default(),
             last_sent: None,
+            last_sent_at: Time::default(),
             sent: VecDeque::with_capacity(usize::from(AGE_LIMIT) + 1),
             unheard: None,
             unanswered: None,
@@ -186,6 +205,8 @@ impl Link {
                 (self.unheard, self.unanswered, self.offered) = (None, None, None);
                 // Answers to what an earlier connection has sent say nothing of this one.
                 self.sent.clear();
+                // Whoever refuses logins has taken ours.
+                self.refusals = 0;
                 self.enter(State::Online, now);
                 None
             }
@@ -235,6 +256,11 @@ impl Link {
     fn sent(&mut self, sequence: u16, now: Time) {
         self.last_sent = Some(sequence);
         self.offered = None;
+        if now.since(self.last_sent_at) > TALKING {
+            // What nobody answered before we fell silent is no reproach.
+            (self.unheard, self.unanswered) = (None, None);
+        }
+        self.last_sent_at = now;
         self.unheard.get_or_insert(now);
         self.unanswered.get_or_insert(now);
         if self.sent.len() > usize::from(AGE_LIMIT) {
@@ -248,7 +274,7 @@ impl Link {
         if age.is_none_or(|age| age > AGE_LIMIT) {
             return Effect::Stale;
         }
-        (self.unheard, self.unanswered, self.refusals) = (None, None, 0);
+        (self.unheard, self.unanswered) = (None, None);
         if self.state == State::Online {
             self.state = State::Streaming;
         }
@@ -256,11 +282,18 @@ impl Link {
         Effect::Answer(sent.map(|(_, at)| now.since(*at)))
     }
 
+    /// Whether nothing but a first answer could show that somebody is there.
+    fn is_blind(&self) -> bool {
+        !self.acknowledges && self.state == State::Online
+    }
+
     /// When the connection counts as dead unless something happens before, and why.
     fn dies_at(&self) -> Option<(Time, Dead)> {
-        let silent = self.unheard.map(|since| (since + SILENCE, Dead::Silent));
+        let talking = |at: &(Time, Dead)| self.last_sent_at + TALKING >= at.0;
+        let limit = if self.is_blind() { LOOK_UP } else { SILENCE };
+        let silent = self.unheard.map(|since| (since + limit, Dead::Silent)).filter(talking);
         let hung = self.unanswered.filter(|_| self.state == State::Streaming);
-        let hung = hung.map(|since| (since + HUNG, Dead::Hung));
+        let hung = hung.map(|since| (since + HUNG, Dead::Hung)).filter(talking);
         let stuck = self.offered.map(|since| (since + WRITE_LIMIT, Dead::Stuck));
         [silent, hung, stuck].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
@@ -269,11 +302,16 @@ impl Link {
         match self.state {
             State::Backoff { until } if until <= now => Some(self.connect(now)),
             State::Connecting if self.since + self.patience <= now => {
+                self.refusals = 0;
                 self.rest(now, jitter);
                 Some(Effect::Disconnect(Dead::Late))
             }
             State::Online | State::Streaming => {
                 let (_, why) = self.dies_at().filter(|(at, _)| *at <= now)?;
+                if why == Dead::Silent && self.is_blind() {
+                    (self.unheard, self.unanswered) = (None, None);
+                    return Some(Effect::LookUp);
+                }
                 self.lost(now, jitter);
                 Some(Effect::Disconnect(why))
             }
@@ -282,7 +320,11 @@ impl Link {
     }
 
     fn lost(&mut self, now: Time, jitter: f64) {
-        if self.state == State::Streaming && now.since(self.since) >= GOOD {
+        let good = match self.state {
+            State::Streaming => GOOD,
+            _ => GOOD_MUTE,
+        };
+        if !self.sent.is_empty() && now.since(self.since) >= good {
             self.attempts = 0;
         }
         self.rest(now, jitter);

@@ -9,6 +9,7 @@
 //! Stations speak [`crate::wire::urtp`]; nothing here knows what is on a screen.
 
 pub mod capture;
+pub mod cause;
 pub mod ear;
 pub mod flight;
 pub mod light;
@@ -25,3 +26,4 @@ pub mod server;
 mod status;
 pub mod streamer;
 mod supply;
+mod tally;

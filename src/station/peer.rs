@@ -8,18 +8,22 @@
 //! The tunnel finds the ways, notices dead ones and comes back by itself; nothing is asked of it but to
 //! keep at it, which it does at the pace of a call while ports are attached.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::cause::Cause;
+use super::log::stopped;
 use super::ring::{Datagram, Ring};
-use super::send::{LinkEvent, News, count, told};
+use super::send::{LinkEvent, News, count};
 use crate::clock;
 use crate::frame::{Packet, PacketKind};
 use crate::identity::PeerKey;
 use crate::queue::Queue;
+use crate::stop::Stop;
+use crate::supervisor::WorkerError;
 use crate::tunnel::{Command, Event, MediaPorts, Tunnel, TunnelConfig};
 
 /// Packets that may wait in the tunnel: so many may be lost with a session.
@@ -32,32 +36,29 @@ const NEWS: usize = 64;
 const STOP_LIMIT: Duration = Duration::from_millis(300);
 
 /// Keep the contact `key` supplied until it is time to stop.
+///
+/// # Errors
+/// There is no tunnel to be had now.
 pub(super) async fn send(
     config: TunnelConfig,
     key: PeerKey,
     ring: Ring,
     mut news: News,
-    mut stopping: watch::Receiver<bool>,
-) {
+    stop: &Stop,
+) -> Result<(), WorkerError> {
     let heard = Queue::newest_wins(NEWS);
     let sink = heard.clone();
     news.tell(LinkEvent::Connecting);
-    let started = Tunnel::start(config, move |event| drop(sink.send(event)));
-    let tunnel = match started {
-        Ok(tunnel) => tunnel,
-        Err(error) => {
-            news.tell(LinkEvent::Failed { sentence: format!("no tunnel: {error}") });
-            return;
-        }
-    };
+    let tunnel = Tunnel::start(config, move |event| drop(sink.send(event)))
+        .map_err(|error| news.cannot(format!("no tunnel: {error}"), Cause::Contact))?;
     let ports = MediaPorts::voice_alone();
     tunnel.send(Command::Attach { peer: key, ports: ports.clone() });
-    let mut up = false;
+    let (mut up, mut stopped) = (false, pin!(stopped(stop)));
     loop {
         let room = up && move_some(&ring, &ports, &news);
         let event = tokio::select! {
             biased;
-            () = told(&mut stopping) => break,
+            () = &mut stopped => break,
             event = heard.next() => event,
             () = ring.ready(), if room => continue,
             () = sleep(LOOK), if up && !room => continue,
@@ -74,10 +75,10 @@ pub(super) async fn send(
                 if std::mem::take(&mut up) {
                     take_back(&ring, &ports);
                     count(&news.stats.lost);
-                    news.tell(LinkEvent::Lost { sentence });
+                    news.tell(LinkEvent::Lost { sentence, cause: Cause::Contact });
                 } else {
                     count(&news.stats.failed);
-                    news.tell(LinkEvent::Failed { sentence });
+                    news.tell(LinkEvent::Failed { sentence, cause: Cause::Contact });
                 }
             }
             Some(Event::Clock { peer, rtt_us, .. }) if peer == key => {
@@ -91,6 +92,7 @@ pub(super) async fn send(
     if !tunnel.stop(STOP_LIMIT) {
         tracing::warn!("station: the tunnel takes long to end");
     }
+    Ok(())
 }
 
 /// Give the tunnel what it has room for; true: all of it.

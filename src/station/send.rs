@@ -8,29 +8,34 @@
 //!                └─────────────────────────────────────────────────┘
 //! ```
 //! Sequence and gain go on over whatever happens to the line, since both are the encoder's, which never
-//! hears of it.
+//! hears of it. The thread is a worker: should it fail, or panic, the supervisor begins it anew, and what
+//! is in the ring waits.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::cause::Cause;
 use super::peer;
 use super::ring::Ring;
 use super::supply::{Direct, Sending};
 use crate::address::HostPort;
-use crate::clock::{self, Time};
+use crate::clock;
 use crate::identity::{Identity, PeerKey};
+use crate::stop::Stop;
+use crate::supervisor::{Restart, Supervisor, Worker, WorkerError};
 use crate::tunnel::{Forwarder, RelayConfig, TunnelConfig};
 
 /// How long dropping the sender takes at most.
 const STOP_LIMIT: Duration = Duration::from_millis(800);
 /// Between two beats of [`SendStats::beat`].
 const BEAT: Duration = Duration::from_secs(1);
+/// A worker that could not begin is tried again without haste.
+const AGAIN: Restart =
+    Restart::Backoff { first: Duration::from_millis(500), most: Duration::from_secs(8) };
 /// Threads that wait for a name service; one that hangs must not keep the next attempt from it.
 const NAME_THREADS: usize = 4;
 
@@ -86,13 +91,17 @@ pub enum LinkEvent {
     StaleAnswer,
     /// The attempt failed.
     Failed {
-        /// Why.
+        /// Why, for people,
         sentence: String,
+        /// and for the event log.
+        cause: Cause,
     },
     /// The connection is over.
     Lost {
-        /// Why.
+        /// Why, for people,
         sentence: String,
+        /// and for the event log.
+        cause: Cause,
     },
 }
 
@@ -117,6 +126,8 @@ pub struct SendStats {
     pub answers: AtomicU64,
     /// Answers that were too old.
     pub stale: AtomicU64,
+    /// Bytes that came from the server and were no answer.
+    pub junk: AtomicU64,
     /// When the thread last came round, in µs of our clock: once a second whatever the line does.
     pub beat: AtomicU64,
 }
@@ -125,56 +136,30 @@ pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-impl SendStats {
-    /// How long ago the thread last came round.
-    pub fn beat_ago(&self, now: Time) -> Duration {
-        now.since(Time::from_micros(self.beat.load(Ordering::Relaxed)))
-    }
-}
-
-pub(super) type EventSink = Box<dyn Fn(LinkEvent) + Send>;
+pub(super) type EventSink = Arc<dyn Fn(LinkEvent) + Send + Sync>;
 
 /// The running sender. Dropping it ends it.
 pub struct Sender {
     stats: Arc<SendStats>,
-    stopping: watch::Sender<bool>,
-    finished: mpsc::Receiver<()>,
-    thread: Option<JoinHandle<()>>,
+    workers: Supervisor,
 }
 
 impl Sender {
     /// Start the thread `send`. `events` is called in it and must not wait.
     ///
     /// # Errors
-    /// The system has no thread or no poll descriptor to give.
+    /// The system has no thread to give.
     pub fn start(
         to: Destination,
         ring: Ring,
-        events: impl Fn(LinkEvent) + Send + 'static,
+        events: impl Fn(LinkEvent) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let tokio = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(NAME_THREADS)
-            .thread_keep_alive(Duration::from_secs(1))
-            .thread_name("names")
-            .build()?;
         let stats = Arc::new(SendStats::default());
-        let (stopping, told) = watch::channel(false);
-        let (done, finished) = mpsc::channel();
+        let mut workers = Supervisor::new();
+        let events: EventSink = Arc::new(events);
         let counted = Arc::clone(&stats);
-        let thread = std::thread::Builder::new().name("send".to_owned()).spawn(move || {
-            tokio.block_on(async {
-                tokio::select! {
-                    () = send(to, ring, Box::new(events), &counted, told) => {}
-                    () = beat(&counted) => {}
-                }
-            });
-            // A thread that waits for a name service is left to itself.
-            tokio.shutdown_background();
-            // Nobody listening any more is fine.
-            let _ = done.send(());
-        })?;
-        Ok(Self { stats, stopping, finished, thread: Some(thread) })
+        workers.start("send", AGAIN, Sends { to, ring, events, stats: counted })?;
+        Ok(Self { stats, workers })
     }
 
     /// What was counted so far.
@@ -184,26 +169,65 @@ impl Sender {
 
     /// Send what is left, for a moment, and end. False: it was not over `within`.
     pub fn stop(mut self, within: Duration) -> bool {
-        self.end(within)
-    }
-
-    fn end(&mut self, within: Duration) -> bool {
-        let Some(thread) = self.thread.take() else { return true };
-        self.stopping.send_replace(true);
-        if self.finished.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::error!("the sender did not stop in time");
-            return false;
-        }
-        if thread.join().is_err() {
-            tracing::error!("the sender ended with a panic");
-        }
-        true
+        self.workers.stop_within(within).is_empty()
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.end(STOP_LIMIT);
+        self.workers.stop_within(STOP_LIMIT);
+    }
+}
+
+/// The worker.
+struct Sends {
+    to: Destination,
+    ring: Ring,
+    events: EventSink,
+    stats: Arc<SendStats>,
+}
+
+impl Sends {
+    async fn send(&self, stop: &Stop) -> Result<(), WorkerError> {
+        let news = News {
+            name: self.to.to_string(),
+            events: Arc::clone(&self.events),
+            said: None,
+            stats: Arc::clone(&self.stats),
+        };
+        let ring = self.ring.clone();
+        let (relay, to) = match self.to.clone() {
+            Destination::Kiosk { tunnel, key } => {
+                return peer::send(*tunnel, key, ring, news, stop).await;
+            }
+            Destination::Relayed { server, relay, identity } => {
+                (Some(Forwarder::new(*relay, &identity)), Direct::Tcp(server))
+            }
+            Destination::Tcp(server) => (None, Direct::Tcp(server)),
+            Destination::Udp(server) => (None, Direct::Udp(server)),
+        };
+        Sending::new(to, relay, ring, news, stop.clone()).run().await;
+        Ok(())
+    }
+}
+
+impl Worker for Sends {
+    fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
+        let tokio = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(NAME_THREADS)
+            .thread_keep_alive(Duration::from_secs(1))
+            .thread_name("names")
+            .build()?;
+        let done = tokio.block_on(async {
+            tokio::select! {
+                done = self.send(stop) => done,
+                () = beat(&self.stats) => Ok(()),
+            }
+        });
+        // A thread that waits for a name service is left to itself.
+        tokio.shutdown_background();
+        done
     }
 }
 
@@ -212,29 +236,6 @@ async fn beat(stats: &SendStats) {
         stats.beat.store(clock::now().micros(), Ordering::Relaxed);
         sleep(BEAT).await;
     }
-}
-
-async fn send(
-    to: Destination,
-    ring: Ring,
-    events: EventSink,
-    stats: &Arc<SendStats>,
-    stopping: watch::Receiver<bool>,
-) {
-    let name = to.to_string();
-    let (relay, to) = match to {
-        Destination::Kiosk { tunnel, key } => {
-            let news = News { name, events, said: None, stats: Arc::clone(stats) };
-            return peer::send(*tunnel, key, ring, news, stopping).await;
-        }
-        Destination::Relayed { server, relay, identity } => {
-            (Some(Forwarder::new(*relay, &identity)), Direct::Tcp(server))
-        }
-        Destination::Tcp(server) => (None, Direct::Tcp(server)),
-        Destination::Udp(server) => (None, Direct::Udp(server)),
-    };
-    let news = News { name, events, said: None, stats: Arc::clone(stats) };
-    Sending::new(to, relay, ring, news, stopping).run().await;
 }
 
 /// What people and counters hear; the same trouble again is logged once.
@@ -252,7 +253,7 @@ impl News {
 
     pub(super) fn tell(&mut self, event: LinkEvent) {
         match &event {
-            LinkEvent::Failed { sentence } | LinkEvent::Lost { sentence } => {
+            LinkEvent::Failed { sentence, .. } | LinkEvent::Lost { sentence, .. } => {
                 if self.said.as_ref() != Some(sentence) {
                     tracing::warn!("station to {}: {sentence}", self.name);
                     self.said = Some(sentence.clone());
@@ -269,10 +270,16 @@ impl News {
         }
         (self.events)(event);
     }
-}
 
-/// Completes when it is time to stop.
-pub(super) async fn told(stopping: &mut watch::Receiver<bool>) {
-    // The sender's end is a stop too.
-    let _ = stopping.wait_for(|stop| *stop).await;
+    #[cfg(test)]
+    pub(super) fn to_nobody(stats: Arc<SendStats>) -> Self {
+        Self { name: "nobody".to_owned(), events: Arc::new(|_| {}), said: None, stats }
+    }
+
+    /// The attempt failed before it was one; the supervisor logs why.
+    pub(super) fn cannot(&self, sentence: String, cause: Cause) -> WorkerError {
+        count(&self.stats.failed);
+        (self.events)(LinkEvent::Failed { sentence: sentence.clone(), cause });
+        sentence.into()
+    }
 }

@@ -16,6 +16,7 @@ use super::log::Log;
 use super::progress::{LineState, Seen};
 use super::ring::Ring;
 use super::send::{LinkEvent, SendStats};
+use super::tally::Tally;
 use crate::clock::{self, Time};
 use crate::config;
 use crate::device::led::Led;
@@ -61,11 +62,15 @@ impl LineNews {
                 log.note(Event::TimingDatagramTimeout, 0);
                 return;
             }
-            LinkEvent::Failed { .. } => {
+            LinkEvent::Failed { cause, .. } => {
+                let (event, parameter) = cause.event();
+                log.note(event, parameter);
                 log.note(Event::AudioStreamingConnectionStartFailure, 0);
                 LineState::Away
             }
-            LinkEvent::Lost { .. } => {
+            LinkEvent::Lost { cause, .. } => {
+                let (event, parameter) = cause.event();
+                log.note(event, parameter);
                 log.note(Event::AudioStreamingConnectionStop, 0);
                 LineState::Away
             }
@@ -86,6 +91,8 @@ pub(super) struct Station {
     pub(super) line: Arc<LineNews>,
     pub(super) stats: Arc<SendStats>,
     pub(super) capture: Arc<Health>,
+    pub(super) overruns: Arc<AtomicU64>,
+    pub(super) log: Log,
 }
 
 impl Station {
@@ -97,6 +104,31 @@ impl Station {
             beat: counted(&self.stats.beat),
             line: self.line.state(),
             deaf: self.capture.trouble().is_some(),
+        }
+    }
+
+    /// All that was counted so far.
+    pub(super) fn tally(&self) -> Tally {
+        let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (line, log) = (&self.stats, self.log.counters());
+        Tally {
+            captured: self.ring.pushed(),
+            overruns: counted(&self.overruns),
+            panics: self.capture.panics(),
+            dropped: self.ring.dropped(),
+            sent: counted(&line.sent),
+            again: counted(&line.again),
+            connected: counted(&line.connected),
+            lost: counted(&line.lost),
+            failed: counted(&line.failed),
+            unresolved: counted(&line.unresolved),
+            answers: counted(&line.answers),
+            stale: counted(&line.stale),
+            junk: counted(&line.junk),
+            written: log.written,
+            unwritten: log.lost,
+            removed: log.removed,
+            uploaded: log.uploaded,
         }
     }
 }
@@ -123,7 +155,6 @@ pub(super) struct Status {
     pub(super) station: Arc<Station>,
     pub(super) server: String,
     pub(super) herald: Option<Herald>,
-    pub(super) log: Log,
 }
 
 impl Status {
@@ -141,24 +172,30 @@ impl Status {
     }
 
     /// The counters since the last time.
-    fn report(&self, before: &mut (u64, u64)) {
+    fn report(&self, before: &mut (u64, Tally)) {
         let count = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-        let bytes = self.station.stats.bytes.load(Ordering::Relaxed);
-        let dropped = self.station.ring.dropped();
+        let Station { log, stats, ring, .. } = &*self.station;
+        let bytes = stats.bytes.load(Ordering::Relaxed);
+        let tally = self.station.tally();
+        let minute = tally.since(&before.1);
         let rate = bytes.saturating_sub(before.0) * 8 / REPORT.as_secs();
-        self.log.note(Event::ThroughputBitsS, count(rate));
-        self.log.note(Event::NumDatagramsQueued, self.station.ring.len() as u32);
-        if dropped > before.1 {
-            self.log.note(Event::DatagramNumOverflows, count(dropped - before.1));
-            tracing::info!("{} datagrams let go unsent in a minute", dropped - before.1);
+        log.note(Event::ThroughputBitsS, count(rate));
+        log.note(Event::NumDatagramsQueued, ring.len() as u32);
+        if minute.dropped > 0 {
+            log.note(Event::DatagramNumOverflows, count(minute.dropped));
         }
-        *before = (bytes, dropped);
+        if minute.is_smooth() {
+            tracing::debug!("in a minute: {minute}");
+        } else {
+            tracing::info!("in a minute: {minute}");
+        }
+        *before = (bytes, tally);
     }
 }
 
 impl Worker for Status {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let (mut asked, mut reported, mut before) = (None, clock::now(), (0, 0));
+        let (mut asked, mut reported, mut before) = (None, clock::now(), (0, Tally::default()));
         let mut dropped = Dropped::default();
         if let Some(herald) = &mut self.herald {
             herald.handle(watchdog::Event::Drawn, reported);
@@ -167,7 +204,7 @@ impl Worker for Status {
             let now = clock::now();
             self.tell(self.station.look(), &mut asked, now);
             if dropped.begins(self.station.ring.dropped()) {
-                self.log.note(Event::DatagramOverflowBegins, 0);
+                self.station.log.note(Event::DatagramOverflowBegins, 0);
             }
             if now.since(reported) >= REPORT {
                 self.report(&mut before);
@@ -215,6 +252,7 @@ impl Worker for Light {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::station::cause::Cause;
 
     #[test]
     fn an_overflow_begins_once_and_again_after_a_pause() {
@@ -228,16 +266,18 @@ mod tests {
     fn what_the_sender_tells_becomes_how_the_line_is() {
         let log = Log::open(None, &mut crate::supervisor::Supervisor::new()).unwrap();
         let news = LineNews::default();
-        let sentence = || "gone".to_owned();
+        let gone = || ("gone".to_owned(), Cause::Silent);
+        let failed = |(sentence, cause)| LinkEvent::Failed { sentence, cause };
+        let lost = |(sentence, cause)| LinkEvent::Lost { sentence, cause };
         let table = [
             (LinkEvent::Connecting, LineState::Starting),
-            (LinkEvent::Failed { sentence: sentence() }, LineState::Away),
+            (failed(gone()), LineState::Away),
             (LinkEvent::Connecting, LineState::Away),
             (LinkEvent::Online, LineState::Online),
             (LinkEvent::StaleAnswer, LineState::Online),
             (LinkEvent::Streaming, LineState::Streaming),
             (LinkEvent::RoundTrip(Duration::from_millis(80)), LineState::Streaming),
-            (LinkEvent::Lost { sentence: sentence() }, LineState::Away),
+            (lost(gone()), LineState::Away),
         ];
         for (event, state) in table {
             news.hear(&event, &log);

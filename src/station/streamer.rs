@@ -18,12 +18,12 @@ use super::ring::Ring;
 use super::send::{Destination, Sender};
 use super::status::{Light, LineNews, Station, Status};
 use crate::clock;
-use crate::config::{self, StationCoding};
+use crate::config;
 use crate::device::station_mic;
 use crate::supervisor::{Restart, Supervisor};
 use crate::watchdog::Herald;
 use crate::wire::event_log::Event;
-use crate::wire::urtp::{Coding, Encoder};
+use crate::wire::urtp::Encoder;
 
 /// A light that can't be switched is tried again without haste.
 const LAMP: Restart =
@@ -51,8 +51,7 @@ pub struct Plan {
 pub struct Streamer {
     workers: Supervisor,
     sender: Option<Sender>,
-    log: Log,
-    ring: Ring,
+    parts: Arc<Station>,
     books: Supervisor,
 }
 
@@ -76,26 +75,24 @@ impl Streamer {
         let mut workers = Supervisor::new();
         let device = station.device.as_str().to_owned();
         let open: Open = Box::new(move || station_mic::open(&device));
-        let coding = match station.coding {
-            StationCoding::Unicam => Coding::Unicam,
-            StationCoding::Pcm => Coding::Pcm,
-        };
-        let encoder = Encoder::new(coding, station.max_gain.get());
+        let encoder = Encoder::new(station.coding.into(), station.max_gain.get());
         let (kept, notes) = (ring.clone(), log.clone());
+        let mut overruns = Arc::default();
         let capture = workers.start_with("capture", Restart::DEVICE, |health| {
-            Capture::new(open, encoder, kept, notes, health)
+            let capture = Capture::new(open, encoder, kept, notes, health);
+            overruns = capture.overruns();
+            capture
         })?;
         let stats = Arc::clone(sender.stats());
-        let parts = Arc::new(Station { ring: ring.clone(), line, stats, capture });
+        let parts = Arc::new(Station { ring, line, stats, capture, overruns, log });
         let herald = Herald::from_environment(clock::now());
-        let seen = Arc::clone(&parts);
-        let status = Status { station: seen, server, herald, log: log.clone() };
+        let status = Status { station: Arc::clone(&parts), server, herald };
         workers.start("status", Restart::DEVICE, status)?;
         if station.led != config::Led::None {
-            let light = Light { station: parts, wanted: station.led, root: lights };
+            let light = Light { station: Arc::clone(&parts), wanted: station.led, root: lights };
             workers.start("light", LAMP, light)?;
         }
-        Ok(Self { workers, sender: Some(sender), log, ring, books })
+        Ok(Self { workers, sender: Some(sender), parts, books })
     }
 
     /// End it, within a second.
@@ -107,12 +104,8 @@ impl Streamer {
         let Some(sender) = self.sender.take() else { return };
         self.workers.stop_within(WORKERS_LIMIT);
         sender.stop(SENDER_LIMIT);
-        tracing::info!(
-            "{} blocks captured, {} let go unsent",
-            self.ring.pushed(),
-            self.ring.dropped()
-        );
-        self.log.note(Event::SystemStop, 0);
+        tracing::info!("altogether: {}", self.parts.tally());
+        self.parts.log.note(Event::SystemStop, 0);
         self.books.stop_within(BOOKS_LIMIT);
     }
 }

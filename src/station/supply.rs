@@ -7,21 +7,25 @@
 //!    └── give back ──────┘  └── answers, acknowledged ──┘        Link decides, link.rs draws it
 //! ```
 //! Datagrams go whole or not at all: one that a line took half of is finished there, or the line is given
-//! up, and the next one gets it from its first byte.
+//! up, and the next one gets it from its first byte. Over UDP a server is looked up again now and then
+//! while it does not answer, and datagrams go on to where it was until it is found elsewhere.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::cause::{Cause, number};
 use super::flight::Flight;
 use super::line::{ConnectError, Line, Turn};
 use super::link::{Dead, Effect, Event, Link, State};
+use super::log::stopped;
 use super::ring::{Datagram, Ring};
-use super::send::{LinkEvent, News, count, told};
+use super::send::{LinkEvent, News, count};
 use crate::address::HostPort;
 use crate::clock::{self, Time};
+use crate::stop::Stop;
 use crate::tunnel::Forwarder;
 use crate::wire::urtp::TimingCutter;
 
@@ -46,12 +50,12 @@ impl Direct {
     async fn connect(
         &self,
         relay: Option<&mut Forwarder>,
-        attempt: usize,
+        turn: usize,
     ) -> Result<Line, ConnectError> {
         match (self, relay) {
             (Self::Tcp(server), None) => Line::tcp(server).await,
             (Self::Tcp(server), Some(relay)) => Line::relayed(relay, server).await,
-            (Self::Udp(server), _) => Line::udp(server, attempt).await,
+            (Self::Udp(server), _) => Line::udp(server, turn).await,
         }
     }
 }
@@ -75,8 +79,9 @@ pub(super) struct Sending {
     ring: Ring,
     link: Link,
     news: News,
-    attempts: usize,
-    stopping: watch::Receiver<bool>,
+    /// Which of the server's addresses has its turn, by UDP.
+    turn: usize,
+    stop: Stop,
 }
 
 /// Sleep until then; for ever without a time.
@@ -108,28 +113,32 @@ impl Sending {
         relay: Option<Forwarder>,
         ring: Ring,
         news: News,
-        stopping: watch::Receiver<bool>,
+        stop: Stop,
     ) -> Self {
-        let link = Link::new(if relay.is_some() { PATIENCE_RELAYED } else { PATIENCE });
-        Self { to, relay, ring, link, news, attempts: 0, stopping }
+        let link = match (&to, &relay) {
+            (Direct::Udp(_), _) => Link::over_udp(PATIENCE),
+            (Direct::Tcp(_), None) => Link::new(PATIENCE),
+            (Direct::Tcp(_), Some(_)) => Link::new(PATIENCE_RELAYED),
+        };
+        Self { to, relay, ring, link, news, turn: 0, stop }
     }
 
     /// Until it is time to stop.
     pub(super) async fn run(mut self) {
         self.step(Event::Start);
-        let mut stopping = self.stopping.clone();
+        let stop = self.stop.clone();
         loop {
             match self.link.state() {
                 State::Connecting => tokio::select! {
                     biased;
-                    () = told(&mut stopping) => return,
+                    () = stopped(&stop) => return,
                     line = self.connect() => if let Some(line) = line {
                         self.stream(line).await;
                     },
                 },
                 State::Backoff { until } => tokio::select! {
                     biased;
-                    () = told(&mut stopping) => return,
+                    () = stopped(&stop) => return,
                     () = sleep_until(Some(until)) => drop(self.step(Event::Wake)),
                 },
                 State::Idle | State::Online | State::Streaming => return,
@@ -140,13 +149,12 @@ impl Sending {
     /// One attempt, as long as the link wants to wait for it.
     async fn connect(&mut self) -> Option<Line> {
         self.news.tell(LinkEvent::Connecting);
-        self.attempts = self.attempts.wrapping_add(1);
-        let attempt = self.to.connect(self.relay.as_mut(), self.attempts);
+        let attempt = self.to.connect(self.relay.as_mut(), self.turn);
         let ended = tokio::select! {
             ended = attempt => Some(ended),
             () = sleep_until(self.link.wake_at()) => None,
         };
-        let sentence = match ended {
+        let (sentence, cause) = match ended {
             Some(Ok(line)) => {
                 self.step(Event::Connected);
                 count(&self.news.stats.connected);
@@ -162,58 +170,63 @@ impl Sending {
                     count(&self.news.stats.unresolved);
                 }
                 self.step(Event::Failed { refused });
-                error.to_string()
+                (error.to_string(), error.cause())
             }
             None => {
                 self.step(Event::Wake);
-                format!("{} did not answer in time while connecting", self.news.name())
+                let name = self.news.name();
+                (format!("{name} did not answer in time while connecting"), Cause::Late)
             }
         };
+        self.turn = self.turn.wrapping_add(1);
         count(&self.news.stats.failed);
-        self.news.tell(LinkEvent::Failed { sentence });
+        self.news.tell(LinkEvent::Failed { sentence, cause });
         None
     }
 
     /// Keep the line supplied until it ends, or until we do.
     async fn stream(&mut self, line: Line) {
-        let mut stream = Stream {
-            line,
-            flight: Flight::default(),
-            cutter: TimingCutter::default(),
-            in_hand: None,
-        };
-        let mut stopping = self.stopping.clone();
-        let sentence = tokio::select! {
+        let mut stream = Stream::over(line);
+        let stop = self.stop.clone();
+        let ended = tokio::select! {
             biased;
-            () = told(&mut stopping) => None,
-            sentence = self.supply(&mut stream) => Some(sentence),
+            () = stopped(&stop) => None,
+            ended = self.supply(&mut stream) => Some(ended),
         };
-        let Some(sentence) = sentence else {
-            // What is there still goes, and the last datagram goes whole, if the line is quick.
-            let farewell = self.finish(stream);
-            drop(tokio::time::timeout(FAREWELL, farewell).await);
-            return;
+        let Some(Ended { sentence, cause }) = ended else {
+            return self.farewell(stream).await;
         };
-        let Stream { line, mut flight, in_hand, .. } = stream;
+        let Stream { line, mut flight, in_hand, answered, .. } = stream;
+        if !answered {
+            self.turn = self.turn.wrapping_add(1);
+        }
         if self.link.is_up() {
             // By itself, that is; what the link gave up it knows of.
             self.step(Event::Lost);
         }
         line.has_arrived(&mut flight, clock::now());
+        // A server by UDP that falls silent may have heard it all: only its answers don't come.
+        let known = cause == Cause::Silent && line.is_udp();
         line.reset();
-        let again: Vec<Datagram> = flight.lost().rev().collect();
+        let again: Vec<Datagram> = flight.lost().rev().filter(|_| !known).collect();
         // Had the line half of it: on the next one it goes from its first byte, and only there.
         let newest = in_hand.map(|hand| hand.datagram);
         self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);
         self.ring.give_back(newest.into_iter().chain(again));
         count(&self.news.stats.lost);
-        self.news.tell(LinkEvent::Lost { sentence });
+        self.news.tell(LinkEvent::Lost { sentence, cause });
     }
 
     /// Take, write, read, until there is a sentence why not any more.
-    async fn supply(&mut self, stream: &mut Stream) -> String {
-        let mut buffer = [0; 1024];
+    async fn supply(&mut self, stream: &mut Stream) -> Ended {
+        let (mut buffer, mut writes) = ([0; 1024], true);
         loop {
+            // Here and not where nothing else happens: a server may talk without an end.
+            if self.link.wake_at().is_some_and(|at| at <= clock::now())
+                && let Some(ended) = self.due(stream)
+            {
+                return ended;
+            }
             if stream.in_hand.is_none()
                 && let Some(datagram) = self.ring.take(clock::now())
             {
@@ -224,27 +237,23 @@ impl Sending {
             let bytes = InHand::rest(stream.in_hand.as_ref());
             let turn = tokio::select! {
                 biased;
-                turn = stream.line.turn(&mut buffer, bytes) => Some(turn),
+                turn = stream.line.turn(&mut buffer, bytes, writes) => turn,
                 () = self.ring.ready(), if idle => continue,
-                () = sleep_until(self.link.wake_at()) => None,
+                found = renewed(&mut stream.renewal) => {
+                    self.move_to(stream, found);
+                    continue;
+                }
+                () = sleep_until(self.link.wake_at()) => continue,
             };
-            let ended = match turn {
-                Some(Turn::Read(Ok(0))) if !stream.line.is_udp() => {
-                    Some("the server closed the connection".to_owned())
+            writes = matches!(turn, Turn::Read(_));
+            match turn {
+                Turn::Read(Ok(0)) if !stream.line.is_udp() => {
+                    return Ended::by("the server closed the connection", Cause::Closed);
                 }
-                Some(Turn::Read(Ok(length))) => {
-                    self.hear(stream, &buffer[..length]);
-                    None
-                }
-                Some(Turn::Wrote(Ok(length))) => {
-                    self.wrote(stream, length);
-                    None
-                }
-                Some(Turn::Read(Err(error)) | Turn::Wrote(Err(error))) => Some(error.to_string()),
-                None => self.due(stream),
-            };
-            if let Some(sentence) = ended {
-                return sentence;
+                Turn::Read(Ok(length)) => self.hear(stream, &buffer[..length]),
+                Turn::Wrote(Ok(length)) => self.wrote(stream, length),
+                Turn::Read(Err(error)) => return Ended::by(&error, Cause::Receive(number(&error))),
+                Turn::Wrote(Err(error)) => return Ended::by(&error, Cause::Send(number(&error))),
             }
         }
     }
@@ -278,11 +287,13 @@ impl Sending {
             // Half an answer is not completed by the next packet.
             stream.cutter = TimingCutter::default();
         }
+        let skipped = stream.cutter.skipped();
         while let Some(timing) = stream.cutter.cut(&mut bytes) {
             let first = self.link.state() == State::Online;
             match self.step(Event::Answered { sequence: timing.sequence }) {
                 Some(Effect::Answer(trip)) => {
                     stream.flight.answered(timing.sequence);
+                    stream.answered = true;
                     count(&self.news.stats.answers);
                     if first {
                         self.news.tell(LinkEvent::Streaming);
@@ -295,44 +306,102 @@ impl Sending {
                     count(&self.news.stats.stale);
                     self.news.tell(LinkEvent::StaleAnswer);
                 }
-                Some(Effect::Connect | Effect::Disconnect(_)) | None => {}
+                Some(Effect::Connect | Effect::Disconnect(_) | Effect::LookUp) | None => {}
             }
         }
+        let junk = stream.cutter.skipped() - skipped;
+        self.news.stats.junk.fetch_add(junk, Ordering::Relaxed);
     }
 
     /// Time has come: a sentence if the link gives the line up.
-    fn due(&mut self, stream: &mut Stream) -> Option<String> {
+    fn due(&mut self, stream: &mut Stream) -> Option<Ended> {
         self.look(stream);
-        let Some(Effect::Disconnect(why)) = self.step(Event::Wake) else { return None };
+        let why = match self.step(Event::Wake) {
+            Some(Effect::Disconnect(why)) => why,
+            Some(Effect::LookUp) => {
+                self.look_up(stream);
+                return None;
+            }
+            Some(Effect::Connect | Effect::Answer(_) | Effect::Stale) | None => return None,
+        };
         if let (Some(relay), Dead::Silent | Dead::Stuck) = (&mut self.relay, why) {
             relay.hang_up();
         }
-        let sentence = match why {
-            Dead::Silent => "the server does not answer any more, nor does its machine",
-            Dead::Hung => "the server does not answer any more",
-            Dead::Stuck => "the line takes nothing any more",
-            Dead::Late => "connecting took too long",
-        };
-        Some(sentence.to_owned())
+        Some(match why {
+            Dead::Silent => Ended::by(
+                "the server does not answer any more, nor does its machine",
+                Cause::Silent,
+            ),
+            Dead::Hung => Ended::by("the server does not answer any more", Cause::Hung),
+            Dead::Stuck => Ended::by("the line takes nothing any more", Cause::Stuck),
+            Dead::Late => Ended::by("connecting took too long", Cause::Late),
+        })
+    }
+
+    /// Begin to find out where the server is now, or at its next address.
+    fn look_up(&mut self, stream: &mut Stream) {
+        if let Direct::Udp(server) = &self.to {
+            self.turn = self.turn.wrapping_add(1);
+            let (server, turn) = (server.clone(), self.turn);
+            stream.renewal = Some(Box::pin(async move { Line::udp(&server, turn).await }));
+        }
+    }
+
+    /// The server was looked up: what follows goes to where it is, if it is elsewhere.
+    fn move_to(&self, stream: &mut Stream, found: Result<Line, ConnectError>) {
+        match found {
+            Ok(line) if line.peer() != stream.line.peer() => {
+                let peer = line.peer().map(|at| at.to_string()).unwrap_or_default();
+                tracing::info!("station to {}: tried at {peer}", self.news.name());
+                (stream.line, stream.flight) = (line, Flight::default());
+            }
+            Ok(_) => {}
+            // It may still be where it was.
+            Err(error) => tracing::debug!("station: {error}"),
+        }
+    }
+
+    /// What is there still goes, and the last datagram goes whole, if the line is quick.
+    async fn farewell(&mut self, mut stream: Stream) {
+        let finish = self.finish(&mut stream);
+        drop(tokio::time::timeout(FAREWELL, finish).await);
+        if stream.in_hand.is_some_and(|hand| hand.taken > 0) {
+            // An orderly end behind half a datagram would call it whole.
+            stream.line.reset();
+        }
     }
 
     /// Until the ring is empty and the line has all of it.
-    async fn finish(&mut self, mut stream: Stream) {
-        let mut buffer = [0; 64];
+    async fn finish(&mut self, stream: &mut Stream) {
+        let (mut buffer, mut writes) = ([0; 64], true);
         loop {
             if stream.in_hand.is_none() {
                 let Some(datagram) = self.ring.take(clock::now()) else { break };
                 stream.in_hand = Some(InHand { datagram, taken: 0 });
             }
             let bytes = InHand::rest(stream.in_hand.as_ref());
-            match stream.line.turn(&mut buffer, bytes).await {
-                Turn::Wrote(Ok(length)) => self.wrote(&mut stream, length),
-                Turn::Read(Ok(length)) if length > 0 || stream.line.is_udp() => {}
+            match stream.line.turn(&mut buffer, bytes, writes).await {
+                Turn::Wrote(Ok(length)) => {
+                    writes = false;
+                    self.wrote(stream, length);
+                }
+                Turn::Read(Ok(length)) if length > 0 || stream.line.is_udp() => writes = true,
                 Turn::Read(_) | Turn::Wrote(Err(_)) => return,
             }
         }
         stream.line.finish().await;
     }
+}
+
+/// A server that is being looked up again.
+type Renewal = Pin<Box<dyn Future<Output = Result<Line, ConnectError>>>>;
+
+/// Completes when it was found, or not; never while nobody looks.
+async fn renewed(renewal: &mut Option<Renewal>) -> Result<Line, ConnectError> {
+    let Some(looking) = renewal else { return std::future::pending().await };
+    let found = looking.await;
+    *renewal = None;
+    found
 }
 
 /// A connection at work.
@@ -341,6 +410,34 @@ struct Stream {
     flight: Flight,
     cutter: TimingCutter,
     in_hand: Option<InHand>,
+    /// The server has, at least once.
+    answered: bool,
+    renewal: Option<Renewal>,
+}
+
+impl Stream {
+    fn over(line: Line) -> Self {
+        Self {
+            line,
+            flight: Flight::default(),
+            cutter: TimingCutter::default(),
+            in_hand: None,
+            answered: false,
+            renewal: None,
+        }
+    }
+}
+
+/// Why a connection is over.
+struct Ended {
+    sentence: String,
+    cause: Cause,
+}
+
+impl Ended {
+    fn by(sentence: impl ToString, cause: Cause) -> Self {
+        Self { sentence: sentence.to_string(), cause }
+    }
 }
 
 /// Between 0 and 1.
@@ -350,3 +447,6 @@ fn jitter() -> f64 {
     let _ = getrandom::fill(&mut byte);
     f64::from(byte[0]) / 256.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ pub fn answer(block: &Block) -> [u8; 11] {
 
 /// The filter before UNICAM, from its middle outwards.
 const TAPS: [f64; 7] = [
-    0.7588178512424775,
+    0.7588178512425175,
     -0.16374206778816897,
     -0.07168597959153167,
     -0.04837063849132621,

@@ -111,7 +111,7 @@ impl Server {
                 let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
                 let block = read(&buffer[..length]);
                 serving.took(0, &block);
-                if pace.is_due() {
+                if serving.answers.load(Ordering::SeqCst) && pace.is_due() {
                     let _ = socket.send_to(&answer(&block), from);
                 }
             }

@@ -1,7 +1,7 @@
 //! A station's sender under test: a microphone, the sender, and what it tells.
 
 use std::collections::HashSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,15 @@ pub struct Station {
 
 impl Station {
     pub fn start(to: Destination) -> Self {
+        Self::start_with(to, |_| {})
+    }
+
+    /// The same with somebody else who is told, in the sender's thread.
+    pub fn start_with(to: Destination, also: impl Fn(&LinkEvent) + Send + Sync + 'static) -> Self {
         let microphone = Microphone::start();
         let (sink, events) = mpsc::channel();
         let sender = Sender::start(to, microphone.ring.clone(), move |event| {
+            also(&event);
             // A test that has ended listens no more.
             let _ = sink.send(event);
         });
@@ -62,7 +68,7 @@ impl Station {
     #[track_caller]
     pub fn wait_lost(&self) -> String {
         match self.wait("end", |event| matches!(event, LinkEvent::Lost { .. })) {
-            LinkEvent::Lost { sentence } => sentence,
+            LinkEvent::Lost { sentence, .. } => sentence,
             _ => unreachable!("waited for it"),
         }
     }
@@ -70,7 +76,7 @@ impl Station {
     #[track_caller]
     pub fn wait_failed(&self) -> String {
         match self.wait("failure", |event| matches!(event, LinkEvent::Failed { .. })) {
-            LinkEvent::Failed { sentence } => sentence,
+            LinkEvent::Failed { sentence, .. } => sentence,
             _ => unreachable!("waited for it"),
         }
     }
@@ -108,4 +114,17 @@ pub fn loopback() -> SocketAddr {
 /// An address where nobody listens.
 pub fn nobody() -> SocketAddr {
     TcpListener::bind(loopback()).unwrap().local_addr().unwrap()
+}
+
+/// A listener whose queue is full drops SYNs, as a black hole does; what fills it.
+pub fn black_hole() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(0).unwrap();
+    let hole = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(taken) = TcpStream::connect_timeout(&hole, Duration::from_millis(300)) {
+        queued.push(taken);
+    }
+    (socket, hole, queued)
 }

@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 
 use super::max_gain;
 use crate::config::{ConfigError, MaxGain, StationCoding};
+use crate::device::station_mic::Sample;
 use crate::device::wav;
 use crate::wire::urtp::{BLOCK, BLOCK_US, Cutter, DATAGRAM_LIMIT, Decoder, Encoder, RATE};
 
@@ -88,10 +89,8 @@ fn encode(args: &EncodeArgs) -> anyhow::Result<String> {
         if got < frames.len() {
             break got;
         }
-        let left = std::array::from_fn(|at| {
-            let word = &frames[FRAME * at..][..4];
-            i32::from_le_bytes([word[0], word[1], word[2], word[3]]) >> 8
-        });
+        let mut sound = Sample::S32.frames(2, &frames);
+        let left = std::array::from_fn(|_| sound.next().map_or(0, |[left, _]| left));
         let captured = args.start_us.wrapping_add(blocks * BLOCK_US);
         let length = encoder.encode(&left, blocks as u16, captured, &mut out);
         to.write_all(&out[..length]).with_context(wrote)?;

@@ -20,6 +20,7 @@ use crate::stop::Stop;
 
 pub use card::CardMic;
 pub use file::{FileMic, Pace, ToneMic};
+pub use sample::Sample;
 
 /// Left and right, 24 bits each, sign-extended. Of a card with one channel both are that.
 pub type Stereo = [i32; 2];

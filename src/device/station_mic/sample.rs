@@ -4,7 +4,7 @@ use super::Stereo;
 
 /// How a sample is written; little-endian, as all of ALSA's that a Raspberry Pi meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sample {
+pub enum Sample {
     /// 32 bits: the upper 24 count, as I2S microphones have them.
     S32,
     /// 24 bits in the lower part of 32.
@@ -40,7 +40,7 @@ impl Sample {
     }
 
     /// The first two channels of each whole frame of `channels` in `bytes`; a single one twice.
-    pub(super) fn frames(self, channels: usize, bytes: &[u8]) -> impl Iterator<Item = Stereo> {
+    pub fn frames(self, channels: usize, bytes: &[u8]) -> impl Iterator<Item = Stereo> {
         let right = if channels > 1 { self.bytes() } else { 0 };
         let frames = bytes.chunks_exact((self.bytes() * channels).max(1));
         frames.map(move |frame| [self.value(frame), self.value(&frame[right..])])

@@ -22,8 +22,10 @@ proptest! {
     #[test]
     fn it_is_always_on_its_way_somewhere(
         steps in prop::collection::vec((event(), 0_u64..3_000, 0.0..1.0_f64), 1..300),
+        udp in any::<bool>(),
     ) {
-        let mut link = Link::new(Duration::from_secs(4));
+        let patience = Duration::from_secs(4);
+        let mut link = if udp { Link::over_udp(patience) } else { Link::new(patience) };
         let mut now = Time::from_micros(0);
         let mut last_sent = None;
         // Whether an attempt or a connection is out: what the caller holds.
@@ -53,6 +55,9 @@ proptest! {
                     let young = age.is_some_and(|age| age <= AGE_LIMIT);
                     prop_assert_eq!(young, effect != Some(Effect::Stale));
                 }
+                Some(Effect::LookUp) => {
+                    prop_assert!(udp && due && before == State::Online, "only where nobody answers");
+                }
                 None => {}
             }
             if let (Event::Sent { sequence }, true) = (event, up) {
@@ -70,7 +75,7 @@ proptest! {
             prop_assert_eq!(out, !matches!(link.state(), State::Backoff { .. }));
             // Whatever waits for something has an end to its wait, which is never far.
             let wake = link.wake_at();
-            let waits = !link.is_up() || link.unheard.is_some() || link.offered.is_some();
+            let waits = !link.is_up() || link.offered.is_some();
             prop_assert!(!waits || wake.is_some(), "{link:?}");
             if let (Some(at), true) = (wake, link.is_up()) {
                 prop_assert!(at <= now + HUNG);

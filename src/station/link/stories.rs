@@ -18,7 +18,14 @@ fn answered(sequence: u16) -> Event {
 
 /// A link that came up at 0.
 fn online() -> Link {
-    let mut link = Link::new(PATIENCE);
+    up(Link::new(PATIENCE))
+}
+
+fn online_by_udp() -> Link {
+    up(Link::over_udp(PATIENCE))
+}
+
+fn up(mut link: Link) -> Link {
     assert_eq!(link.handle(Event::Start, at(0), 0.0), Some(Effect::Connect));
     assert_eq!(link.handle(Event::Connected, at(0), 0.0), None);
     assert_eq!(link.state(), State::Online);
@@ -62,6 +69,9 @@ fn a_stale_answer_is_no_sign_of_life() {
     let mut link = online();
     link.handle(sent(1000), at(0), 0.0);
     assert_eq!(link.handle(answered(400), at(4000), 0.0), Some(Effect::Stale));
+    for second in 1..5 {
+        link.handle(sent(1000 + second), at(u64::from(second) * 1000), 0.0);
+    }
     let effect = link.handle(Event::Wake, at(5000), 0.0);
     assert_eq!(effect, Some(Effect::Disconnect(Dead::Silent)));
 }
@@ -72,23 +82,100 @@ fn a_line_that_is_cut_is_noticed_five_seconds_after_what_it_swallowed() {
     for turn in 0..100_u16 {
         link.handle(sent(turn), at(u64::from(turn) * 20), 0.0);
     }
-    assert_eq!(link.wake_at(), Some(at(5000)));
+    assert_eq!(link.wake_at(), None, "we would have to go on");
     link.handle(answered(99), at(2000), 0.0);
     assert_eq!(link.wake_at(), None, "nothing is unanswered");
-    link.handle(sent(100), at(2020), 0.0);
+    for turn in 100..350_u16 {
+        link.handle(sent(turn), at(20 + u64::from(turn) * 20), 0.0);
+    }
     assert_eq!(link.handle(Event::Wake, at(7019), 0.0), None);
     let effect = link.handle(Event::Wake, at(7020), 0.0);
     assert_eq!(effect, Some(Effect::Disconnect(Dead::Silent)));
 }
 
 #[test]
-fn a_microphone_that_says_nothing_restarts_nothing() {
+fn a_microphone_that_falls_silent_between_two_answers_restarts_nothing() {
+    // The server answers once a second; the microphone goes at any point in between.
+    for last in [150, 151, 175, 199] {
+        for mut link in [online(), online_by_udp()] {
+            let mut talk = |from: u64, to: u16| {
+                for turn in 0..=to {
+                    let now = at(from + u64::from(turn) * 20);
+                    link.handle(sent(turn), now, 0.0);
+                    if turn % 50 == 0 {
+                        assert!(matches!(
+                            link.handle(answered(turn), now, 0.0),
+                            Some(Effect::Answer(_))
+                        ));
+                    }
+                    assert_eq!(link.handle(Event::Wake, now, 0.0), None);
+                }
+            };
+            talk(0, last);
+            // Whether somebody sleeps until `wake_at` or not.
+            for second in 4..3600 {
+                assert_eq!(link.handle(Event::Wake, at(second * 1000), 0.0), None, "{last}");
+            }
+            assert_eq!(link.wake_at(), None);
+            let mut talk = |from: u64| {
+                for turn in 0..500_u16 {
+                    let now = at(from + u64::from(turn) * 20);
+                    link.handle(sent(turn), now, 0.0);
+                    if let Some(effect) = link.handle(Event::Wake, now, 0.0) {
+                        return Some((effect, turn));
+                    }
+                }
+                None
+            };
+            let dead = Some((Effect::Disconnect(Dead::Silent), 250));
+            assert_eq!(talk(4_000_000), dead, "from its first word on it counts again");
+        }
+    }
+}
+
+#[test]
+fn a_server_by_udp_that_never_answers_keeps_its_line_and_is_looked_up_now_and_then() {
+    let mut link = online_by_udp();
+    let mut looked_up = Vec::new();
+    for turn in 0..3000_u16 {
+        let now = at(u64::from(turn) * 20);
+        link.handle(sent(turn), now, 0.0);
+        if let Some(effect) = link.handle(Event::Wake, now, 0.0) {
+            looked_up.push((effect, turn / 50));
+        }
+    }
+    assert_eq!(looked_up, [15, 30, 45].map(|second| (Effect::LookUp, second)));
+    assert_eq!(link.state(), State::Online);
+}
+
+#[test]
+fn a_login_that_was_taken_is_no_refused_one_any_more() {
+    let mut link = Link::new(PATIENCE);
+    link.handle(Event::Start, at(0), 0.0);
+    link.handle(Event::Failed { refused: true }, at(0), 0.0);
+    assert_eq!(pause(&link, at(0)), REFUSED);
+    link.handle(Event::Wake, at(60_000), 0.0);
+    link.handle(Event::Connected, at(60_000), 0.0);
+    link.handle(Event::Lost, at(60_001), 0.0);
+    assert_eq!(pause(&link, at(60_001)), PAUSES[1]);
+}
+
+#[test]
+fn a_link_to_a_mute_server_that_lasted_was_a_good_one() {
     let mut link = online();
-    link.handle(sent(1), at(0), 0.0);
-    link.handle(answered(1), at(10), 0.0);
-    assert_eq!(link.wake_at(), None);
-    assert_eq!(link.handle(Event::Wake, at(3_600_000), 0.0), None);
-    assert!(link.is_up());
+    let mut now = at(0);
+    for _ in 0..6 {
+        for turn in 0..11 {
+            link.handle(sent(turn), now, 0.0);
+            link.handle(Event::Acknowledged, now, 0.0);
+            now = now + Duration::from_secs(1);
+        }
+        link.handle(Event::Lost, now, 0.0);
+        assert_eq!(pause(&link, now), PAUSES[0]);
+        now = link.wake_at().unwrap();
+        link.handle(Event::Wake, now, 0.0);
+        link.handle(Event::Connected, now, 0.0);
+    }
 }
 
 #[test]

@@ -279,7 +279,8 @@ fn errno(e: &io::Error) -> u32 {
     e.raw_os_error().and_then(|errno| u32::try_from(errno).ok()).unwrap_or(0)
 }
 
-async fn stopped(stop: &Stop) {
+/// Completes when it is time to stop.
+pub(in crate::station) async fn stopped(stop: &Stop) {
     let woken = Arc::new(Woken::default());
     let as_wake: Weak<dyn Wake> = Arc::downgrade(&(Arc::clone(&woken) as Arc<dyn Wake>));
     stop.wakes(as_wake);
