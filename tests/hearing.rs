@@ -190,7 +190,7 @@ fn a_touch_on_the_stations_tile_is_heard_without_camera_or_microphone_until_stop
     // It may be stretched by a thousandth, but nothing is left out.
     assert!(shares(&sound[4800..], HERTZ)[0] > 0.9, "{:?}", shares(&sound[4800..], HERTZ));
 
-    // Half as loud as it was, but for the steps of 4 dB.
+    // Two steps of 4 dB quieter.
     let loud = loudness(&sound[sound.len() - 24_000..]);
     kiosk.ask(&Request::Volume { volume: 8 }).unwrap();
     let wanted = loud * f64::from(gain::factor(8));
