@@ -83,6 +83,8 @@ pub const SEGMENTS_LISTED: usize = 64;
 pub const SEGMENT_ADDRESS_LIMIT: usize = 1024;
 /// Bytes of a segment of sound: ten seconds of the best MP3.
 pub const SEGMENT_LIMIT: usize = 400 * 1024;
+/// Seconds of sound of a segment: of the worst MP3 those bytes were seven minutes. The rest is not decoded.
+pub const SEGMENT_SECONDS_LIMIT: u32 = 12;
 /// Packets of our voice that wait for the line: 200 ms of it, since older sound is worth nothing.
 pub const VOICE_OUT_QUEUED: usize = 10;
 /// Packets of theirs that wait for the play-out: 600 ms.

@@ -1,4 +1,4 @@
-//! What calls may cost: whether the network is paid for by the byte, how much of the month's
+//! What calls, and stations that are listened to, may cost: whether the network is paid for by the byte, how much of the month's
 //! minutes with pictures is left, and what that means for the pictures.
 //!
 //! ```text
@@ -42,6 +42,8 @@ pub struct Budget {
     minutes: Option<u64>,
     metered: bool,
     call: Option<Counting>,
+    /// When bytes of a station were kept last.
+    kept: Option<Time>,
 }
 
 /// What is known of the call that runs.
@@ -62,7 +64,8 @@ impl Budget {
     /// An account with what was spent before; `minutes` with pictures a month on a metered network,
     /// 0: as many as one likes.
     pub fn new(usage: Usage, minutes: u64, month: Month) -> Self {
-        Self { usage, month, minutes: (minutes > 0).then_some(minutes), metered: false, call: None }
+        let minutes = (minutes > 0).then_some(minutes);
+        Self { usage, month, minutes, metered: false, call: None, kept: None }
     }
 
     /// The network is paid for by the byte.
@@ -153,6 +156,20 @@ impl Budget {
         let due = now.since(call.kept) >= KEPT_EVERY;
         if due {
             call.kept = now;
+        }
+        due
+    }
+
+    /// So many bytes more have gone through for a station that is listened to. True: what was counted is to
+    /// be kept.
+    pub fn listened(&mut self, bytes: u64, now: Time) -> bool {
+        let metered = self.metered;
+        let spent = self.usage.count(self.month);
+        spent.bytes += bytes;
+        spent.metered_bytes += if metered { bytes } else { 0 };
+        let due = now.since(*self.kept.get_or_insert(now)) >= KEPT_EVERY;
+        if due {
+            self.kept = Some(now);
         }
         due
     }
@@ -261,6 +278,17 @@ mod tests {
         assert_eq!(kept, 5);
         budget.end();
         assert!(!budget.count(tally, at(9_000_000)));
+    }
+
+    #[test]
+    fn what_a_station_costs_is_counted_too_and_takes_no_minutes_of_pictures() {
+        let mut budget = Budget::new(Usage::default(), 12, month(11));
+        assert!(!budget.listened(1000, at(0)));
+        budget.set_metered(true);
+        assert!(!budget.listened(200, at(599_000)));
+        assert!(budget.listened(30, at(600_000)));
+        let spent = Spent { bytes: 1230, metered_bytes: 230, ..Spent::default() };
+        assert_eq!((budget.spent(), budget.minutes_left()), (spent, Some(12)));
     }
 
     #[test]

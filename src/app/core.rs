@@ -232,6 +232,10 @@ impl Core {
                 let keep = due || over;
                 keep.then(|| Effect::KeepUsage(self.budget.usage().clone())).into_iter().collect()
             }
+            Event::Listened(bytes) => {
+                let due = self.budget.listened(bytes, now);
+                due.then(|| Effect::KeepUsage(self.budget.usage().clone())).into_iter().collect()
+            }
             Event::Metered(metered) => {
                 self.budget.set_metered(metered);
                 Vec::new()

@@ -47,6 +47,8 @@ pub enum Event {
     News(News),
     /// What has gone through the call so far; the last time right behind [`Effect::StopMedia`].
     Spent(Tally),
+    /// So many bytes more have gone through for a station that is listened to.
+    Listened(u64),
     /// The network is paid for by the byte, or is not.
     Metered(bool),
     /// The calendar says that it is this month.

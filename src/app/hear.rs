@@ -42,7 +42,7 @@ pub enum News {
 
 /// What the world is like, as far as listening is concerned.
 pub struct Around<'a> {
-    /// No call rings, goes on or is made.
+    /// No call rings, goes on or is made, and no page behind home uses the camera or rings.
     pub calm: bool,
     /// What there is to listen to.
     pub hearables: &'a [Hearable],

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Effect, Event, Ring};
 use super::hear::{News, Sound};
+use super::menu;
 use super::stories::{ANNA, BERT, at, hearing_kiosk, page, said};
 use crate::config::{Config, Hearable};
 use crate::station::ear::State;
@@ -242,4 +243,76 @@ fn who_asks_a_kiosk_for_a_station_hears_that_it_has_none() {
     assert_eq!(said(&mut core, ANNA, Signal::Hear { station: String::new() }, at(1)), []);
     let long = Signal::Hear { station: "x".repeat(65) };
     assert_eq!(said(&mut core, ANNA, long, at(1)), []);
+}
+
+/// A finger on a page behind home, and the facts when they are asked for.
+fn tap(core: &mut Core, tap: MenuTap) -> Vec<Effect> {
+    let mut effects = touch(core, Command::Menu(tap));
+    if effects.contains(&Effect::Menu(menu::Effect::Read)) {
+        let facts = Event::Menu(menu::Heard::Facts(Box::default()));
+        effects.extend(core.handle(facts, at(5)));
+    }
+    effects
+}
+
+fn hears(effects: &[Effect]) -> Vec<&Effect> {
+    effects.iter().filter(|effect| matches!(effect, Effect::Hear(_))).collect()
+}
+
+#[test]
+fn a_station_that_a_program_wants_waits_until_the_scan_page_has_given_the_camera_back() {
+    let mut core = kiosk();
+    for step in [MenuTap::Open, MenuTap::Add, MenuTap::SameRoom] {
+        tap(&mut core, step);
+    }
+    assert_eq!(core.handle(Event::Hear(Some(GARDEN)), at(6)), []);
+    assert!(matches!(page(&core, at(6)), Page::Menu(_)) && !core.hear().sounds());
+    // The page may be left, whatever was chosen meanwhile.
+    let effects = tap(&mut core, MenuTap::Back);
+    assert!(effects.contains(&Effect::Menu(menu::Effect::Scan(false))), "{effects:?}");
+    assert_eq!(hears(&effects), [&garden()]);
+    // It goes on while a page without a camera is on show, and gives way to another one with it.
+    assert_eq!(hears(&tap(&mut core, MenuTap::SameRoom)), [&Effect::Hear(None)]);
+    assert_eq!(hears(&tap(&mut core, MenuTap::Close)), [&garden()]);
+    assert_eq!(read(&core).0, "Garden");
+    // Over it none is opened.
+    assert_eq!(tap(&mut core, MenuTap::Open), []);
+}
+
+#[test]
+fn a_station_and_the_ring_that_is_tried_are_not_heard_at_once() {
+    let mut core = kiosk();
+    tap(&mut core, MenuTap::Open);
+    core.handle(Event::Hear(Some(GARDEN)), at(5));
+    assert!(core.hear().sounds(), "the settings alone make no sound");
+    assert_eq!(hears(&tap(&mut core, MenuTap::TryRing)), [&Effect::Hear(None)]);
+    assert_eq!(core.ring(), Some(Ring::Bell));
+    // The ring outlives the page; the station waits for its end.
+    assert_eq!(hears(&tap(&mut core, MenuTap::Close)), [] as [&Effect; 0]);
+    let end = core.deadline().unwrap();
+    let effects = core.handle(Event::Tick, end);
+    assert_eq!((hears(&effects), core.ring()), (vec![&garden()], None));
+
+    let mut core = kiosk();
+    tap(&mut core, MenuTap::Open);
+    tap(&mut core, MenuTap::TryRing);
+    tap(&mut core, MenuTap::Close);
+    assert_eq!(touch(&mut core, Command::Hear(GARDEN)), []);
+    assert_eq!(core.handle(Event::Tick, core.deadline().unwrap()), [garden()]);
+}
+
+#[test]
+fn a_contact_is_found_however_its_name_is_written() {
+    let text = "[[listen]]\nname = 'Barn'\nsource = 'twocan:ANNA/barn'\n";
+    let mut core = hearing_kiosk(Config::parse("test", text.as_bytes()).unwrap().listen);
+    assert_eq!(touch(&mut core, Command::Hear(StationId(0))), [barn(), hear("barn")]);
+}
+
+#[test]
+fn what_a_station_costs_is_counted_and_kept_every_ten_minutes() {
+    let mut core = listening();
+    assert_eq!(core.handle(Event::Listened(3000), at(10)), []);
+    let kept = core.handle(Event::Listened(4000), at(610));
+    assert!(matches!(kept[..], [Effect::KeepUsage(_)]), "{kept:?}");
+    assert_eq!(core.budget().spent().bytes, 7000);
 }

@@ -152,7 +152,7 @@ impl Loop {
         self.inbox.clear();
         drop(self.ring.take());
         drop(self.media.take());
-        drop(std::mem::take(&mut self.hearing));
+        self.hear(None, clock::now());
         self.tunnel.stop(GOODBYE);
     }
 

@@ -15,7 +15,7 @@ use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::codecs::MpaDecoder;
 
-pub use crate::caps::SEGMENT_LIMIT;
+pub use crate::caps::{SEGMENT_LIMIT, SEGMENT_SECONDS_LIMIT};
 
 /// Bytes of an ID3v2 tag's header.
 const TAG: usize = 10;
@@ -65,7 +65,8 @@ impl Mp3Decoder {
         self.broken
     }
 
-    /// Put the sound of `segment` behind what is in `sound`, as mono; its samples a second.
+    /// Put the sound of `segment` behind what is in `sound`, as mono; its samples a second. It ends after
+    /// [`SEGMENT_SECONDS_LIMIT`].
     ///
     /// # Errors
     /// There is no sound in it; then `sound` is as it was.
@@ -83,7 +84,7 @@ impl Mp3Decoder {
 
     fn frames(&mut self, segment: &[u8], sound: &mut Vec<i16>) -> Result<u32, Mp3Error> {
         let mut at = skip_tags(segment);
-        let (mut rate, mut whole) = (None, 0);
+        let (mut rate, mut whole, before) = (None, 0, sound.len());
         while let Some(rest) = segment.get(at..).filter(|rest| rest.len() >= HEAD) {
             let Some(head) = head(rest).filter(|head| is_followed(rest, head.length)) else {
                 at += 1;
@@ -91,6 +92,9 @@ impl Mp3Decoder {
             };
             if *rate.get_or_insert(head.rate) != head.rate {
                 return Err(Mp3Error::TwoRates);
+            }
+            if sound.len() - before >= (SEGMENT_SECONDS_LIMIT * head.rate) as usize {
+                break;
             }
             if self.frame(&rest[..head.length], head, sound)? {
                 whole += 1;
@@ -295,6 +299,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_segment_of_small_frames_ends_after_twelve_seconds() {
+        // 8 kbit/s at 24 kHz: 24 bytes for 576 samples, and seven minutes in what is allowed.
+        let frame: Vec<u8> = [&[0xff, 0xf3, 0x14, 0xc4][..], &[0; 20]].concat();
+        let (mut decoder, mut sound) = (Mp3Decoder::default(), Vec::new());
+        let segment = frame.repeat(SEGMENT_LIMIT / 24);
+        assert_eq!(decoder.decode(&segment, &mut sound), Ok(24_000));
+        assert_eq!(sound.len(), 12 * 24_000);
+        // What lies there already does not count.
+        decoder.decode(&segment, &mut sound).unwrap();
+        assert_eq!(sound.len(), 24 * 24_000);
+    }
+
     proptest! {
         #[test]
         fn garbage_and_damaged_segments_never_panic_and_never_grow(
@@ -309,8 +326,8 @@ mod tests {
             for bytes in [&garbage[..], &damaged] {
                 let mut sound = Vec::new();
                 let _ = decoder.decode(bytes, &mut sound);
-                // The smallest frame is 24 bytes, for 1152 samples.
-                prop_assert!(sound.len() <= bytes.len() * 48);
+                // The smallest frame is 24 bytes, for 576 samples.
+                prop_assert!(sound.len() <= bytes.len() * 24);
             }
         }
     }

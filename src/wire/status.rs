@@ -95,12 +95,12 @@ pub struct OpenStatus {
     pub microphone: bool,
 }
 
-/// What calls have cost in this calendar month, and what they still may.
+/// What calls, and stations that were listened to, have cost in this calendar month, and what they still may.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DataStatus {
     /// The network that calls go through now is paid for by the byte.
     pub metered: bool,
-    /// Bytes of calls, both ways, on any network.
+    /// Bytes of calls and of stations that were listened to, both ways, on any network.
     pub month_bytes: u64,
     /// Of these, on a metered one.
     pub metered_bytes: u64,

@@ -8,6 +8,7 @@ pub mod kiosk;
 pub mod lens;
 pub mod middle;
 pub mod net;
+pub mod opened;
 pub mod pairing;
 pub mod private;
 pub mod rogue;

@@ -13,13 +13,19 @@ pub(crate) fn heard(wav: &Path) -> Vec<i16> {
 /// A quarter of a second: a tone that is 9 Hz away is another one there.
 const WINDOW: usize = 12_000;
 
-/// How much of `sound`, 48 kHz, is at `hertz`, 0 to 1: in the middle one of its quarters of a second, so that
-/// a place where a little was left out does not count.
-pub(crate) fn share(sound: &[i16], hertz: f64) -> f64 {
+/// How much of `sound`, 48 kHz, is at `hertz`, 0 to 1, in each of its quarters of a second; sorted. A place
+/// where something was left out makes a small one.
+pub(crate) fn shares(sound: &[i16], hertz: f64) -> Vec<f64> {
     let mut shares: Vec<f64> =
         sound.chunks_exact(WINDOW).map(|window| share_of(window, hertz)).collect();
     shares.sort_by(f64::total_cmp);
-    shares[shares.len() / 2]
+    shares
+}
+
+/// How loud it is: the root of its mean square.
+pub(crate) fn loudness(sound: &[i16]) -> f64 {
+    let squares: f64 = sound.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    (squares / sound.len().max(1) as f64).sqrt()
 }
 
 /// Goertzel.

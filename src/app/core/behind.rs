@@ -37,8 +37,10 @@ impl Core {
     }
 
     pub(super) fn tap_menu(&mut self, tap: MenuTap, now: Time) -> Vec<Effect> {
-        // A finger that was on its way when the call came means nothing any more.
-        if *self.machine.state() != State::Idle || self.hear.chosen().is_some() {
+        // A finger that was on its way when the call came means nothing any more. A page on show may be used
+        // while a station that a program chose is heard; none is opened over it.
+        let hears = self.hear.chosen().is_some() && !self.menu.is_open();
+        if *self.machine.state() != State::Idle || hears {
             return Vec::new();
         }
         self.with_menu(|menu, known| menu.tap(tap, known, now))

@@ -66,15 +66,21 @@ impl Core {
 
     fn around<T>(&self, look: impl FnOnce(&Around<'_>) -> T) -> T {
         let contact = |name: &str| {
-            let name = name.to_lowercase();
-            let known = |known: &&super::Neighbour| known.person.name.to_lowercase() == name;
+            let known = |known: &&super::Neighbour| is_called(&known.person.name, name);
             let key = self.neighbours.iter().find(known)?.person.key;
             Some((key, self.machine.is_linked(key)))
         };
         look(&Around {
-            calm: matches!(self.machine.state(), State::Idle | State::Ended { .. }),
+            calm: matches!(self.machine.state(), State::Idle | State::Ended { .. })
+                && !self.menu.is_at_work(),
             hearables: &self.settings.hearables,
             contact: &contact,
         })
     }
+}
+
+/// Whether it is the same name, be it written with other cases; asked at every event, so nothing is allocated.
+fn is_called(name: &str, wanted: &str) -> bool {
+    let wanted = wanted.chars().flat_map(char::to_lowercase);
+    name.chars().flat_map(char::to_lowercase).eq(wanted)
 }

@@ -153,6 +153,11 @@ impl Menu {
         self.rings_until.is_some()
     }
 
+    /// It has the camera open, or a sound is heard: a bench of one's own, for which a station gives way.
+    pub fn is_at_work(&self) -> bool {
+        self.scanning || self.rings()
+    }
+
     /// What was read when it was opened, and has been set since.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -1,6 +1,8 @@
 //! What the loop does for a station that is listened to: opens the ear, joins it with the tunnel, and looks
 //! after it while somebody sees the page.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Input, Loop};
@@ -10,12 +12,14 @@ use crate::app::status;
 use crate::clock::Time;
 use crate::identity::PeerKey;
 use crate::station::ear::{self, Ear};
-use crate::tunnel::{self, MediaPorts};
+use crate::tunnel::{self, MediaPorts, StreamStats};
 use crate::ui::screen::Light;
 use crate::wire::status::{HearingStatus, WorkerStatus};
 
 /// How often the ear is looked at while somebody sees its page.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often in the dark, for what it costs: a power cut loses no more.
+const DARK_LOOK: Duration = Duration::from_secs(600);
 
 /// What is heard now.
 #[derive(Default)]
@@ -28,8 +32,21 @@ pub(in crate::app) struct Hearing {
 struct Open {
     ear: Ear,
     /// Whose packets it plays.
-    peer: Option<PeerKey>,
-    next_look: Time,
+    peer: Option<(PeerKey, Arc<StreamStats>)>,
+    looked: Time,
+    /// Bytes that were told to the core.
+    counted: u64,
+}
+
+impl Open {
+    /// Bytes that nobody was told of.
+    fn uncounted(&mut self) -> u64 {
+        let stream = |(_, stats): &(PeerKey, Arc<StreamStats>)| {
+            stats.bytes_in.load(Ordering::Relaxed) + stats.bytes_out.load(Ordering::Relaxed)
+        };
+        let bytes = self.ear.fetched() + self.peer.as_ref().map_or(0, stream);
+        bytes - std::mem::replace(&mut self.counted, bytes)
+    }
 }
 
 impl Hearing {
@@ -42,7 +59,8 @@ impl Hearing {
 
     /// When it is to be looked at.
     pub(super) fn deadline(&self, light: Light) -> Option<Time> {
-        self.open.as_ref().filter(|_| light != Light::Dark).map(|open| open.next_look)
+        let pause = if light == Light::Dark { DARK_LOOK } else { LOOK };
+        self.open.as_ref().map(|open| open.looked + pause)
     }
 
     /// How its workers are.
@@ -55,12 +73,15 @@ impl Hearing {
 impl Loop {
     /// Have this heard in the place of what is.
     pub(super) fn hear(&mut self, sound: Option<Sound>, now: Time) {
-        if let Some(Open { ear, peer, .. }) = self.hearing.open.take() {
+        if let Some(mut open) = self.hearing.open.take() {
+            let bytes = open.uncounted();
             // The loudspeaker is free then.
-            drop(ear);
-            if let Some(peer) = peer {
+            drop(open.ear);
+            if let Some((peer, _)) = open.peer {
                 self.tunnel.send(tunnel::Command::Detach { peer });
             }
+            self.feed(Event::Listened(bytes), now);
+            self.keep_usage(&self.core.budget().usage().clone());
         }
         self.hearing.round += 1;
         let Some(sound) = sound else { return };
@@ -76,11 +97,13 @@ impl Loop {
             Sound::Peer(peer, _) => {
                 let ports = MediaPorts::voice_alone();
                 self.tunnel.send(tunnel::Command::Attach { peer, ports: ports.clone() });
-                (Some(peer), ear::Sound::Packets(ports.voice_in))
+                (Some((peer, ports.stats)), ear::Sound::Packets(ports.voice_in))
             }
         };
+        // A bell that was tried gives its loudspeaker back first.
+        self.follow_ring();
         let ear = Ear::open(sound, self.plan.speaker(), self.core.volume());
-        self.hearing.open = Some(Open { ear, peer, next_look: now + LOOK });
+        self.hearing.open = Some(Open { ear, peer, looked: now, counted: 0 });
     }
 
     /// Whoever fetches it says so.
@@ -91,13 +114,13 @@ impl Loop {
         self.feed(Event::Heard(News::State(state)), now)
     }
 
-    /// How its loudspeaker is, when that is due.
+    /// How its loudspeaker is, and what it costs, when that is due.
     pub(super) fn look_at_hearing(&mut self, now: Time) {
-        let Some(open) = self.hearing.open.as_mut().filter(|open| open.next_look <= now) else {
-            return;
-        };
-        open.next_look = now + LOOK;
-        let news = open.ear.news();
+        let due = |open: &&mut Open| open.looked + LOOK <= now;
+        let Some(open) = self.hearing.open.as_mut().filter(due) else { return };
+        open.looked = now;
+        let (news, bytes) = (open.ear.news(), open.uncounted());
+        self.feed(Event::Listened(bytes), now);
         let speaker = News::Speaker { broken: news.speaker.is_some(), gone: news.speaker_gone };
         self.feed(Event::Heard(speaker), now);
     }

@@ -2,11 +2,16 @@
 //!
 //! ```text
 //!  segment, ~1 s ──push──> sound ──resample──> 48 kHz ──pull──> 10 ms
-//!    at most 2.5 s: the oldest goes   └─ a little faster or slower, so that about a second waits
+//!    two of the longest and 0.6 s     └─ a little faster or slower, so that half of the longest
+//!    at most: the oldest goes            segment and 0.6 s wait on the average
 //! ```
 //! Sound is held back for 0.6 s when it begins and after it has run dry: the next segment is seen a
-//! quarter of a second late and fetched after that. Nobody hears the tenth of a percent by which it is stretched then, which also
-//! follows the two clocks, the microphone's and the loudspeaker's.
+//! quarter of a second late and fetched after that. Nobody hears the tenth of a percent by which it is
+//! stretched then, which also follows the two clocks, the microphone's and the loudspeaker's.
+//!
+//! How much waits follows the segments: of one second, as servers make them unless they are told
+//! otherwise, nothing is heard three seconds late. Longer ones are heard whole, and each second more
+//! makes two seconds later: one in which they are made, and one in which they wait.
 
 use std::collections::VecDeque;
 
@@ -15,19 +20,23 @@ use rubato::{
     Adjustable, Async, FixedAsync, Resampler, SincInterpolationParameters, WindowFunction,
 };
 
+use crate::caps::SEGMENT_SECONDS_LIMIT;
 use crate::frame::{PERIOD_SAMPLES, SAMPLE_RATE};
 
 /// Periods of 10 ms that the first sound is held back.
 const HELD: u32 = 60;
-/// Seconds of sound that may wait: with the half second until a segment has been seen and fetched,
-/// nothing is heard three seconds late.
-const MOST: f64 = 2.5;
-/// Seconds that are left when more had come, right after that: the segment that came last, and 0.6 s.
-const LEFT: f64 = 1.6;
+/// Seconds beside the longest segment that are left when more had come, right after that: until the next one
+/// has been seen and fetched.
+const SPARE: f64 = 0.63;
+/// Seconds more than what is left that may wait, or another segment if that is longer: the second one may
+/// come right after the first one has begun to be heard.
+const BURST: f64 = 0.9;
+/// Seconds beside half of the longest segment that should wait, on the average.
+const WANTED: f64 = 0.6;
+/// A longer segment counts as one of so many seconds.
+const LONGEST: f64 = SEGMENT_SECONDS_LIMIT as f64;
 /// A period in seconds.
 const PERIOD: f64 = PERIOD_SAMPLES as f64 / SAMPLE_RATE as f64;
-/// Seconds that should wait, on the average.
-const WANTED: f64 = 1.1;
 /// How much faster it is played for each second too much, and the most.
 const PER_SECOND: f64 = 0.002;
 const STEEPEST: f64 = 0.003;
@@ -42,6 +51,8 @@ const TAPS: usize = 64;
 pub(super) struct Buffer {
     rate: u32,
     sound: VecDeque<i16>,
+    /// Seconds of the longest segment since playing began, which is as far apart as they come.
+    longest: f64,
     resampler: Option<Async<f32>>,
     output: Vec<f32>,
     plays: bool,
@@ -63,6 +74,7 @@ impl Default for Buffer {
         Self {
             rate: 0,
             sound: VecDeque::new(),
+            longest: 0.0,
             resampler: None,
             output: vec![0.0; PERIOD_SAMPLES],
             plays: false,
@@ -70,7 +82,7 @@ impl Default for Buffer {
             since: 0,
             last: 0,
             seam: true,
-            average: WANTED,
+            average: 0.0,
             pulls: 0,
             gaps: 0,
             cuts: 0,
@@ -85,23 +97,39 @@ impl Buffer {
             self.rate = rate;
             self.resampler = resampler(rate);
             self.sound.clear();
+            self.longest = 0.0;
             self.seam = true;
         }
-        self.sound.extend(sound);
+        let seconds = sound.len() as f64 / f64::from(rate.max(1));
+        self.longest = self.longest.max(seconds.min(LONGEST));
         self.since = 0;
-        if self.seconds() > MOST {
-            self.leave_out();
-            self.cuts += u64::from(self.plays);
-            self.seam = true;
+        let most = self.samples(self.left() + self.longest.max(BURST));
+        if self.sound.len() + sound.len() <= most {
+            self.sound.extend(sound);
+            return;
         }
+        // Memory is taken for what is left alone.
+        let left = self.samples(self.left());
+        let newest = &sound[sound.len().saturating_sub(left)..];
+        self.keep(left - newest.len());
+        self.sound.extend(newest);
+        self.average = self.seconds();
+        self.cuts += u64::from(self.plays);
+        self.seam = true;
     }
 
-    /// All but the newest.
-    fn leave_out(&mut self) {
-        let left = LEFT - f64::from(self.since) * PERIOD;
-        let left = (left * f64::from(self.rate)) as usize;
-        self.sound.drain(..self.sound.len().saturating_sub(left));
-        self.average = self.seconds();
+    /// Seconds that may be left now.
+    fn left(&self) -> f64 {
+        self.longest + SPARE - f64::from(self.since) * PERIOD
+    }
+
+    fn samples(&self, seconds: f64) -> usize {
+        (seconds * f64::from(self.rate)) as usize
+    }
+
+    /// The newest `samples`, and no others.
+    fn keep(&mut self, samples: usize) {
+        self.sound.drain(..self.sound.len().saturating_sub(samples));
     }
 
     /// The next 10 ms: sound, or silence while there is none.
@@ -113,7 +141,8 @@ impl Buffer {
             self.plays = self.held >= HELD;
             if self.plays {
                 // Now it is not missed.
-                self.leave_out();
+                self.keep(self.samples(self.left()));
+                self.average = self.seconds();
             }
             self.last = 0;
             return;
@@ -122,6 +151,7 @@ impl Buffer {
         if !self.take(period) {
             // The rest is too short to be heard.
             self.sound.clear();
+            self.longest = 0.0;
             (self.plays, self.held) = (false, 0);
             self.gaps += 1;
             self.seam = true;
@@ -178,7 +208,8 @@ impl Buffer {
         if !self.pulls.is_multiple_of(STEADY) {
             return;
         }
-        let faster = ((self.average - WANTED) * PER_SECOND).clamp(-STEEPEST, STEEPEST);
+        let wanted = WANTED + self.longest / 2.0;
+        let faster = ((self.average - wanted) * PER_SECOND).clamp(-STEEPEST, STEEPEST);
         if let Some(resampler) = &mut self.resampler
             && let Err(error) =
                 resampler.set_resample_ratio(ratio(self.rate) * (1.0 - faster), true)
@@ -246,7 +277,9 @@ mod tests {
         let mut buffer = Buffer::default();
         buffer.push(RATE, &vec![10_000; RATE as usize]);
         let mut heard: Vec<i16> = (0..120).flat_map(|_| pull(&mut buffer)).collect();
-        buffer.push(RATE, &vec![-10_000; 3 * RATE as usize]);
+        for _ in 0..3 {
+            buffer.push(RATE, &vec![-10_000; RATE as usize]);
+        }
         heard.extend((0..200).flat_map(|_| pull(&mut buffer)));
         assert_eq!((buffer.gaps(), buffer.cuts()), (1, 1));
         let step = |pair: &[i16]| (i32::from(pair[1]) - i32::from(pair[0])).abs();
@@ -256,11 +289,12 @@ mod tests {
         assert!(heard.contains(&0) && heard.iter().any(|sample| *sample < -9_900));
     }
 
-    /// A server that makes a segment every 972 ms and lists seven, and whoever listens to it, both in
+    /// A server that makes a segment every `segment_ms` and lists seven, and whoever listens to it, both in
     /// simulated time. Segment n sounds like the number 100 * (n + 1).
     struct House {
         machine: Machine,
         buffer: Buffer,
+        segment_ms: u64,
         now: u64,
         pulled: u64,
         random: u64,
@@ -271,11 +305,20 @@ mod tests {
     const SEGMENT_MS: u64 = 972;
 
     impl House {
-        fn new(start: u64) -> Self {
+        fn new(segment_ms: u64, start: u64) -> Self {
             let machine = Machine::new(Time::from_micros(start * 1000));
             let random = start.wrapping_mul(2_654_435_761) | 1;
             let buffer = Buffer::default();
-            Self { machine, buffer, now: start, pulled: start, random, heard: 0, latest_ms: 0 }
+            Self {
+                machine,
+                buffer,
+                segment_ms,
+                now: start,
+                pulled: start,
+                random,
+                heard: 0,
+                latest_ms: 0,
+            }
         }
 
         fn time(&self) -> Time {
@@ -293,7 +336,7 @@ mod tests {
                 if segment > self.heard && (value - value.round()).abs() < 0.02 {
                     self.heard = segment;
                     // What is heard began to sound then.
-                    let began = (segment as u64 - 1) * SEGMENT_MS;
+                    let began = (segment as u64 - 1) * self.segment_ms;
                     self.latest_ms = self.latest_ms.max(self.pulled - began);
                 }
             }
@@ -319,10 +362,10 @@ mod tests {
                         self.machine.failed(self.time());
                     }
                     Wish::Playlist => {
-                        let made = self.now / SEGMENT_MS;
+                        let made = self.now / self.segment_ms;
                         let segment = |n: u64| Segment {
                             uri: n.to_string(),
-                            length: Duration::from_millis(SEGMENT_MS),
+                            length: Duration::from_millis(self.segment_ms),
                         };
                         let segments = (made.saturating_sub(7)..made).map(segment).collect();
                         self.pass(took);
@@ -330,8 +373,9 @@ mod tests {
                     }
                     Wish::Segment(uri) => {
                         let number: i16 = uri.parse().unwrap();
+                        let samples = self.segment_ms as usize * RATE as usize / 1000;
                         self.pass(took);
-                        self.buffer.push(RATE, &vec![100 * (number + 1); 15_552]);
+                        self.buffer.push(RATE, &vec![100 * (number + 1); samples]);
                         self.machine.came(self.time());
                     }
                 }
@@ -342,7 +386,7 @@ mod tests {
     #[test]
     fn whenever_one_begins_to_listen_nothing_is_heard_three_seconds_late_and_nothing_runs_dry() {
         for start in (7000..8000).step_by(50) {
-            let mut house = House::new(start);
+            let mut house = House::new(SEGMENT_MS, start);
             house.listen(start + 60_000, true);
             assert!(house.latest_ms <= 3000, "from {start}: {} ms late", house.latest_ms);
             assert_eq!((house.buffer.gaps(), house.buffer.cuts()), (0, 0), "from {start}");
@@ -351,9 +395,36 @@ mod tests {
     }
 
     #[test]
+    fn segments_of_other_lengths_are_heard_whole_and_as_late_as_two_of_them_and_a_second() {
+        for segment_ms in [500, 1476, 1980, 3996, 9972] {
+            let from = 8 * segment_ms;
+            for start in (from..from + segment_ms).step_by(segment_ms as usize / 3) {
+                let mut house = House::new(segment_ms, start);
+                house.listen(start + 15_000 + 3 * segment_ms, true);
+                let (gaps, cuts) = (house.buffer.gaps(), house.buffer.cuts());
+                assert_eq!((gaps, cuts), (0, 0), "{segment_ms} ms from {start}");
+                let late = house.latest_ms;
+                assert!(late <= 2 * segment_ms + 1060, "{segment_ms} ms from {start}: {late} ms");
+                assert!(house.heard as u64 + 3 >= house.now / segment_ms, "{}", house.heard);
+            }
+        }
+    }
+
+    #[test]
+    fn however_long_a_segment_is_no_more_is_held_than_its_newest_seconds() {
+        let mut buffer = Buffer::default();
+        for _ in 0..4 {
+            buffer.push(RATE, &vec![1; 400 * RATE as usize]);
+        }
+        let most = 2.0 * LONGEST + SPARE;
+        assert!(buffer.seconds() <= most, "{}", buffer.seconds());
+        assert!(buffer.sound.capacity() as f64 <= 2.0 * most * f64::from(RATE));
+    }
+
+    #[test]
     fn after_a_server_was_away_the_newest_is_heard_again_within_three_seconds() {
         for away in [3_000, 5_000, 20_000] {
-            let mut house = House::new(7_300);
+            let mut house = House::new(SEGMENT_MS, 7_300);
             house.listen(20_000, true);
             house.listen(20_000 + away, false);
             assert_eq!(house.machine.state(), State::Away);

@@ -8,6 +8,8 @@
 //! a server calls its content does not matter (ioc-servers call MP3 a linguist's file); redirects are
 //! not followed, since they lead to servers that nobody named.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ureq::Agent;
@@ -26,6 +28,9 @@ const STEP: Duration = Duration::from_secs(2);
 /// ... and all of it: later than that the sound would be too old.
 const WHOLE: Duration = Duration::from_secs(4);
 
+/// Bytes of a request and of the head of its answer, about.
+const HEADS: u64 = 400;
+
 /// Why there is no sound.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
@@ -38,7 +43,7 @@ enum FetchError {
 }
 
 impl FetchError {
-    /// The segment is not there any more.
+    /// Whoever answers has no such thing, or not any more.
     fn is_gone(&self) -> bool {
         let Self::Http { cause, .. } = self else { return false };
         matches!(**cause, ureq::Error::StatusCode(404 | 410))
@@ -52,14 +57,16 @@ pub(super) struct Fetch {
     machine: Machine,
     decoder: Mp3Decoder,
     sound: Shared,
+    bytes: Arc<AtomicU64>,
     tell: Tell,
     told: Option<State>,
     trouble: Option<String>,
 }
 
 impl Fetch {
-    /// The playlist at `address` into `sound`; `tell` hears how it stands with it.
-    pub(super) fn new(address: &str, sound: Shared, tell: Tell) -> Self {
+    /// The playlist at `address` into `sound`; `tell` hears how it stands with it, and `bytes` counts what
+    /// goes through.
+    pub(super) fn new(address: &str, sound: Shared, bytes: Arc<AtomicU64>, tell: Tell) -> Self {
         let agent = Agent::config_builder()
             .timeout_global(Some(WHOLE))
             .timeout_resolve(Some(STEP))
@@ -76,6 +83,7 @@ impl Fetch {
             machine: Machine::new(clock::now()),
             decoder: Mp3Decoder::default(),
             sound,
+            bytes,
             tell,
             told: None,
             trouble: None,
@@ -100,7 +108,10 @@ impl Fetch {
                 self.machine.gone(clock::now());
             }
             Err(error) => {
-                self.machine.failed(clock::now());
+                match error.is_gone() {
+                    true => self.machine.missing(clock::now()),
+                    false => self.machine.failed(clock::now()),
+                }
                 let sentence = error.to_string();
                 if self.trouble.as_ref() != Some(&sentence) {
                     tracing::warn!("{sentence}");
@@ -123,7 +134,12 @@ impl Fetch {
             .map_err(|cause| FetchError::Playlist { address: self.address.clone(), cause })?;
         let bytes = self.get(&address, SEGMENT_LIMIT)?;
         let mut sound = Vec::new();
+        let before = self.decoder.broken();
         let rate = self.decoder.decode(&bytes, &mut sound);
+        let broken = self.decoder.broken() - before;
+        if broken > 0 {
+            tracing::debug!("{address}: {broken} broken frames");
+        }
         let rate = rate.map_err(|cause| FetchError::Sound { address, cause })?;
         self.sound.lock().push(rate, &sound);
         self.machine.came(clock::now());
@@ -133,9 +149,12 @@ impl Fetch {
     fn get(&self, address: &str, limit: usize) -> Result<Vec<u8>, FetchError> {
         let failed =
             |cause| FetchError::Http { address: address.to_owned(), cause: Box::new(cause) };
+        self.bytes.fetch_add(HEADS, Ordering::Relaxed);
         let mut response = self.agent.get(address).call().map_err(failed)?;
         let body = response.body_mut().with_config().limit(limit as u64);
-        body.read_to_vec().map_err(failed)
+        let body = body.read_to_vec().map_err(failed)?;
+        self.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+        Ok(body)
     }
 }
 

@@ -5,7 +5,7 @@
 //!  Looking ───────────────────> Live ───────────────────────────────────────────> Silent
 //!    │  ▲                        │ ▲ ^───────────── a segment came ─────────────────┘
 //!    │  └── listed again ──┐     │ └── a segment came ──┐
-//!    └── can't be fetched ─┴──> Away <── nothing for 3 s┘
+//!    └── can't be fetched ─┴──> Away <── nothing for 3 s┘      Unknown <── there is no such list, for 3 s
 //! ```
 //! It begins at the newest segment and takes each behind it once, by its address. Whoever has missed more
 //! than two, or asks for one that is gone, goes on at the newest: a listener is where the sound is made, not
@@ -28,15 +28,17 @@ pub const PATIENCE: Duration = Duration::from_secs(3);
 pub const STALLED: Duration = Duration::from_secs(10);
 /// How often where something is: it is seen that much late at most.
 const WATCH: Duration = Duration::from_millis(250);
-/// Nothing is due any more when the last segment is so old.
-const OVERDUE: Duration = Duration::from_secs(2);
+/// Nothing is due any more so long after the last segment was over.
+const OVERDUE: Duration = Duration::from_secs(1);
+/// After so long a silence it is looked for ever so seldom: whoever pays by the byte has left it on.
+pub const LONG_SILENCE: Duration = Duration::from_secs(60);
 /// More segments than this are not caught up with.
 const CAUGHT_UP: usize = 2;
 
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// Fetch the playlist; then [`Machine::listed`] or [`Machine::failed`].
+    /// Fetch the playlist; then [`Machine::listed`], [`Machine::missing`] or [`Machine::failed`].
     Playlist,
     /// Fetch the segment of this address; then [`Machine::came`], [`Machine::gone`] or [`Machine::failed`].
     Segment(String),
@@ -55,6 +57,10 @@ pub struct Machine {
     /// When the list had something new, and when sound came.
     renewed: Time,
     sounded: Time,
+    /// Until then it is looked for something new ever so often.
+    due: Time,
+    /// Since when there has been no such list.
+    missing: Option<Time>,
     last_gone: Option<Time>,
     failures: u32,
 }
@@ -69,6 +75,8 @@ impl Machine {
             next_look: now,
             renewed: now,
             sounded: now,
+            due: now,
+            missing: None,
             last_gone: None,
             failures: 0,
         }
@@ -91,23 +99,22 @@ impl Machine {
     /// The playlist came.
     pub fn listed(&mut self, playlist: &Playlist, now: Time) {
         self.failures = 0;
-        self.next_look = now + POLL;
+        self.missing = None;
         let Some(last) = playlist.segments.last() else {
-            self.newest = None;
-            self.renewed = now;
-            self.state = State::Silent;
+            if self.newest.take().is_some() || self.state != State::Silent {
+                (self.state, self.renewed) = (State::Silent, now);
+            }
+            self.next_look = now + self.pause(now);
             return;
         };
         if self.newest.as_ref() == Some(&last.uri) {
-            if self.state == State::Away {
+            if matches!(self.state, State::Away | State::Unknown) {
                 (self.state, self.renewed) = (State::Looking, now);
             }
-            let age = now.since(self.renewed);
-            if age >= STALLED {
+            if now.since(self.renewed) >= STALLED {
                 self.state = State::Silent;
-            } else if age < OVERDUE {
-                self.next_look = now + WATCH;
             }
+            self.next_look = now + self.pause(now);
             return;
         }
         let known = |segment: &Segment| Some(&segment.uri) == self.newest.as_ref();
@@ -117,10 +124,21 @@ impl Machine {
         self.waiting.extend(playlist.segments.iter().rev().take(taken).rev().cloned());
         let first = self.newest.replace(last.uri.clone()).is_none();
         self.renewed = now;
+        self.due = now + last.length.min(STALLED) + OVERDUE;
         // The next one is due when this one is over, and this one was seen late; who knows how late, if it is
         // the first?
         let over = last.length.saturating_sub(WATCH).clamp(WATCH, MOST_PAUSE);
         self.next_look = now + if first { WATCH } else { over };
+    }
+
+    /// Until the next look, where the list has nothing new.
+    fn pause(&self, now: Time) -> Duration {
+        match self.state {
+            State::Silent if now.since(self.renewed) >= LONG_SILENCE => MOST_PAUSE,
+            State::Silent => POLL,
+            _ if now < self.due => WATCH,
+            _ => POLL,
+        }
     }
 
     /// The segment came, and sound was in it.
@@ -144,12 +162,26 @@ impl Machine {
     /// The playlist or the segment could not be fetched, or was none.
     pub fn failed(&mut self, now: Time) {
         self.waiting.pop_front();
-        let pause = POLL * 2_u32.saturating_pow(self.failures.min(8));
-        self.failures += 1;
-        self.next_look = now + pause.min(MOST_PAUSE);
+        self.missing = None;
+        self.look_later(now);
         if self.state != State::Live || now.since(self.sounded) >= PATIENCE {
             self.state = State::Away;
         }
+    }
+
+    /// Whoever answers has no such playlist: so it is while a server starts, too. It is looked for further.
+    pub fn missing(&mut self, now: Time) {
+        self.look_later(now);
+        let since = *self.missing.get_or_insert(now);
+        if now.since(since) >= PATIENCE {
+            self.state = State::Unknown;
+        }
+    }
+
+    fn look_later(&mut self, now: Time) {
+        let pause = POLL * 2_u32.saturating_pow(self.failures.min(8));
+        self.failures += 1;
+        self.next_look = now + pause.min(MOST_PAUSE);
     }
 }
 
@@ -277,5 +309,50 @@ mod tests {
         assert_eq!(machine.next(at(1010)), segment(8));
         machine.came(at(1020));
         assert_eq!(machine.state(), State::Live);
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_unknown_when_it_has_been_so_for_three_seconds() {
+        let mut machine = live();
+        machine.missing(at(1000));
+        assert_eq!((machine.state(), machine.next(at(1000))), (State::Live, Wish::Rest(at(1500))));
+        // A server that was starting.
+        machine.listed(&list(0..7), at(1500));
+        machine.missing(at(3000));
+        machine.missing(at(5999));
+        assert_eq!(machine.state(), State::Live);
+        machine.missing(at(6000));
+        assert_eq!(
+            (machine.state(), machine.next(at(6000))),
+            (State::Unknown, Wish::Rest(at(8000)))
+        );
+        machine.failed(at(8000));
+        assert_eq!(machine.state(), State::Away, "now nobody answers");
+        machine.missing(at(8500));
+        assert_eq!(machine.state(), State::Away);
+        machine.missing(at(11_500));
+        machine.listed(&list(0..7), at(12_000));
+        assert_eq!(machine.state(), State::Looking);
+        machine.listed(&list(1..8), at(12_500));
+        machine.came(at(12_600));
+        assert_eq!(machine.state(), State::Live);
+    }
+
+    #[test]
+    fn after_a_minute_of_silence_it_looks_every_four_seconds() {
+        let pause = |machine: &Machine, now| match machine.next(now) {
+            Wish::Rest(next) => next.since(now).as_millis(),
+            other => panic!("{other:?}"),
+        };
+        for silence in [list(0..0), list(0..7)] {
+            let mut machine = live();
+            for (now, wanted) in [(11_000, 500), (59_000, 500), (71_000, 4000), (900_000, 4000)] {
+                machine.listed(&silence, at(now));
+                assert_eq!((machine.state(), pause(&machine, at(now))), (State::Silent, wanted));
+            }
+            machine.listed(&list(1..8), at(904_000));
+            machine.came(at(904_010));
+            assert!(pause(&machine, at(904_010)) < 1000, "it is awake again");
+        }
     }
 }

@@ -13,7 +13,7 @@ pub mod machine;
 mod player;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use self::fetch::Fetch;
@@ -88,6 +88,7 @@ pub struct Ear {
     playing: Supervisor,
     fetching: Supervisor,
     sound: Shared,
+    fetched: Arc<AtomicU64>,
     packets: Arc<ListenStats>,
     loudness: Arc<Loudness>,
     speaker_gone: Arc<AtomicBool>,
@@ -105,6 +106,7 @@ impl Ear {
             playing: Supervisor::new(),
             fetching: Supervisor::new(),
             sound: Shared::default(),
+            fetched: Arc::default(),
             packets: Arc::new(ListenStats::as_loud_as(loudness.left())),
             loudness,
             speaker_gone,
@@ -114,7 +116,8 @@ impl Ear {
             Sound::Playlist(address, tell) => {
                 let (sound, volume) = (ear.sound.clone(), ear.loudness.left());
                 ear.play(|health| Player { open, sound, volume, health, watch });
-                let fetch = Fetch::new(&address, ear.sound.clone(), tell);
+                let fetched = Arc::clone(&ear.fetched);
+                let fetch = Fetch::new(&address, ear.sound.clone(), fetched, tell);
                 let started = ear.fetching.start("ear fetch", Restart::DEVICE, fetch);
                 ear.note("ear fetch", started);
             }
@@ -151,6 +154,11 @@ impl Ear {
     /// Its workers by name, and how they are.
     pub fn workers(&self) -> &[(&'static str, Arc<Health>)] {
         &self.workers
+    }
+
+    /// Bytes that went through for a playlist so far, about; packets are counted where they come from.
+    pub fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
     }
 
     /// How it goes.
