@@ -104,6 +104,36 @@ fn only_closed_files_with_our_own_mark_are_ours() {
 }
 
 #[test]
+fn looking_at_the_files_keeps_none_of_them_open() {
+    let place = tempfile::tempdir().unwrap();
+    (0..3).for_each(|parameter| session(place.path(), parameter));
+    let found = Folder::at(place.path()).own();
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+        let target = fs::read_link(entry.as_ref().unwrap().path());
+        target.is_ok_and(|target| target.starts_with(place.path()))
+    });
+    assert_eq!((found.len(), open.count()), (3, 0));
+}
+
+#[test]
+fn who_needs_room_waits_for_who_looks_at_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    session(place.path(), 1);
+    let folder = Folder::at(place.path());
+    let turn = folder.turn();
+    let looked_at = folder.claim(0).unwrap();
+    let (said, heard) = std::sync::mpsc::channel();
+    let other = folder.clone();
+    let thread =
+        std::thread::Builder::new().spawn(move || said.send(other.remove_oldest()).unwrap());
+    assert!(heard.recv_timeout(Duration::from_millis(200)).is_err(), "it waits");
+    drop((looked_at, turn));
+    assert!(heard.recv().unwrap(), "there is one to remove");
+    thread.unwrap().join().unwrap();
+    assert!(names(place.path()).is_empty());
+}
+
+#[test]
 fn a_full_file_is_followed_by_the_next_and_is_there_to_upload() {
     let place = tempfile::tempdir().unwrap();
     let (log, mut writer) = log(place.path());

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Log;
-use super::folder::{Folder, Own};
+use super::folder::{Folder, Found, Own};
 use crate::address::HostPort;
 use crate::caps::LOG_PATIENCE;
 use crate::clock::{self, Time};
@@ -144,11 +144,11 @@ impl Uploader {
     }
 
     fn pass(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let is_new = |own: &Own| !self.sent.contains(&(own.number, own.changed));
+        let is_new = |own: &&Found| !self.sent.contains(&(own.number, own.changed));
         // Not held meanwhile: a full disk may need the room.
         let numbers: Vec<u16> = {
             let _turn = self.folder.turn();
-            self.folder.own().iter().filter(|own| is_new(own)).map(|own| own.number).collect()
+            self.folder.own().iter().filter(is_new).map(|own| own.number).collect()
         };
         if numbers.is_empty() {
             return Ok(());
