@@ -7,7 +7,9 @@
 //! name, it begins with such a mark that has the name's number, and no station has it open (they hold a
 //! lock on it). Everything else in there belongs to somebody: it is neither sent, nor changed, nor
 //! deleted, whatever it is called. A folder that is full loses the oldest file of ours: what happened
-//! last is what a keeper asks for.
+//! last is what a keeper asks for. A start has a file of its own, unless many wait to be sent: then it
+//! goes on in the newest, with a beginning in its middle, or a station that is started again every
+//! minute would use up the names in a day.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -30,6 +32,10 @@ const MARK: u32 = 0x2ca0_0000;
 /// Records before the first that was noted.
 const BEGINNING: usize = 4;
 const BEGINNING_LEN: usize = BEGINNING * RECORD_LEN;
+/// Files that wait, from which on small ones are gone on with.
+const MANY: usize = 16;
+/// A file with more bytes is not small: so the names last as long as the room.
+const SHARE: u64 = LOG_FOLDER_LIMIT / NUMBERS as u64;
 
 /// A log could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +107,9 @@ impl Folder {
         let _turn = self.turn();
         store::ensure_folder(&self.path)?;
         self.shrink(&mut removed);
+        if let Some(current) = self.go_on(beginning) {
+            return Ok(current);
+        }
         loop {
             let trouble = match self.first_free(beginning) {
                 Ok(Some(current)) => return Ok(current),
@@ -113,6 +122,18 @@ impl Folder {
             }
             removed();
         }
+    }
+
+    /// The newest of many, if it is small. Where that can't be, there is a new one.
+    fn go_on(&self, beginning: Beginning) -> Option<Current> {
+        let own = self.own();
+        let newest = own.last().filter(|newest| own.len() >= MANY && newest.size < SHARE)?;
+        let number = newest.number;
+        let Own { file, path, length, .. } =
+            self.open(number, OpenOptions::new().read(true).write(true))?;
+        let mut current = Current { file, path, length };
+        current.write(&beginning.encode(number)).ok()?;
+        Some(current)
     }
 
     fn first_free(&self, beginning: Beginning) -> Result<Option<Current>, (PathBuf, io::Error)> {

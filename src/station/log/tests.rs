@@ -104,6 +104,36 @@ fn only_closed_files_with_our_own_mark_are_ours() {
 }
 
 #[test]
+fn many_starts_whose_logs_nobody_takes_go_on_in_the_newest_while_it_is_small() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    (0..16).for_each(|parameter| session(folder, parameter));
+    assert_eq!(names(folder).len(), 16, "a file each");
+    let newest = *own(folder).last().unwrap();
+    let newest = folder.join(format!("{newest:04}.log"));
+    let before = records(&newest);
+    // A power cut left part of a record.
+    let mut torn = fs::File::options().append(true).open(&newest).unwrap();
+    std::io::Write::write_all(&mut torn, &[1; 5]).unwrap();
+
+    let (log, mut writer) = log(folder);
+    log.note(Event::User9, 77);
+    writer.flush().unwrap();
+    assert_eq!(own(folder).len(), 15, "it is in use");
+    end(&mut writer);
+    assert_eq!(names(folder).len(), 16);
+    let after = records(&newest);
+    assert_eq!(after[..before.len()], before, "what was there stays");
+    let events: Vec<u32> = after[before.len()..].iter().map(|(event, _)| *event).collect();
+    assert_eq!(events, [3, 10, 52, 42, 51, 12, 4], "a start is seen as a start");
+    assert_eq!(own(folder).len(), 16, "still ours");
+
+    fs::File::options().write(true).open(&newest).unwrap().set_len(1 << 20).unwrap();
+    session(folder, 78);
+    assert_eq!(names(folder).len(), 17, "a large one is left as it is");
+}
+
+#[test]
 fn looking_at_the_files_keeps_none_of_them_open() {
     let place = tempfile::tempdir().unwrap();
     (0..3).for_each(|parameter| session(place.path(), parameter));
