@@ -165,7 +165,11 @@ impl Worker for Status {
         }
         loop {
             let now = clock::now();
-            self.tell(self.station.look(), &mut asked, now);
+            let seen = self.station.look();
+            if seen.captured > 0 {
+                self.log.sounds();
+            }
+            self.tell(seen, &mut asked, now);
             if dropped.begins(self.station.ring.dropped()) {
                 self.log.note(Event::DatagramOverflowBegins, 0);
             }

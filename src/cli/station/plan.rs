@@ -1,8 +1,5 @@
 //! From what was configured to what a station runs with: who the server is, and by which way.
 
-use std::io;
-use std::sync::Arc;
-
 use anyhow::Context;
 
 use crate::app::relay::Meets;
@@ -10,10 +7,10 @@ use crate::config::{Config, ConfigError, Paths, Station, StationServer, Through}
 use crate::contacts::Contacts;
 use crate::device::led;
 use crate::identity::Identity;
-use crate::station::log::{Connect, Line, direct};
+use crate::station::log::{direct, relayed};
 use crate::station::send::Destination;
 use crate::station::streamer::Plan;
-use crate::tunnel::{Forwarder, RelayConfig};
+use crate::tunnel::RelayConfig;
 
 /// Where event logs are kept in the state folder.
 const LOGS: &str = "station-log";
@@ -54,18 +51,7 @@ pub(super) fn of(station: Station, config: &Config, paths: &Paths) -> anyhow::Re
         (Some(server), Through::Direct) => Some((server.to_string(), direct(server.clone()))),
         (Some(server), Through::Relay) => {
             let (relay, identity) = relay(config, paths)?;
-            let forwarder = Forwarder::new(relay, &identity);
-            let forwarder = Arc::new(tokio::sync::Mutex::new(forwarder));
-            let server = server.clone();
-            let name = server.to_string();
-            let connect: Connect = Box::new(move || {
-                let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
-                Box::pin(async move {
-                    let stream = forwarder.lock().await.open(&server).await;
-                    stream.map(Line::inside).map_err(io::Error::other)
-                })
-            });
-            Some((name, connect))
+            Some((server.to_string(), relayed(server.clone(), relay, &identity)))
         }
     };
     let named = station.log_dir.as_ref().map(|folder| folder.as_path().to_owned());

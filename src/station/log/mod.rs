@@ -20,7 +20,7 @@ mod upload;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::caps::LOG_QUEUED;
@@ -32,7 +32,7 @@ use crate::wire::event_log::{COUNT, Record};
 
 pub use folder::{Folder, LogError};
 pub use receive::{ReceiveError, Receiver, Tally};
-pub use upload::{Connect, Connecting, Line, UploadError, direct};
+pub use upload::{Connect, Connecting, Line, UploadError, direct, relayed};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.
 pub const EVENT_MARK: Event = Event::User0;
@@ -53,6 +53,8 @@ struct Shared {
     said: [AtomicU64; COUNT],
     /// Something may be there to upload.
     news: Queue<()>,
+    /// The microphone has given some since the start.
+    sound: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
     removed: AtomicU64,
@@ -98,6 +100,7 @@ impl Log {
             ring: Queue::newest_wins(LOG_QUEUED),
             said: std::array::from_fn(|_| AtomicU64::new(0)),
             news: Queue::newest_wins(1),
+            sound: AtomicBool::new(false),
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             removed: AtomicU64::new(0),
@@ -107,7 +110,7 @@ impl Log {
 
     /// Send what earlier starts have left, and every file that is full, to a log server that
     /// `connect` connects to: from the first [`Event::AudioServerConnected`] on, or five minutes after
-    /// the start. `server` is its name in the journal. Without a folder nothing is sent.
+    /// the start, or twenty seconds if there is [no sound](Self::sounds) until then. `server` is its name in the journal. Without a folder nothing is sent.
     ///
     /// # Errors
     /// The system has no thread to give.
@@ -136,6 +139,15 @@ impl Log {
         if event == Event::AudioServerConnected {
             let _ = self.0.news.send(());
         }
+    }
+
+    /// The microphone gives sound: logs of earlier starts wait until that has reached its server.
+    pub fn sounds(&self) {
+        self.0.sound.store(true, Relaxed);
+    }
+
+    fn has_sound(&self) -> bool {
+        self.0.sound.load(Relaxed)
     }
 
     /// How it goes.
