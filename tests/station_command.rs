@@ -398,6 +398,7 @@ fn the_light_blinks_while_the_station_runs_and_is_the_kernels_again_in_the_end()
         log_dir: folder.path().join("logs"),
         upload: None,
         lights: folder.path().join("leds"),
+        light_before: folder.path().join("light"),
     })
     .unwrap();
     let shows = |file: &str| std::fs::read_to_string(light.join(file)).unwrap();

@@ -221,11 +221,14 @@ pub(super) struct Light {
     pub(super) station: Arc<Station>,
     pub(super) wanted: config::Led,
     pub(super) root: PathBuf,
+    pub(super) memory: PathBuf,
 }
 
 impl Worker for Light {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let Some(mut led) = Led::open(&self.wanted, &self.root)? else { return Ok(()) };
+        let Some(mut led) = Led::open(&self.wanted, &self.root, &self.memory)? else {
+            return Ok(());
+        };
         let (mut sign, mut since) = (Sign::default(), clock::now());
         loop {
             let (now, found) = (clock::now(), self.station.look().sign());

@@ -45,6 +45,8 @@ pub struct Plan {
     pub upload: Option<(String, Connect)>,
     /// Where the kernel lists its lights: [`crate::device::led::ROOT`].
     pub lights: PathBuf,
+    /// The file that says what one of them was before it was ours.
+    pub light_before: PathBuf,
 }
 
 /// The running station. Dropping it ends it.
@@ -62,7 +64,7 @@ impl Streamer {
     /// # Errors
     /// The system has no thread to give.
     pub fn start(plan: Plan) -> io::Result<Self> {
-        let Plan { station, to, log_dir, upload, lights } = plan;
+        let Plan { station, to, log_dir, upload, lights, light_before } = plan;
         let server = to.to_string();
         let mut books = Supervisor::new();
         let log = Log::open(Some(&log_dir), &mut books)?;
@@ -92,7 +94,8 @@ impl Streamer {
         let status = Status { station: seen, server, herald, log: log.clone() };
         workers.start("status", Restart::DEVICE, status)?;
         if station.led != config::Led::None {
-            let light = Light { station: parts, wanted: station.led, root: lights };
+            let (root, memory) = (lights, light_before);
+            let light = Light { station: parts, wanted: station.led, root, memory };
             workers.start("light", LAMP, light)?;
         }
         Ok(Self { workers, sender: Some(sender), log, ring, books })

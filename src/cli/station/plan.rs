@@ -14,6 +14,8 @@ use crate::tunnel::RelayConfig;
 
 /// Where event logs are kept in the state folder.
 const LOGS: &str = "station-log";
+/// What the light was before it was the station's, there.
+const LIGHT: &str = "station-light";
 
 fn asked(sentence: impl Into<String>) -> anyhow::Error {
     ConfigError::Asked(sentence.into()).into()
@@ -56,7 +58,8 @@ pub(super) fn of(station: Station, config: &Config, paths: &Paths) -> anyhow::Re
     };
     let named = station.log_dir.as_ref().map(|folder| folder.as_path().to_owned());
     let log_dir = named.unwrap_or_else(|| paths.state.join(LOGS));
-    Ok(Plan { station, to, log_dir, upload, lights: led::ROOT.into() })
+    let (lights, light_before) = (led::ROOT.into(), paths.state.join(LIGHT));
+    Ok(Plan { station, to, log_dir, upload, lights, light_before })
 }
 
 fn relay(config: &Config, paths: &Paths) -> anyhow::Result<(RelayConfig, Identity)> {
