@@ -430,6 +430,7 @@ fn the_light_blinks_while_the_station_runs_and_is_the_kernels_again_in_the_end()
         station,
         to: Destination::Tcp(refused.parse().unwrap()),
         log_dir: folder.path().join("logs"),
+        who: None,
         upload: None,
         lights: folder.path().join("leds"),
         light_before: folder.path().join("light"),

@@ -41,6 +41,8 @@ pub struct Plan {
     pub to: Destination,
     /// Where event logs are kept.
     pub log_dir: PathBuf,
+    /// Whose they are, if that is not seen by where they come from.
+    pub who: Option<u32>,
     /// Who takes those of earlier runs, and how it is reached.
     pub upload: Option<(String, Connect)>,
     /// Where the kernel lists its lights: [`crate::device::led::ROOT`].
@@ -64,10 +66,10 @@ impl Streamer {
     /// # Errors
     /// The system has no thread to give.
     pub fn start(plan: Plan) -> io::Result<Self> {
-        let Plan { station, to, log_dir, upload, lights, light_before } = plan;
+        let Plan { station, to, log_dir, who, upload, lights, light_before } = plan;
         let server = to.to_string();
         let mut books = Supervisor::new();
-        let log = Log::open(Some(&log_dir), &mut books)?;
+        let log = Log::open_as(who, Some(&log_dir), &mut books)?;
         if let Some((name, connect)) = upload {
             log.upload_to(&name, connect, &mut books)?;
         }

@@ -48,18 +48,21 @@ pub(super) fn of(station: Station, config: &Config, paths: &Paths) -> anyhow::Re
             ));
         }
     };
-    let upload = match (&station.log_server, station.through) {
-        (None, _) => None,
-        (Some(server), Through::Direct) => Some((server.to_string(), direct(server.clone()))),
+    let (upload, who) = match (&station.log_server, station.through) {
+        (None, _) => (None, None),
+        (Some(server), Through::Direct) => {
+            (Some((server.to_string(), direct(server.clone()))), None)
+        }
         (Some(server), Through::Relay) => {
             let (relay, identity) = relay(config, paths)?;
-            Some((server.to_string(), relayed(server.clone(), relay, &identity)))
+            let connect = relayed(server.clone(), relay, &identity);
+            (Some((server.to_string(), connect)), Some(identity.public().id32()))
         }
     };
     let named = station.log_dir.as_ref().map(|folder| folder.as_path().to_owned());
     let log_dir = named.unwrap_or_else(|| paths.state.join(LOGS));
     let (lights, light_before) = (led::ROOT.into(), paths.state.join(LIGHT));
-    Ok(Plan { station, to, log_dir, upload, lights, light_before })
+    Ok(Plan { station, to, log_dir, who, upload, lights, light_before })
 }
 
 fn relay(config: &Config, paths: &Paths) -> anyhow::Result<(RelayConfig, Identity)> {

@@ -39,6 +39,9 @@ pub const EVENT_MARK: Event = Event::User0;
 /// How many records were lost before this one, because the disk took none for too long.
 pub const EVENT_LOST: Event = Event::User1;
 
+/// Whose log it is, in every file: [`PeerKey::id32`](crate::identity::PeerKey::id32) of the station's key.
+pub const EVENT_WHO: Event = Event::User2;
+
 /// The journal has an event at most so often; the file has them all.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
 /// How often the disk is tried when it takes nothing.
@@ -48,6 +51,8 @@ const DISK: Restart =
 struct Shared {
     /// None: nothing is kept but the journal.
     folder: Option<Folder>,
+    /// See [`EVENT_WHO`]. None: the address it comes from says it.
+    who: Option<u32>,
     ring: Queue<Record>,
     /// When the journal had it last, by event, in microseconds of the clock and one.
     said: [AtomicU64; COUNT],
@@ -86,7 +91,22 @@ impl Log {
     /// The system has no thread to give. A folder that takes no files is said in the journal, and
     /// tried again.
     pub fn open(folder: Option<&Path>, supervisor: &mut Supervisor) -> io::Result<Self> {
-        let log = Self::new(folder);
+        Self::open_as(None, folder, supervisor)
+    }
+
+    /// The same for a station whose key is known: `who` stands in every file as [`EVENT_WHO`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(
+        who: Option<u32>,
+        folder: Option<&Path>,
+        supervisor: &mut Supervisor,
+    ) -> io::Result<Self> {
+        let log = Self::new(who, folder);
+        if let Some(who) = who {
+            tracing::info!("{} in this station's logs is {who:#x}", EVENT_WHO.name().trim());
+        }
         if let Some(folder) = &log.0.folder {
             let writer = file::Writer::new(log.clone(), folder.clone());
             supervisor.start("log", DISK, writer)?;
@@ -94,8 +114,9 @@ impl Log {
         Ok(log)
     }
 
-    fn new(folder: Option<&Path>) -> Self {
+    fn new(who: Option<u32>, folder: Option<&Path>) -> Self {
         Self(Arc::new(Shared {
+            who,
             folder: folder.map(Folder::at),
             ring: Queue::newest_wins(LOG_QUEUED),
             said: std::array::from_fn(|_| AtomicU64::new(0)),

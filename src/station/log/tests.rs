@@ -17,7 +17,7 @@ use crate::wire::event_log::RECORD_LEN;
 
 /// A log in `folder` whose worker is run by hand.
 fn log(folder: &Path) -> (Log, Writer) {
-    let log = Log::new(Some(folder));
+    let log = Log::new(None, Some(folder));
     (log.clone(), Writer::new(log, Folder::at(folder)))
 }
 
@@ -75,6 +75,20 @@ fn a_file_begins_as_the_original_s_and_is_the_first_that_is_free() {
     assert_eq!(events, [3, 10, 52, 42, 51, 12, 4]);
     assert_eq!((records[0].1, records[3].1, records[4].1), (0, 0x2ca0_0001, 8));
     assert!(records[2].1 > 1_700_000_000, "the second of the start");
+}
+
+#[test]
+fn a_station_with_a_key_says_in_every_file_whose_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let log = Log::new(Some(0x1234_5678), Some(place.path()));
+    let mut writer = Writer::new(log.clone(), Folder::at(place.path()));
+    log.note(Event::User9, 1);
+    writer.flush().unwrap();
+    fs::remove_file(place.path().join("0000.log")).unwrap();
+    log.note(Event::User9, 2);
+    end(&mut writer);
+    let records = records(&place.path().join("0000.log"));
+    assert_eq!(records[3..6], [(42, 0x2ca0_0000), (44, 0x1234_5678), (51, 2)]);
 }
 
 #[test]
