@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::house::{Ear, House, Station};
+use super::rounds::Round;
 use crate::caps::STATION_NAME_LIMIT;
 use crate::clock::{self, Time};
 use crate::identity::PeerKey;
@@ -35,6 +36,7 @@ pub(super) struct Direct {
     pub(super) keyed: HashMap<PeerKey, MediaPorts>,
     /// Who hears what.
     pub(super) hearing: HashMap<PeerKey, Listener>,
+    pub(super) round: Round,
 }
 
 /// A peer that hears a station.
@@ -53,6 +55,7 @@ impl Worker for Direct {
                 Received::Timeout => {}
                 Received::Stopped => return Ok(()),
             }
+            self.round.done();
             let now = clock::now();
             if now.since(looked) >= LOOK {
                 looked = now;

@@ -14,6 +14,7 @@ mod house;
 mod intake;
 mod page;
 mod receive;
+mod rounds;
 mod sound;
 mod visitor;
 mod web;
@@ -29,6 +30,8 @@ use self::house::House;
 pub use self::house::{StationStatus, Status};
 pub use self::intake::Counts;
 use self::receive::{Entrance, Receiver, Whose};
+pub use self::rounds::Rounds;
+use self::rounds::{All, Round};
 use self::sound::Sound;
 use self::web::Web;
 use crate::clock;
@@ -98,6 +101,7 @@ pub enum ServerError {
 pub struct Server {
     supervisor: Supervisor,
     house: Arc<House>,
+    rounds: All,
     web: SocketAddr,
     shared: Option<SocketAddr>,
     own: HashMap<String, SocketAddr>,
@@ -119,10 +123,10 @@ impl Server {
         let web = listener.local_addr().map_err(listen)?;
         let keyed = keyed(&setup);
 
-        let mut supervisor = Supervisor::new();
+        let (mut supervisor, mut rounds) = (Supervisor::new(), All::default());
         let thread = |name| move |cause| ServerError::Thread { name, cause };
         for queue in &house.sound {
-            let sound = Sound::new(queue.clone());
+            let sound = Sound::new(queue.clone(), rounds.add());
             supervisor.start("station sound", AGAIN, sound).map_err(thread("station sound"))?;
         }
         let own = |entrance: &Entrance| match &entrance.whose {
@@ -138,16 +142,18 @@ impl Server {
         let stations = keyed
             .iter()
             .map(|(index, _, ports)| (Arc::clone(&house.stations[*index]), ports.clone()));
-        let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: stations.collect() };
+        let (keyed_in, round) = (stations.collect(), rounds.add());
+        let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: keyed_in, round };
         supervisor.start("station intake", AGAIN, receiver).map_err(thread("station intake"))?;
-        let site = Web { house: Arc::clone(&house), listener };
+        let site = Web { house: Arc::clone(&house), listener, round: rounds.add() };
         supervisor.start("station web", AGAIN, site).map_err(thread("station web"))?;
         if let Some(config) = setup.tunnel {
             let keyed = keyed.into_iter().map(|(_, key, ports)| (key, ports)).collect();
-            let direct = direct(Arc::clone(&house), config, keyed).map_err(thread("tunnel"))?;
+            let direct = direct(Arc::clone(&house), config, keyed, rounds.add());
+            let direct = direct.map_err(thread("tunnel"))?;
             supervisor.start("station direct", AGAIN, direct).map_err(thread("station direct"))?;
         }
-        Ok(Self { supervisor, house, web, shared, own })
+        Ok(Self { supervisor, house, rounds, web, shared, own })
     }
 
     /// Where listeners come to.
@@ -159,6 +165,11 @@ impl Server {
     /// is not.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.house.station(name).and(self.own.get(name).copied().or(self.shared))
+    }
+
+    /// How far its threads are: each comes round once a second, whatever there is to do.
+    pub fn rounds(&self) -> Rounds {
+        self.rounds.look()
     }
 
     /// How it is.
@@ -235,6 +246,7 @@ fn direct(
     house: Arc<House>,
     mut config: TunnelConfig,
     keyed: HashMap<PeerKey, MediaPorts>,
+    round: Round,
 ) -> io::Result<Direct> {
     let listeners: HashSet<PeerKey> = config.contacts.iter().map(|peer| peer.key).collect();
     for key in keyed.keys().filter(|key| !listeners.contains(key)) {
@@ -250,5 +262,5 @@ fn direct(
             );
         }
     })?;
-    Ok(Direct { house, tunnel, events, listeners, keyed, hearing: HashMap::new() })
+    Ok(Direct { house, tunnel, events, listeners, keyed, hearing: HashMap::new(), round })
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::house::{Piece, Station};
+use super::rounds::Round;
 use crate::clock::{self, Time};
 use crate::codec::lame::Mp3Encoder;
 use crate::codec::station_voice::StationVoice;
@@ -34,6 +35,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub(super) struct Sound {
     queue: Queue<Piece>,
     programs: HashMap<usize, Program>,
+    round: Round,
 }
 
 /// One station's, while it is listened to.
@@ -46,8 +48,8 @@ struct Program {
 }
 
 impl Sound {
-    pub(super) fn new(queue: Queue<Piece>) -> Self {
-        Self { queue, programs: HashMap::new() }
+    pub(super) fn new(queue: Queue<Piece>, round: Round) -> Self {
+        Self { queue, programs: HashMap::new(), round }
     }
 
     fn take(&mut self, piece: &Piece, now: Time) -> Result<(), WorkerError> {
@@ -80,6 +82,7 @@ impl Worker for Sound {
         let mut swept = clock::now();
         loop {
             let received = self.queue.receive(stop, Some(SWEEP));
+            self.round.done();
             let now = clock::now();
             match received {
                 Received::Item(piece) => self.take(&piece, now)?,

@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 use super::house::{House, Station};
 use super::page;
 use super::receive::until_stopped;
+use super::rounds::Round;
 use super::visitor::Door;
 use crate::clock;
 use crate::stop::Stop;
@@ -57,13 +58,14 @@ const UNDER_WAY: usize = 2;
 pub(super) struct Web {
     pub(super) house: Arc<House>,
     pub(super) listener: std::net::TcpListener,
+    pub(super) round: Round,
 }
 
 impl Worker for Web {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let house = Arc::clone(&self.house);
         let listener = self.listener.try_clone()?;
-        until_stopped(stop, async move {
+        until_stopped(stop, &self.round, async move {
             let local = listener.local_addr()?.ip().to_canonical().is_loopback();
             let door = Door::new(TcpListener::from_std(listener)?);
             axum::serve(door, router(house, local)).await
