@@ -15,18 +15,20 @@ counting="valgrind"
 appliance="systemd desktop-file-utils"
 # What checks a station's overlay for the device tree.
 station="device-tree-compiler"
+# A browser for the pages of a station server (tests/station_browser.rs).
+pages="chromium chromium-driver"
 # The bus of the tests, and what says the prompts (kiosk/prompts/make.sh).
 sayings="dbus-daemon espeak-ng"
 # What a window on X loads when it opens.
 window="libxkbcommon-x11-0 libx11-xcb1 libxcursor1 libxi6 libxrandr2"
 
 command -v dpkg-query >/dev/null || {
-    echo "setup: this is no Debian system; install what these packages hold: $build $demo $counting $appliance $station $sayings $window" >&2
+    echo "setup: this is no Debian system; install what these packages hold: $build $demo $counting $appliance $station $pages $sayings $window" >&2
     exit 1
 }
 
 missing=""
-for package in $build $demo $counting $appliance $station $sayings $window; do
+for package in $build $demo $counting $appliance $station $pages $sayings $window; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$status" = installed ] || missing="$missing $package"
 done

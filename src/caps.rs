@@ -110,8 +110,9 @@ pub const CHANNEL_BUFFER: usize = 16;
 /// Stations of one server: twice what is measured.
 pub const STATIONS_LIMIT: usize = 1000;
 /// Connections to one station's place that have not shown a whole datagram yet: it has one, and one that
-/// replaces it.
-pub const STATION_CANDIDATES: usize = 4;
+/// replaces it; the others are so many that nobody who comes at the same time pushes it out before it
+/// speaks, which it does at once.
+pub const STATION_CANDIDATES: usize = 8;
 /// How long such a connection may take: a bad line's round trips.
 pub const STATION_PATIENCE: Duration = Duration::from_secs(5);
 /// A station's connection that says nothing for so long is gone: it has something to say all the time.
@@ -128,6 +129,8 @@ pub const STATION_SOUND_QUEUED: usize = 4096;
 
 /// Connections over HTTP: more wait at the door.
 pub const LISTENERS_LIMIT: usize = 256;
+/// Of these, from one address that is not on this machine: the browsers of a room. More are closed.
+pub const LISTENERS_EACH: usize = 16;
 /// A listener that was sent nothing for so long, because it asks for nothing or takes nothing, is gone.
 pub const LISTENER_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that a listener may send between two answers: a request of any browser.

@@ -106,7 +106,7 @@ fn bursts_go_from_microphone_to_loudspeaker_through_two_processes_and_are_record
     });
     assert_eq!(talk.terminate(), Some(0));
     assert_eq!(listen.terminate(), Some(0));
-    let delay = ear::by_bursts(&said, &heard).expect("bursts are heard");
+    let delay = ear::by_bursts(&said, &heard, ear::LONGEST).expect("bursts are heard");
     println!("mouth to ear {delay:?}\n{}{}", talk.file("Stats-Audio"), listen.file("Stats-Audio"));
     assert!(delay.count >= 3, "{delay:?}");
     for (running, direction) in [(&talk, "talk"), (&listen, "listen")] {

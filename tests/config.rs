@@ -280,14 +280,17 @@ fn the_stations_of_a_house_have_names_and_one_way_each() {
     let house = |stations: &str| parse(&format!("[station_server]\n{stations}"));
     let one = |keys: &str| house(&format!("[[station_server.station]]\n{keys}"));
     let config = house(
-        "web = '[::1]:0'\n[[station_server.station]]\nname = 'Garden'\nport = 5061\n\
+        "web = '[::1]:0'\nnames = ['radio.example.org']\n[[station_server.station]]\nname = 'Garden'\nport = 5061\n\
          [[station_server.station]]\nname = 'Hall'\naddress = '::ffff:192.0.2.7'\n",
     );
     let server = config.unwrap().station_server.unwrap();
     assert!(server.web.0.is_ipv6() && server.listen.0.ip().is_loopback());
+    assert_eq!(server.names[0].as_str(), "radio.example.org");
     assert_eq!(server.station[0].name.as_str(), "Garden");
     assert_eq!(server.station[1].way, StationWay::Address("192.0.2.7".parse().unwrap()));
     let said = |result: Result<Config, ConfigError>| result.unwrap_err().to_string();
+    let error = said(house("names = ['http://radio.example.org/']"));
+    assert!(error.contains("expected a host name or an IP address in quotes"), "{error}");
     let error = said(one("name = 'Garden'"));
     assert!(error.contains("\"Garden\" needs one of port, address and key"), "{error}");
     let error = said(one("name = 'Garden'\nport = 1\naddress = '::1'"));

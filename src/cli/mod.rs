@@ -240,8 +240,17 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Say what failed, and with which code to end.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
-    let _ = writeln!(io::stderr(), "twocan: {error:#}");
+    let _ = writeln!(io::stderr(), "twocan: {}", sentence(error));
     ExitCode::from(if error.downcast_ref::<ConfigError>().is_some() { 2 } else { 1 })
+}
+
+/// What failed and why, from the outside in. Some errors say their cause themselves: it is said once.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        so_far if so_far.ends_with(&cause) => said,
+        so_far => format!("{so_far}: {cause}"),
+    })
 }
 
 /// Write `text` to stdout. Whoever reads it may stop reading (`| head`): that is no failure.
@@ -262,4 +271,22 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCo
 fn has_display() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     cfg!(feature = "desktop") && (set("DISPLAY") || set("WAYLAND_DISPLAY"))
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_failed_is_said_from_the_outside_in_and_nothing_twice() {
+        let missing = Config::load(Some("/none/twocan.toml".as_ref())).unwrap_err();
+        let error = Err::<(), _>(missing).context("start").unwrap_err();
+        assert_eq!(
+            sentence(&error),
+            "start: read the configuration /none/twocan.toml: No such file or directory (os error 2)"
+        );
+    }
 }

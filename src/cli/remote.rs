@@ -87,6 +87,17 @@ pub fn status(args: &StatusArgs, globals: &Globals) -> anyhow::Result<ExitCode> 
 
 fn in_words(status: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    if let Some(stations) = status["stations"].as_array() {
+        // A station server's.
+        let state = |station: &serde_json::Value| match station["live"].as_bool() {
+            Some(true) => "live",
+            _ => "silent",
+        };
+        let line = |station: &serde_json::Value| {
+            format!("{} · {}\n", text(&station["name"]), state(station))
+        };
+        return stations.iter().map(line).collect();
+    }
     let mut words = format!(
         "{} · {} · {}\n",
         text(&status["name"]),

@@ -3,23 +3,26 @@
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::app::control;
+use crate::app::control::{self, ControlServer, Reply};
 use crate::app::relay::Meets;
 use crate::app::{contacts_of, tunnel_config};
 use crate::cli::{Globals, signals};
 use crate::clock;
 use crate::config::{Config, ConfigError, Paths, StationHouse, StationWay};
 use crate::identity::Identity;
-use crate::station::server::{Rounds, Server, Setup, Way};
+use crate::station::server::{Handle, Rounds, Server, Setup, Way};
 use crate::stop::Stop;
 use crate::store;
+use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::TunnelConfig;
 use crate::watchdog::{Event, Herald};
+use crate::wire::control::{Answer, Request};
 
 /// `twocan station-server`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -52,11 +55,46 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             tracing::warn!("{address} is open to whoever reaches it: {what} prove nothing");
         }
     }
+    let has_tunnel = setup.tunnel.is_some();
     let server = Server::start(setup)?;
+    let _control = if has_tunnel { Some(control(server.handle(), config, paths)?) } else { None };
     tracing::info!("listeners come to http://{}/", server.web());
     attend(&server, &stop);
-    drop(server);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers at the control socket: how it is, and that the contacts have changed (`twocan contact`).
+fn control(server: Handle, config: Config, paths: Paths) -> anyhow::Result<Supervisor> {
+    store::ensure_folder(&paths.runtime)?;
+    let socket = control::socket(&paths.runtime);
+    let identity = Identity::load_or_create(&paths.state)?;
+    let ask = move |request: Request, reply: mpsc::Sender<Reply>| {
+        let answer = match request {
+            Request::Status => {
+                let status = serde_json::to_value(server.status());
+                let status = status.expect("a status has only strings and numbers");
+                Answer { status: Some(status), ..Answer::default() }
+            }
+            Request::Reload => {
+                server.change(tunnel_of(&config, &paths, &identity));
+                Answer::default()
+            }
+            _ => Answer::refused("this is a station server and no kiosk"),
+        };
+        // A program that went away does not want its answer.
+        let _ = reply.send((answer, Vec::new()));
+    };
+    let control = ControlServer::bind(&socket, Arc::new(ask))
+        .with_context(|| format!("open the control socket {}", socket.display()))?;
+    let mut supervisor = Supervisor::new();
+    supervisor.start("control", Restart::DEVICE, control).context("start the thread control")?;
+    Ok(supervisor)
+}
+
+/// The relay and the contacts of the state folder, as they are now.
+fn tunnel_of(config: &Config, paths: &Paths, identity: &Identity) -> TunnelConfig {
+    let meets = Meets::new(config.relay.as_ref(), &paths.state);
+    tunnel_config(config, &meets, identity, &contacts_of(&paths.state))
 }
 
 const A_WHILE: Duration = Duration::from_secs(3600);
@@ -114,7 +152,13 @@ fn setup(section: &StationHouse, web: Option<SocketAddr>, tunnel: Option<TunnelC
         };
         (station.name.to_string(), way)
     });
-    Setup { listen, web: web.unwrap_or(section.web.0), stations: stations.collect(), tunnel }
+    Setup {
+        listen,
+        web: web.unwrap_or(section.web.0),
+        names: section.names.iter().map(ToString::to_string).collect(),
+        stations: stations.collect(),
+        tunnel,
+    }
 }
 
 /// The tunnel of this state folder, if kiosks can find it: at a relay, at its door, or where it knows
@@ -136,5 +180,5 @@ fn tunnel(config: &Config, paths: &Paths) -> anyhow::Result<Option<TunnelConfig>
     store::ensure_folder(&paths.state)?;
     let identity = Identity::load_or_create(&paths.state)
         .with_context(|| format!("open the key in {}", paths.state.display()))?;
-    Ok(Some(tunnel_config(config, &meets, &identity, &contacts)))
+    Ok(Some(tunnel_of(config, paths, &identity)))
 }

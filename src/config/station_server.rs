@@ -1,7 +1,7 @@
 //! `[station_server]`: the stations of a house, where they are heard from and where they are listened to.
 //!
 //! ```text
-//!  [station_server]            listen, web
+//!  [station_server]            listen, web, names
 //!  [[station_server.station]]  name, and one of   port     one of its own
 //!                                                 address  it comes from there to `listen`
 //!                                                 key      it comes through the tunnel
@@ -14,6 +14,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 
 use super::value::{Listen, Port, Text, TextVisitor};
+use crate::address::Host;
 use crate::caps::STATIONS_LIMIT;
 use crate::identity::PeerKey;
 use crate::name::clean_name;
@@ -121,6 +122,8 @@ pub struct StationHouse {
     pub listen: Listen,
     /// Where listeners come to, over HTTP. Default `127.0.0.1:8065`.
     pub web: Listen,
+    /// What listeners ask for it as, besides this machine's name and addresses. Default: nothing else.
+    pub names: Vec<Host>,
     /// Who is heard.
     pub station: Vec<HouseStation>,
 }
@@ -128,7 +131,7 @@ pub struct StationHouse {
 impl Default for StationHouse {
     fn default() -> Self {
         let here = |port| Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        Self { listen: here(5065), web: here(8065), station: Vec::new() }
+        Self { listen: here(5065), web: here(8065), names: Vec::new(), station: Vec::new() }
     }
 }
 
@@ -138,13 +141,14 @@ impl Default for StationHouse {
 struct ServerKeys {
     listen: Listen,
     web: Listen,
+    names: Vec<Host>,
     station: Vec<HouseStation>,
 }
 
 impl Default for ServerKeys {
     fn default() -> Self {
-        let StationHouse { listen, web, station } = StationHouse::default();
-        Self { listen, web, station }
+        let StationHouse { listen, web, names, station } = StationHouse::default();
+        Self { listen, web, names, station }
     }
 }
 
@@ -152,13 +156,13 @@ impl TryFrom<ServerKeys> for StationHouse {
     type Error = String;
 
     fn try_from(keys: ServerKeys) -> Result<Self, String> {
-        let ServerKeys { listen, web, station } = keys;
+        let ServerKeys { listen, web, names, station } = keys;
         if station.len() > STATIONS_LIMIT {
             return Err(format!("{} stations; expected at most {STATIONS_LIMIT}", station.len()));
         }
-        let mut names: Vec<String> = station.iter().map(|s| s.name.0.to_lowercase()).collect();
-        names.sort_unstable();
-        if let Some(two) = names.windows(2).find(|two| two[0] == two[1]) {
+        let mut called: Vec<String> = station.iter().map(|s| s.name.0.to_lowercase()).collect();
+        called.sort_unstable();
+        if let Some(two) = called.windows(2).find(|two| two[0] == two[1]) {
             return Err(format!("two stations are called \"{}\"", two[0]));
         }
         let mut ways: Vec<StationWay> = station.iter().map(|station| station.way).collect();
@@ -166,6 +170,6 @@ impl TryFrom<ServerKeys> for StationHouse {
         if ways.windows(2).any(|two| two[0] == two[1]) {
             return Err("two stations have the same port, address or key".to_owned());
         }
-        Ok(Self { listen, web, station })
+        Ok(Self { listen, web, names, station })
     }
 }

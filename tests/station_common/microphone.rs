@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::tone::Tone;
 use twocan::clock::{self, Time};
 use twocan::station::ring::{Datagram, Ring};
-use twocan::wire::urtp::{BLOCK, Coding, DATAGRAM_LIMIT, Encoder};
 
 /// How long sound is worth sending in these tests.
 pub const KEEP: Duration = Duration::from_secs(2);
@@ -27,18 +27,13 @@ impl Microphone {
         let ends = Arc::<AtomicBool>::default();
         let (into, notes, end) = (ring.clone(), Arc::clone(&captured), Arc::clone(&ends));
         let thread = std::thread::Builder::new().name("microphone".to_owned()).spawn(move || {
-            let mut encoder = Encoder::new(Coding::Unicam, 12);
-            let mut out = [0; DATAGRAM_LIMIT];
+            let mut tone = Tone::new(400.0);
             let mut due = Instant::now();
-            let mut sequence = 0_u16;
             while !end.load(Ordering::Relaxed) {
-                let left: [i32; BLOCK] =
-                    std::array::from_fn(|n| ((n as f64 * 0.157).sin() * 400_000.0) as i32);
                 let now = clock::now();
                 notes.lock().unwrap().push(now);
-                let length = encoder.encode(&left, sequence, now.micros(), &mut out);
-                into.push(Datagram::new(&out[..length], sequence, now));
-                sequence = sequence.wrapping_add(1);
+                let sequence = tone.block as u16;
+                into.push(Datagram::new(&tone.next_at(now.micros()), sequence, now));
                 due += Duration::from_millis(20);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }

@@ -12,6 +12,7 @@ mod baresip;
 mod call;
 mod faults;
 mod growth;
+mod hearing;
 mod instructions;
 mod keeper;
 mod lab;
@@ -71,7 +72,7 @@ pub struct Args {
 
 type Scenario = fn(&Lab) -> anyhow::Result<Vec<Row>>;
 
-const SCENARIOS: [(&str, Scenario); 12] = [
+const SCENARIOS: [(&str, Scenario); 13] = [
     ("units", units::run),
     ("urtp", urtp::run),
     ("instructions", instructions::run),
@@ -82,6 +83,7 @@ const SCENARIOS: [(&str, Scenario); 12] = [
     ("growth", growth::run),
     ("thin", thin::run),
     ("faults", faults::run),
+    ("hearing", hearing::run),
     ("station", station::run),
     ("stations", stations::run),
 ];

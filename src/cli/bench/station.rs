@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::lab::{self, LIMIT, Lab, Mark, Part};
 use super::rows::Row;
@@ -61,8 +61,10 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
 fn one(lab: &Lab, server: Option<&Sink>) -> anyhow::Result<Seen> {
     let folder = lab.folder("station")?;
     let port = server.map_or_else(free_port, |server| Ok(server.port))?;
+    let config = folder.join("twocan.toml");
+    std::fs::write(&config, "").with_context(|| format!("write {}", config.display()))?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--config").arg(folder.join("none.toml")).arg("--state").arg(folder.join("state"));
+    command.arg("--config").arg(config).arg("--state").arg(folder.join("state"));
     command.arg("--runtime").arg(folder.join("runtime"));
     command.args(["station", "--device", "tone", "--server"]).arg(format!("127.0.0.1:{port}"));
     let heard = || server.map_or(0, |server| server.heard.load(Ordering::Relaxed));

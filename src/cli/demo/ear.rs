@@ -16,8 +16,8 @@ use crate::stop::Stop;
 
 /// Samples of 1 ms, the resolution of everything here.
 const MILLI: usize = 48;
-/// The longest delay that is looked for, in ms. Under the 1010 ms from burst to burst.
-const LONGEST_MS: usize = 900;
+/// The longest delay that is usually looked for. Under the 1010 ms from burst to burst.
+pub const LONGEST: Duration = Duration::from_millis(900);
 /// Loudness under which there is nothing, in units of a sample.
 const QUIET: f32 = 150.0;
 /// Silence before an onset, in ms.
@@ -69,22 +69,22 @@ impl Recording {
     }
 }
 
-/// The delay of bursts (device `bursts`): from each onset in `mouth` to the next in `ear`.
-/// `None` when not one burst was found in both.
-pub fn by_bursts(mouth: &Recording, ear: &Recording) -> Option<MouthToEar> {
+/// The delay of bursts (device `bursts`): from each onset in `mouth` to the next in `ear`, if it comes
+/// within `longest`. `None` when not one burst was found in both.
+pub fn by_bursts(mouth: &Recording, ear: &Recording, longest: Duration) -> Option<MouthToEar> {
     let (said, heard) = (onsets(mouth), onsets(ear));
     let delays = said.iter().filter_map(|said| {
         // A delay of nothing may come out a little less.
         let heard = heard.iter().find(|heard| **heard >= said - 2.0)?;
         let delay = (heard - said).max(0.0);
-        (delay < LONGEST_MS as f64).then_some(delay)
+        (delay < longest.as_secs_f64() * 1e3).then_some(delay)
     });
     summary(delays.collect())
 }
 
 /// The delay of any sound that changes, such as speech: where the loudness of `ear` fits that of
-/// `mouth` best, in windows of 2 s. `None` when no window fits.
-pub fn by_likeness(mouth: &Recording, ear: &Recording) -> Option<MouthToEar> {
+/// `mouth` best within `longest`, in windows of 2 s. `None` when no window fits.
+pub fn by_likeness(mouth: &Recording, ear: &Recording, longest: Duration) -> Option<MouthToEar> {
     let offset = millis(ear.start) - millis(mouth.start);
     let (said, heard) = (mouth.loudness(), ear.loudness());
     let mut delays = Vec::new();
@@ -93,7 +93,7 @@ pub fn by_likeness(mouth: &Recording, ear: &Recording) -> Option<MouthToEar> {
         let Some(window) = said.get(from..from + WINDOW_MS) else { break };
         // Where delay 0 would be in the other recording.
         let zero = (from as f64 - offset).round() as i64;
-        let fits = (0..LONGEST_MS as i64).filter_map(|delay| {
+        let fits = (0..longest.as_millis() as i64).filter_map(|delay| {
             let at = usize::try_from(zero + delay).ok()?;
             let other = heard.get(at..at + WINDOW_MS)?;
             Some((delay, likeness(window, other)))
@@ -259,7 +259,7 @@ mod tests {
     fn the_delay_of_bursts_is_found_whenever_the_recordings_began() {
         for delay in [0, 37, 118, 700] {
             let (said, heard) = (late(&bursts(8), 0, 0), late(&bursts(8), delay, 300));
-            let found = by_bursts(&said, &heard).unwrap();
+            let found = by_bursts(&said, &heard, LONGEST).unwrap();
             assert!((found.median_ms - delay as f64).abs() <= 1.0, "{delay}: {found:?}");
             assert!(found.count >= 6);
         }
@@ -270,7 +270,7 @@ mod tests {
         let quieter: Vec<i16> = speech(8).iter().map(|sample| sample / 3).collect();
         for delay in [12, 95, 640] {
             let (said, heard) = (late(&speech(8), 0, 0), late(&quieter, delay, 5));
-            let found = by_likeness(&said, &heard).unwrap();
+            let found = by_likeness(&said, &heard, LONGEST).unwrap();
             assert!((found.median_ms - delay as f64).abs() <= 1.0, "{delay}: {found:?}");
         }
     }
@@ -278,8 +278,8 @@ mod tests {
     #[test]
     fn silence_has_no_delay() {
         let silence = late(&[0; 300_000], 0, 0);
-        assert_eq!(by_bursts(&silence, &silence), None);
-        assert_eq!(by_likeness(&silence, &silence), None);
+        assert_eq!(by_bursts(&silence, &silence, LONGEST), None);
+        assert_eq!(by_likeness(&silence, &silence, LONGEST), None);
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub struct Args {
     /// Count the holes in a steady tone instead
     #[arg(long, requires = "record")]
     holes: bool,
+    /// The longest delay that is looked for, in ms: less than from one sound to the next like it
+    #[arg(long, value_name = "MS", default_value_t = ear::LONGEST.as_millis() as u64, conflicts_with = "feed")]
+    longest: u64,
     /// Of these seconds, leave out so many at the start
     #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "feed")]
     from: u64,
@@ -46,7 +49,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         (None, seconds) => {
             let seconds = Duration::from_secs(seconds.unwrap_or(0));
-            let heard = if args.holes { holes } else { delays };
+            let longest = Duration::from_millis(args.longest);
+            let heard = |mouth: &_, ear: &_| match args.holes {
+                true => holes(mouth, ear),
+                false => delays(mouth, ear, longest),
+            };
             print_json(&listen(seconds, Duration::from_secs(args.from), heard, &stop)?)
         }
     }
@@ -71,10 +78,14 @@ fn speak(source: &str, stop: &Stop) -> Result<(), DeviceError> {
     })
 }
 
-/// What is said of the recordings at a microphone and at the loudspeaker it leads to.
-type Heard = fn(&ear::Recording, &ear::Recording) -> Value;
-
-fn listen(time: Duration, skipped: Duration, heard: Heard, stop: &Stop) -> anyhow::Result<Value> {
+/// Listen, and have `heard` say something of the recordings at a microphone and at the loudspeaker it
+/// leads to.
+fn listen(
+    time: Duration,
+    skipped: Duration,
+    heard: impl Fn(&ear::Recording, &ear::Recording) -> Value,
+    stop: &Stop,
+) -> anyhow::Result<Value> {
     let (stopper, over) = stop_pair();
     let counted = clock::now() + skipped;
     let measured = std::thread::scope(|scope| {
@@ -99,8 +110,9 @@ fn listen(time: Duration, skipped: Duration, heard: Heard, stop: &Stop) -> anyho
 }
 
 /// Likeness finds speech and bursts; onsets are found in bursts that are drowned by noise, too.
-fn delays(mouth: &ear::Recording, ear: &ear::Recording) -> Value {
-    let found = ear::by_likeness(mouth, ear).or_else(|| ear::by_bursts(mouth, ear));
+fn delays(mouth: &ear::Recording, ear: &ear::Recording, longest: Duration) -> Value {
+    let found = ear::by_likeness(mouth, ear, longest);
+    let found = found.or_else(|| ear::by_bursts(mouth, ear, longest));
     found.map_or(
         Value::Null,
         |found| json!({ "median": found.median_ms, "most": found.most_ms, "count": found.count }),

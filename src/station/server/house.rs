@@ -15,9 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::hls::Hls;
 use super::intake::{Counts, Intake, Source, Verdict};
+use super::lines::Lines;
 use crate::caps::STATION_SOUND_QUEUED;
 use crate::clock::Time;
 use crate::frame::Packet;
@@ -48,8 +50,7 @@ pub(super) struct Station {
     ears: Mutex<Vec<Ear>>,
     /// How many these are, for who only wants to know whether there are any.
     ear_count: AtomicUsize,
-    /// Connections that have not shown a datagram yet.
-    pub(super) candidates: AtomicUsize,
+    lines: Mutex<Lines<AbortHandle>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,8 +68,13 @@ impl Station {
             web_until: AtomicU64::new(0),
             ears: Mutex::default(),
             ear_count: AtomicUsize::new(0),
-            candidates: AtomicUsize::new(0),
+            lines: Mutex::default(),
         }
+    }
+
+    /// Its TCP connections.
+    pub(super) fn lines(&self) -> MutexGuard<'_, Lines<AbortHandle>> {
+        lock(&self.lines)
     }
 
     pub(super) fn hls(&self) -> MutexGuard<'_, Hls> {
@@ -135,7 +141,7 @@ pub(super) struct Refused([AtomicU64; Refusal::ALL.len()]);
 pub(super) enum Refusal {
     /// From an address that is no station's.
     Stranger,
-    /// Connections that wait to show a datagram were too many.
+    /// Connections that wait to show a datagram were too many, and it was the oldest.
     Crowd,
     /// No datagram in time.
     Slow,
@@ -200,6 +206,8 @@ pub struct StationStatus {
 /// See the top of the file.
 pub(super) struct House {
     pub(super) stations: Vec<Arc<Station>>,
+    /// Their places, by their names in small letters.
+    places: HashMap<String, usize>,
     /// One for each sound thread.
     pub(super) sound: Vec<Queue<Piece>>,
     pub(super) refused: Refused,
@@ -209,8 +217,11 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn new(names: Vec<String>, sound_threads: usize) -> Self {
+        let places = names.iter().enumerate().map(|(place, name)| (name.to_lowercase(), place));
+        let places = places.collect();
         let stations = names.into_iter().enumerate();
         Self {
+            places,
             stations: stations.map(|(index, name)| Arc::new(Station::new(index, name))).collect(),
             sound: (0..sound_threads.max(1))
                 .map(|_| Queue::newest_wins(STATION_SOUND_QUEUED))
@@ -220,8 +231,9 @@ impl House {
         }
     }
 
+    /// By its name; case does not matter.
     pub(super) fn station(&self, name: &str) -> Option<&Arc<Station>> {
-        self.stations.iter().find(|station| station.name == name)
+        self.places.get(&name.to_lowercase()).map(|place| &self.stations[*place])
     }
 
     /// A whole datagram with this header came from `source` for a station.

@@ -10,8 +10,10 @@
 
 mod direct;
 mod hls;
+mod host;
 mod house;
 mod intake;
+mod lines;
 mod page;
 mod receive;
 mod rounds;
@@ -25,7 +27,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::direct::Direct;
+use self::direct::{Direct, News, with_stations};
+use self::host::Names;
 use self::house::House;
 pub use self::house::{StationStatus, Status};
 pub use self::intake::Counts;
@@ -38,10 +41,10 @@ use crate::clock;
 use crate::identity::PeerKey;
 use crate::queue::Queue;
 use crate::supervisor::{Restart, Supervisor};
-use crate::tunnel::{MediaPorts, PeerConfig, Tunnel, TunnelConfig};
+use crate::tunnel::{MediaPorts, Tunnel, TunnelConfig};
 
 /// Events of the tunnel that may wait.
-const EVENTS: usize = 1024;
+const NEWS: usize = 1024;
 /// More threads than this decode nothing faster: the stations are shared out among them.
 const SOUND_THREADS: usize = 4;
 /// A port that is free for TCP may be taken for UDP; then another one is looked for.
@@ -68,6 +71,8 @@ pub struct Setup {
     pub listen: SocketAddr,
     /// Where listeners come to.
     pub web: SocketAddr,
+    /// What the web is asked as, besides this machine's name and its addresses: behind a proxy, say.
+    pub names: Vec<String>,
     /// Names and ways, no two the same.
     pub stations: Vec<(String, Way)>,
     /// For stations and listeners that come through it; its contacts may listen. None: there is none.
@@ -100,11 +105,33 @@ pub enum ServerError {
 /// A running server. Dropping it stops everything, newest first.
 pub struct Server {
     supervisor: Supervisor,
-    house: Arc<House>,
+    handle: Handle,
     rounds: All,
     web: SocketAddr,
     shared: Option<SocketAddr>,
     own: HashMap<String, SocketAddr>,
+}
+
+/// Asks a running server, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    house: Arc<House>,
+    direct: Option<Queue<News>>,
+}
+
+impl Handle {
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.house.status(clock::now())
+    }
+
+    /// From now on these are its relay and its contacts; who is no contact any more hears nothing. Without a
+    /// tunnel nothing happens.
+    pub fn change(&self, config: TunnelConfig) {
+        if let Some(direct) = &self.direct {
+            tell(direct, News::Changed(Box::new(config)));
+        }
+    }
 }
 
 impl Server {
@@ -145,15 +172,19 @@ impl Server {
         let (keyed_in, round) = (stations.collect(), rounds.add());
         let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: keyed_in, round };
         supervisor.start("station intake", AGAIN, receiver).map_err(thread("station intake"))?;
-        let site = Web { house: Arc::clone(&house), listener, round: rounds.add() };
+        let names = Names::new(web.ip(), &setup.names, host::machine().as_deref());
+        let (names, round) = (Arc::new(names), rounds.add());
+        let site = Web { house: Arc::clone(&house), listener, names, round };
         supervisor.start("station web", AGAIN, site).map_err(thread("station web"))?;
+        let mut news = None;
         if let Some(config) = setup.tunnel {
             let keyed = keyed.into_iter().map(|(_, key, ports)| (key, ports)).collect();
             let direct = direct(Arc::clone(&house), config, keyed, rounds.add());
             let direct = direct.map_err(thread("tunnel"))?;
+            news = Some(direct.news.clone());
             supervisor.start("station direct", AGAIN, direct).map_err(thread("station direct"))?;
         }
-        Ok(Self { supervisor, house, rounds, web, shared, own })
+        Ok(Self { supervisor, handle: Handle { house, direct: news }, rounds, web, shared, own })
     }
 
     /// Where listeners come to.
@@ -164,7 +195,7 @@ impl Server {
     /// Where the station `name` sends to; none for one that comes through the tunnel, or that there
     /// is not.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
-        self.house.station(name).and(self.own.get(name).copied().or(self.shared))
+        self.handle.house.station(name).and(self.own.get(name).copied().or(self.shared))
     }
 
     /// How far its threads are: each comes round once a second, whatever there is to do.
@@ -174,7 +205,12 @@ impl Server {
 
     /// How it is.
     pub fn status(&self) -> Status {
-        self.house.status(clock::now())
+        self.handle.status()
+    }
+
+    /// For other threads.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 }
 
@@ -240,8 +276,7 @@ fn enter(address: SocketAddr, what: &str, whose: Whose) -> Result<Entrance, Serv
     Ok(Entrance { tcp, udp, whose })
 }
 
-/// The tunnel and who answers it. Stations need not be contacts: they are found at the relay then, or find
-/// our door, and may not listen.
+/// The tunnel and who answers it.
 fn direct(
     house: Arc<House>,
     mut config: TunnelConfig,
@@ -249,18 +284,15 @@ fn direct(
     round: Round,
 ) -> io::Result<Direct> {
     let listeners: HashSet<PeerKey> = config.contacts.iter().map(|peer| peer.key).collect();
-    for key in keyed.keys().filter(|key| !listeners.contains(key)) {
-        let (direct, place) = (Vec::new(), None);
-        config.contacts.push(PeerConfig { key: *key, direct, via_relay: true, place });
+    config.contacts = with_stations(config.contacts, keyed.keys());
+    let news = Queue::fail_on_full(NEWS);
+    let heard = news.clone();
+    let tunnel = Tunnel::start(config, move |event| tell(&heard, News::Tunnel(Box::new(event))))?;
+    Ok(Direct { house, tunnel, news, listeners, keyed, hearing: HashMap::new(), round })
+}
+
+fn tell(direct: &Queue<News>, news: News) {
+    if direct.send(news).is_err() {
+        tracing::error!("the station server does not keep up with its tunnel; an event is lost");
     }
-    let events = Queue::fail_on_full(EVENTS);
-    let heard = events.clone();
-    let tunnel = Tunnel::start(config, move |event| {
-        if heard.send(event).is_err() {
-            tracing::error!(
-                "the station server does not keep up with its tunnel; an event is lost"
-            );
-        }
-    })?;
-    Ok(Direct { house, tunnel, events, listeners, keyed, hearing: HashMap::new(), round })
 }

@@ -1,39 +1,16 @@
-//! The pages for browsers: plain text in the system's own type, one `<audio>`, and a small script that
-//! starts it again after a cut. Nothing comes from elsewhere.
+//! The pages for browsers: plain text in the system's own type, a large button, and a small script that
+//! plays (listen.js). Nothing comes from elsewhere.
 
 use std::fmt::Write as _;
 
 use super::house::Status;
 
-/// Plays again after a pause when the sound ended, and says whether there is something to hear.
-pub(super) const SCRIPT: &str = r#"'use strict';
-const audio = document.querySelector('audio');
-const state = document.querySelector('#state');
-const name = document.body.dataset.station;
-const again = () => setTimeout(() => {
-  if (!audio.dataset.wanted) return;
-  audio.src = 'live.mp3?' + Date.now();
-  audio.play().catch(() => {});
-}, 2000);
-audio.addEventListener('play', () => { audio.dataset.wanted = 'yes'; });
-audio.addEventListener('pause', () => { if (!audio.ended) delete audio.dataset.wanted; });
-audio.addEventListener('ended', again);
-audio.addEventListener('error', again);
-const look = async () => {
-  try {
-    const answer = await fetch('/status.json');
-    const found = (await answer.json()).stations.find((station) => station.name === name);
-    state.textContent = found && found.live ? 'Live' : 'Nothing to hear now.';
-  } catch {
-    state.textContent = 'The station server does not answer.';
-  }
-};
-look();
-setInterval(look, 3000);
-"#;
+/// What a station's page does.
+pub(super) const SCRIPT: &str = include_str!("listen.js");
 
 const STYLE: &str = "body{font:1.2em sans-serif;max-width:30em;margin:2em auto;padding:0 1em;\
-    color-scheme:light dark}audio{width:100%}li{margin:.5em 0}";
+    color-scheme:light dark}button{font:inherit;font-size:1.6em;width:100%;min-height:3em;border-radius:.5em;\
+    border:.12em solid}audio{width:100%}li{margin:.5em 0}#state{font-weight:bold}";
 
 fn frame(title: &str, attributes: &str, body: &str) -> String {
     format!(
@@ -59,7 +36,8 @@ pub(super) fn home(status: &Status) -> String {
 pub(super) fn station(name: &str) -> String {
     let name = in_text(name);
     let body = format!(
-        "<h1>{name}</h1><p id=\"state\"></p><audio controls preload=\"none\" src=\"live.mp3\"></audio>\
+        "<h1>{name}</h1><p id=\"state\" role=\"status\"></p><button hidden>Listen</button><audio></audio>\
+         <noscript><audio controls preload=\"none\" src=\"live.mp3\"></audio></noscript>\
          <p><a href=\"live.m3u8\">Playlist</a> · <a href=\"/\">All stations</a></p>\
          <script src=\"/-/listen.js\"></script>"
     );

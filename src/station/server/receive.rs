@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  TCP accept ──> candidate ── a whole datagram in 5 s ──> stream ── until it ends, is silent for 10 s,
-//!                                                                     is replaced, floods or talks junk
+//!                (lines.rs)                                           is replaced, floods or talks junk
 //!  UDP ─────────> one datagram a packet
 //!  voice_in ────> one datagram a packet of kind Station
 //!                   ... and timing datagrams back over TCP and UDP
@@ -20,13 +20,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::house::{House, Refusal, Station};
 use super::intake::{Source, Verdict};
 use super::rounds::Round;
-use crate::caps::{JUNK_LIMIT, STATION_CANDIDATES, STATION_PATIENCE, STATION_SILENCE};
+use crate::caps::{JUNK_LIMIT, STATION_PATIENCE, STATION_SILENCE};
 use crate::clock::{self, Time};
 use crate::frame::PacketKind;
 use crate::stop::{Stop, Wake};
@@ -153,23 +153,6 @@ impl Strangers {
     }
 }
 
-/// A place among those who have not shown a datagram yet.
-struct Candidate(Arc<Station>);
-
-impl Candidate {
-    fn enter(station: &Arc<Station>) -> Option<Self> {
-        let enters = |number| (number < STATION_CANDIDATES).then_some(number + 1);
-        let entered = station.candidates.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enters);
-        entered.ok().map(|_| Self(Arc::clone(station)))
-    }
-}
-
-impl Drop for Candidate {
-    fn drop(&mut self) {
-        self.0.candidates.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 async fn accept(listener: TcpListener, whose: Whose, house: Arc<House>) {
     let mut strangers = Strangers::default();
     loop {
@@ -185,13 +168,19 @@ async fn accept(listener: TcpListener, whose: Whose, house: Arc<House>) {
             strangers.came(from, &house);
             continue;
         };
-        let Some(candidate) = Candidate::enter(station) else {
-            house.refused.count(Refusal::Crowd);
-            continue;
-        };
         let number = house.lines.fetch_add(1, Ordering::Relaxed);
-        let line = Line::new(stream, Arc::clone(station), number, candidate);
-        tokio::spawn(line.run(Arc::clone(&house)));
+        let line = Line::new(stream, Arc::clone(station), number);
+        let task = tokio::spawn(line.run(Arc::clone(&house))).abort_handle();
+        let goes = station.lines().enter(number, from.ip(), task);
+        end(goes, Refusal::Crowd, &house);
+    }
+}
+
+/// End this connection, if it has not ended by itself.
+fn end(line: Option<AbortHandle>, why: Refusal, house: &House) {
+    if let Some(line) = line.filter(|line| !line.is_finished()) {
+        house.refused.count(why);
+        line.abort();
     }
 }
 
@@ -199,9 +188,9 @@ async fn accept(listener: TcpListener, whose: Whose, house: Arc<House>) {
 struct Line {
     stream: TcpStream,
     station: Arc<Station>,
-    source: Source,
-    /// Until it has shown a datagram.
-    candidate: Option<Candidate>,
+    number: u64,
+    /// It has shown a datagram.
+    admitted: bool,
     cutter: Cutter,
     /// Bytes that were junk until its last datagram.
     junk: u64,
@@ -218,16 +207,16 @@ enum End {
 }
 
 impl Line {
-    fn new(stream: TcpStream, station: Arc<Station>, number: u64, candidate: Candidate) -> Self {
-        let (source, candidate) = (Source::Tcp(number), Some(candidate));
+    fn new(stream: TcpStream, station: Arc<Station>, number: u64) -> Self {
         let (cutter, heard) = (Cutter::default(), Instant::now());
-        Self { stream, station, source, candidate, cutter, junk: 0, heard }
+        Self { stream, station, number, admitted: false, cutter, junk: 0, heard }
     }
 
     async fn run(mut self, house: Arc<House>) {
         // It only makes timing datagrams earlier.
         let _ = self.stream.set_nodelay(true);
         let end = self.listen(&house).await;
+        self.station.lines().leave(self.number);
         match end {
             End::Closed => tracing::debug!("{}: the connection ended", self.station.name),
             End::Refused(refusal) => {
@@ -252,9 +241,9 @@ impl Line {
                     }
                 }
                 () = &mut alarm => {
-                    let (limit, refusal) = match self.candidate {
-                        Some(_) => (STATION_PATIENCE, Refusal::Slow),
-                        None => (STATION_SILENCE, Refusal::Silent),
+                    let (limit, refusal) = match self.admitted {
+                        false => (STATION_PATIENCE, Refusal::Slow),
+                        true => (STATION_SILENCE, Refusal::Silent),
                     };
                     // The alarm is not moved with every datagram, but looks at them when it rings.
                     let end = self.heard + limit;
@@ -276,11 +265,11 @@ impl Line {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(_) => return Err(End::Closed),
         };
-        let now = clock::now();
+        let (now, source) = (clock::now(), Source::Tcp(self.number));
         let mut bytes = &buffer[..length];
         let mut last = None;
         while let Some((header, datagram)) = self.cutter.cut(&mut bytes) {
-            match house.take(&self.station, self.source, header, datagram, now) {
+            match house.take(&self.station, source, header, datagram, now) {
                 Verdict::Play { .. } | Verdict::Late => last = Some(header),
                 Verdict::Strange => return Err(End::Refused(Refusal::Replaced)),
                 Verdict::Flood => return Err(End::Refused(Refusal::Flood)),
@@ -291,7 +280,11 @@ impl Line {
             return Err(End::Refused(Refusal::Junk));
         }
         if let Some(header) = last {
-            self.candidate = None;
+            if !self.admitted {
+                self.admitted = true;
+                let replaced = self.station.lines().admit(self.number);
+                end(replaced, Refusal::Replaced, house);
+            }
             self.junk = junk;
             self.heard = Instant::now();
             if let Some(timing) = self.station.timing(header, now) {

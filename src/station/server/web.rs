@@ -6,16 +6,15 @@
 //!  /NAME/                a page that plays one of them
 //!  /NAME/live.m3u8       the playlist, in the shape of an ioc-server's
 //!  /NAME/1234567890.ts   a segment of it
-//!  /NAME/live.mp3        the same sound without end: what every browser and radio plays
+//!  /NAME/live.mp3        the same sound in one piece, until 40 s after the station: what every browser and
+//!                        radio plays
 //!  /status.json          figures
 //! ```
-//! Pages of other sites get nothing: no answer may be used across origins, and where it listens on
-//! loopback, only names of loopback are answered (a name of somebody else's that leads here is an attack,
-//! DNS rebinding).
+//! Pages of other sites get nothing: no answer may be used across origins, and only a request for one of our
+//! names is answered (host.rs).
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,9 +24,9 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -35,6 +34,7 @@ use http_body::Frame;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::host::Names;
 use super::house::{House, Station};
 use super::page;
 use super::receive::until_stopped;
@@ -45,8 +45,8 @@ use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
 
 /// Whoever comes first waits so long for the first segment, which takes a second to be made: players give
-/// up at an empty list.
-const FIRST: Duration = Duration::from_secs(3);
+/// up at an empty list, and kiosks at an answer that takes two seconds.
+const FIRST: Duration = Duration::from_millis(1500);
 /// Segments that one who listens without end begins with: a browser wants some before it starts.
 const BEGIN: u64 = 2;
 /// Between two times of saying that such a one still listens.
@@ -59,34 +59,22 @@ pub(super) struct Web {
     pub(super) house: Arc<House>,
     pub(super) listener: std::net::TcpListener,
     pub(super) round: Round,
+    pub(super) names: Arc<Names>,
 }
 
 impl Worker for Web {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let house = Arc::clone(&self.house);
+        let (house, names) = (Arc::clone(&self.house), Arc::clone(&self.names));
         let listener = self.listener.try_clone()?;
         until_stopped(stop, &self.round, async move {
-            let local = listener.local_addr()?.ip().to_canonical().is_loopback();
             let door = Door::new(TcpListener::from_std(listener)?);
-            axum::serve(door, router(house, local)).await
+            axum::serve(door, router(house, names)).await
         })
     }
 }
 
-fn router(house: Arc<House>, local: bool) -> Router {
-    let guard = move |request: Request, next: Next| async move {
-        if local && !is_local(request.headers()) {
-            let words = "this address is answered by its own name only";
-            return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
-        }
-        let mut response = next.run(request).await;
-        let headers = response.headers_mut();
-        let from_us = HeaderName::from_static("cross-origin-resource-policy");
-        headers.insert(from_us, "same-origin".parse().expect("plain ASCII"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, "nosniff".parse().expect("plain ASCII"));
-        headers.insert(CACHE_CONTROL, "no-store".parse().expect("plain ASCII"));
-        response
-    };
+fn router(house: Arc<House>, names: Arc<Names>) -> Router {
+    let guard = move |request: Request, next: Next| guarded(Arc::clone(&names), request, next);
     Router::new()
         .route("/", get(home))
         .route("/status.json", get(status))
@@ -98,16 +86,19 @@ fn router(house: Arc<House>, local: bool) -> Router {
         .with_state(house)
 }
 
-/// Whether a request asks for a name that can only be this machine. One without a name comes from no
-/// browser.
-fn is_local(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
-    let bare = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => host.split(':').next().unwrap_or(host),
-    };
-    bare.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+async fn guarded(names: Arc<Names>, request: Request, next: Next) -> Response {
+    if !names.answers(request.headers()) {
+        let words =
+            "this server does not answer to that name; `names` in [station_server] are its own";
+        return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let from_us = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(from_us, "same-origin".parse().expect("plain ASCII"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, "nosniff".parse().expect("plain ASCII"));
+    headers.insert(CACHE_CONTROL, "no-store".parse().expect("plain ASCII"));
+    response
 }
 
 async fn home(State(house): State<Arc<House>>) -> Response {
@@ -163,7 +154,7 @@ async fn file(
 }
 
 fn html(text: String) -> Response {
-    const POLICY: &str = "default-src 'none'; media-src 'self'; script-src 'self'; \
+    const POLICY: &str = "default-src 'none'; media-src 'self' blob:; script-src 'self'; \
         connect-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'";
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
     (headers, text).into_response()
@@ -242,25 +233,4 @@ pub(super) fn bind(address: std::net::SocketAddr) -> io::Result<std::net::TcpLis
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_its_own() {
-        let asks = |host: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, host.parse().unwrap());
-            is_local(&headers)
-        };
-        for host in ["localhost:8065", "LOCALHOST", "127.0.0.1:8065", "127.3.2.1", "[::1]:8065"] {
-            assert!(asks(host), "{host}");
-        }
-        for host in ["evil.example:8065", "localhost.evil.example", "192.0.2.1", "", "[::2]", "["] {
-            assert!(!asks(host), "{host}");
-        }
-        assert!(is_local(&HeaderMap::new()));
-    }
 }
