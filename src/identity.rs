@@ -95,6 +95,12 @@ impl PeerKey {
         self.hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The first eight of those digits, as a number: for where there is no room for more.
+    pub fn id32(&self) -> u32 {
+        let [first, second, third, fourth, ..] = self.hash();
+        u32::from_be_bytes([first, second, third, fourth])
+    }
+
     /// Six words to read aloud; see the top of this file.
     pub fn words(&self) -> [&'static str; 6] {
         let hash = self.hash();

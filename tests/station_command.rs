@@ -217,6 +217,40 @@ fn with_nobody_to_hear_it_it_ends_when_it_is_told_to() {
     assert!(records.contains(&(29, refused)) && records.contains(&(64, 0)), "{records:?}");
 }
 
+#[test]
+fn it_ends_within_a_second_while_a_log_server_takes_nothing() {
+    let began = |turn: u32| {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = folder.path().join("logs");
+        let mut supervisor = twocan::supervisor::Supervisor::new();
+        let log = twocan::station::log::Log::open(Some(&logs), &mut supervisor).unwrap();
+        log.note(twocan::station::log::Event::PcmStart, 16_000);
+        supervisor.stop();
+        // More than the buffers of both ends.
+        let earlier = std::fs::File::options().write(true).open(logs.join("0000.log")).unwrap();
+        earlier.set_len(16 << 20).unwrap();
+
+        let (server, log_server) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let [to, logs_to] =
+            [&server, &log_server].map(|bound| bound.local_addr().unwrap().to_string());
+        let words = ["in.s32", &to, "-ls", &logs_to, "-ld", logs.to_str().unwrap()];
+        let mut station =
+            station(folder.path(), &[&words[..], &["--coding", "pcm", "-g", "0"]].concat());
+        let mut stream = accept(&server);
+        follow(&mut stream, 60, None);
+        let mut upload = accept(&log_server);
+        upload.read_exact(&mut [0; 1000]).unwrap();
+        let told = std::time::Instant::now();
+        assert_eq!(station.terminate(), Some(0), "turn {turn}");
+        assert!(logs.join("0000.log").exists());
+        told.elapsed()
+    };
+    // A machine that is busy may take longer once.
+    let best = (0..3).map(began).find(|took| *took < Duration::from_secs(1));
+    assert!(best.is_some());
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -415,8 +449,10 @@ fn the_light_blinks_while_the_station_runs_and_is_the_kernels_again_in_the_end()
         station,
         to: Destination::Tcp(refused.parse().unwrap()),
         log_dir: folder.path().join("logs"),
+        who: None,
         upload: None,
         lights: folder.path().join("leds"),
+        light_before: folder.path().join("light"),
     })
     .unwrap();
     let shows = |file: &str| std::fs::read_to_string(light.join(file)).unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use twocan::station::log::{Event, Log, Receiver, Tally, direct};
 use twocan::stop::{Stopper, stop_pair};
 use twocan::supervisor::Supervisor;
-use twocan::wire::event_log::{Lines, RECORD_LEN, Record};
+use twocan::wire::event_log::{Lines, RECORD_LEN, Record, TAKEN};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -226,13 +226,16 @@ fn records(count: u32) -> (Vec<u8>, String) {
     (bytes, (0..count).map(|n| lines.line(of(n))).collect())
 }
 
-/// Send it in pieces of `length`, and wait for the receiver's end; true: it was an orderly one.
+/// Send it in pieces of `length`, and wait for the receiver's end; true: it said that it has it.
 fn upload(address: SocketAddr, bytes: &[u8], length: usize) -> bool {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     let sent = bytes.chunks(length).all(|piece| stream.write_all(piece).is_ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    sent && stream.shutdown(Shutdown::Write).is_ok() && matches!(stream.read(&mut [0]), Ok(0))
+    let mut said = Vec::new();
+    sent && stream.shutdown(Shutdown::Write).is_ok()
+        && stream.read_to_end(&mut said).is_ok()
+        && said == [TAKEN][..usize::from(!bytes.is_empty())]
 }
 
 #[test]

@@ -26,7 +26,13 @@ fn station(file: &str) -> PathBuf {
 
 /// What a program said; `None` where it is not installed.
 fn ran(program: &str, arguments: &[&str]) -> Option<Output> {
-    let Ok(output) = Command::new(program).args(arguments).output() else {
+    ran_with(program, arguments, &[])
+}
+
+/// The same with this in its environment.
+fn ran_with(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Option<Output> {
+    let mut command = Command::new(program);
+    let Ok(output) = command.args(arguments).envs(environment.iter().copied()).output() else {
         let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
         assert!(!is_ci, "{program} is not installed, and CI checks everything");
         println!("{program} is not installed: NOT CHECKED");
@@ -114,13 +120,9 @@ fn alsa_knows_the_names_that_the_sound_configuration_makes() {
     let sound = station("asound.conf");
     let configuration = format!("/usr/share/alsa/alsa.conf:{}", sound.display());
     for name in ["mic_hw", "mic_sv", "mic_mono"] {
-        let mut command = Command::new("arecord");
-        command.args(["-D", name, "-c", "2", "-d", "1", "/dev/null"]);
-        command.env("ALSA_CONFIG_PATH", &configuration).env("LC_ALL", "C");
-        let Ok(output) = command.output() else {
-            println!("arecord is not installed: NOT CHECKED");
-            return;
-        };
+        let words = ["-D", name, "-c", "2", "-d", "1", "/dev/null"];
+        let environment = [("ALSA_CONFIG_PATH", configuration.as_str()), ("LC_ALL", "C")];
+        let Some(output) = ran_with("arecord", &words, &environment) else { return };
         // There is no such card here: that it looks for it says that it has understood the rest.
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("memsmic"), "{name}: {said}");

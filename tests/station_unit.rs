@@ -82,5 +82,11 @@ fn the_package_ships_the_unit_and_the_rule_of_the_lights() {
     }
     let rules = fs::read_to_string(file("71-twocan-station.rules")).unwrap();
     assert!(rules.contains("SUBSYSTEM==\"leds\""));
+    // Lights that are there already are new ones for the rule.
+    assert!(rules.contains("ACTION==\"add\""));
+    let trigger = "udevadm trigger --action=add --subsystem-match=leds";
+    for text in [include_str!("../packaging/debian/postinst"), include_str!("../docs/station.md")] {
+        assert!(text.contains(trigger), "{text}");
+    }
     assert!(rules.contains("chgrp twocan $sys$devpath/brightness $sys$devpath/trigger"));
 }

@@ -13,12 +13,15 @@ use crate::app::control::{self, ControlServer, Reply};
 use crate::app::relay::Meets;
 use crate::app::{contacts_of, tunnel_config};
 use crate::cli::{Globals, signals};
+use crate::clock;
 use crate::config::{Config, ConfigError, Paths, StationHouse, StationWay};
 use crate::identity::Identity;
-use crate::station::server::{Handle, Server, Setup, Way};
+use crate::station::server::{Handle, Rounds, Server, Setup, Way};
+use crate::stop::Stop;
 use crate::store;
 use crate::supervisor::{Restart, Supervisor};
 use crate::tunnel::TunnelConfig;
+use crate::watchdog::{Event, Herald};
 use crate::wire::control::{Answer, Request};
 
 /// `twocan station-server`.
@@ -56,7 +59,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let server = Server::start(setup)?;
     let _control = if has_tunnel { Some(control(server.handle(), config, paths)?) } else { None };
     tracing::info!("listeners come to http://{}/", server.web());
-    while !stop.sleep(A_WHILE) {}
+    attend(&server, &stop);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,6 +98,39 @@ fn tunnel_of(config: &Config, paths: &Paths, identity: &Identity) -> TunnelConfi
 }
 
 const A_WHILE: Duration = Duration::from_secs(3600);
+/// The longest pause between two looks, where a service manager wants to know.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Wait for the stop. The service manager is told how the server is, and feeds its watchdog by the threads
+/// that come round.
+fn attend(server: &Server, stop: &Stop) {
+    let Some(mut herald) = Herald::from_environment(clock::now()) else {
+        while !stop.sleep(A_WHILE) {}
+        return;
+    };
+    herald.handle(Event::Drawn, clock::now());
+    let mut asked: Option<Rounds> = None;
+    loop {
+        let (now, seen) = (clock::now(), server.rounds());
+        let stations = server.status().stations;
+        let live = stations.iter().filter(|station| station.live).count();
+        herald.say(format!("{live} of {} stations are heard", stations.len()));
+        if herald.handle(Event::Tick, now) {
+            asked.get_or_insert_with(|| seen.clone());
+        }
+        if asked.as_ref().is_some_and(|before| seen.is_ahead_of(before)) {
+            herald.handle(Event::CameRound, now);
+            asked = None;
+        }
+        let due = herald.deadline().map(|at| at.since(now));
+        let pause = due.map_or(TICK, |due| due.min(TICK));
+        // A sleep counts whole milliseconds: rounded up, or the last one would spin.
+        if stop.sleep(pause + Duration::from_micros(999)) {
+            break;
+        }
+    }
+    herald.stopping();
+}
 
 /// As many open files as the system allows: a station has a connection, and perhaps two sockets of its
 /// own.

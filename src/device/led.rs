@@ -5,7 +5,8 @@
 //! ACT                  ──> /sys/class/leds/ACT/{trigger,brightness,max_brightness}
 //! ```
 //! A light of the kernel's has a trigger of its own (`mmc0`: the card is read); while it is ours that is
-//! `none`, and in the end it is what it was. On a Raspberry Pi the lines are named as its documents count
+//! `none`, and in the end it is what it was. That stands in a file meanwhile, for the next start after one
+//! that was killed. On a Raspberry Pi the lines are named as its documents count
 //! them, whichever chip they are on.
 
 use std::fs;
@@ -17,6 +18,7 @@ use gpiocdev::line::Value;
 
 use super::DeviceError;
 use crate::config;
+use crate::store;
 
 /// Where the kernel lists its lights.
 pub const ROOT: &str = "/sys/class/leds";
@@ -24,14 +26,17 @@ pub const ROOT: &str = "/sys/class/leds";
 const FIRST_CHIP: &str = "/dev/gpiochip0";
 const TRIGGER: &str = "trigger";
 const BRIGHTNESS: &str = "brightness";
+/// The trigger of a light that nobody but us switches.
+const NONE: &str = "none";
 
 enum Kind {
     Line(Request),
     Kernel {
         folder: PathBuf,
         most: String,
-        /// The trigger that it had.
+        /// The trigger that it had, and where that is written.
         before: Option<String>,
+        memory: PathBuf,
     },
 }
 
@@ -44,11 +49,15 @@ pub struct Led {
 
 impl Led {
     /// Open the one that `wanted` means; none where none is wanted. Lights of the kernel's are looked for
-    /// in `root`, which is [`ROOT`].
+    /// in `root`, which is [`ROOT`]; what one was before is kept in the file `memory` while it is ours.
     ///
     /// # Errors
     /// It is not there, or not ours to switch.
-    pub fn open(wanted: &config::Led, root: &Path) -> Result<Option<Self>, DeviceError> {
+    pub fn open(
+        wanted: &config::Led,
+        root: &Path,
+        memory: &Path,
+    ) -> Result<Option<Self>, DeviceError> {
         let name = wanted.to_string();
         let failed =
             |cause: String| DeviceError { deed: "open light", device: name.clone(), cause };
@@ -58,7 +67,7 @@ impl Led {
             config::Led::Line { chip, line } => {
                 request(&format!("/dev/{chip}"), *line).map_err(failed)?
             }
-            config::Led::Named(folder) => kernel(&root.join(folder)).map_err(failed)?,
+            config::Led::Named(name) => kernel(&root.join(name), memory).map_err(failed)?,
         };
         let mut led = Self { kind, name, lit: true };
         led.light(false)?;
@@ -94,8 +103,11 @@ impl Drop for Led {
     fn drop(&mut self) {
         // Whoever takes it away takes it dark.
         let _ = self.light(false);
-        if let Kind::Kernel { folder, before: Some(before), .. } = &self.kind {
-            let _ = fs::write(folder.join(TRIGGER), before);
+        if let Kind::Kernel { folder, before: Some(before), memory, .. } = &self.kind
+            && fs::write(folder.join(TRIGGER), before).is_ok()
+        {
+            // Should it stay, it says nothing untrue.
+            let _ = fs::remove_file(memory);
         }
     }
 }
@@ -114,7 +126,7 @@ fn request(chip: &str, line: u32) -> Result<Kind, String> {
     wanted.request().map(Kind::Line).map_err(|error| format!("line {line} of {chip}: {error}"))
 }
 
-fn kernel(folder: &Path) -> Result<Kind, String> {
+fn kernel(folder: &Path, memory: &Path) -> Result<Kind, String> {
     let said = |file: &str, error: io::Error| format!("{}: {error}", folder.join(file).display());
     let most = fs::read_to_string(folder.join("max_brightness"));
     let most = most.map_err(|error| said("max_brightness", error))?.trim().to_owned();
@@ -122,11 +134,28 @@ fn kernel(folder: &Path) -> Result<Kind, String> {
     let triggers = fs::read_to_string(folder.join(TRIGGER)).unwrap_or_default();
     let before =
         triggers.split_whitespace().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
-    let before = before.map(str::to_owned);
+    let before = before.map(|before| original(before, &triggers, folder, memory));
     if before.is_some() {
-        fs::write(folder.join(TRIGGER), "none").map_err(|error| said(TRIGGER, error))?;
+        fs::write(folder.join(TRIGGER), NONE).map_err(|error| said(TRIGGER, error))?;
     }
-    Ok(Kind::Kernel { folder: folder.to_owned(), most, before })
+    Ok(Kind::Kernel { folder: folder.to_owned(), most, before, memory: memory.to_owned() })
+}
+
+/// What the light was before any of us had it: `found` now, or what one of us that was killed has left in
+/// `memory`, as `/sys/class/leds/ACT mmc0`.
+fn original(found: &str, triggers: &str, folder: &Path, memory: &Path) -> String {
+    let prefix = format!("{} ", folder.display());
+    if found == NONE {
+        let text = store::read(memory).ok().flatten().and_then(|text| String::from_utf8(text).ok());
+        let kept = text.as_deref().and_then(|text| text.strip_prefix(&prefix)).map(str::trim_end);
+        // A word of a file, for a file of the kernel's.
+        let kept = kept.filter(|kept| triggers.split_whitespace().any(|trigger| trigger == *kept));
+        return kept.unwrap_or(found).to_owned();
+    }
+    if let Err(error) = store::replace(memory, format!("{prefix}{found}\n").as_bytes()) {
+        tracing::debug!("what the light was is not kept: {error}");
+    }
+    found.to_owned()
 }
 
 #[cfg(test)]
@@ -153,10 +182,37 @@ mod tests {
         "ACT".parse().unwrap()
     }
 
+    fn open(wanted: &config::Led, root: &tempfile::TempDir) -> Result<Option<Led>, DeviceError> {
+        Led::open(wanted, root.path(), &root.path().join("memory"))
+    }
+
+    #[test]
+    fn after_a_kill_a_light_is_still_given_back_as_it_was_before_the_first_of_us() {
+        let root = shelf(Some("none [mmc0] timer\n"));
+        std::mem::forget(open(&act(), &root).unwrap());
+        // What the kernel would show now.
+        let trigger = root.path().join("ACT").join(TRIGGER);
+        fs::write(&trigger, "[none] mmc0 timer\n").unwrap();
+        drop(open(&act(), &root).unwrap());
+        assert_eq!(file(&root, TRIGGER), "mmc0");
+        assert!(!root.path().join("memory").exists());
+        // One that is nobody's by the keeper's wish stays so.
+        fs::write(&trigger, "[none] mmc0 timer\n").unwrap();
+        drop(open(&act(), &root).unwrap());
+        assert_eq!(file(&root, TRIGGER), "none");
+        // What is kept of another light, or is no trigger of this one, is not written.
+        for kept in ["/sys/class/leds/PWR mmc0\n", "nonsense", "\u{1}"] {
+            fs::write(root.path().join("memory"), kept).unwrap();
+            fs::write(&trigger, "[none] mmc0 timer\n").unwrap();
+            drop(open(&act(), &root).unwrap());
+            assert_eq!(file(&root, TRIGGER), "none");
+        }
+    }
+
     #[test]
     fn a_light_of_the_kernels_is_ours_while_it_is_open_and_then_what_it_was() {
         let root = shelf(Some("none [mmc0] timer\n"));
-        let mut led = Led::open(&act(), root.path()).unwrap().unwrap();
+        let mut led = open(&act(), &root).unwrap().unwrap();
         assert_eq!((file(&root, TRIGGER), file(&root, BRIGHTNESS)), ("none".into(), "0".into()));
         led.light(true).unwrap();
         assert_eq!(file(&root, BRIGHTNESS), "255");
@@ -171,7 +227,7 @@ mod tests {
     #[test]
     fn a_light_without_a_trigger_is_a_light() {
         let root = shelf(None);
-        let mut led = Led::open(&act(), root.path()).unwrap().unwrap();
+        let mut led = open(&act(), &root).unwrap().unwrap();
         led.light(true).unwrap();
         assert_eq!(file(&root, BRIGHTNESS), "255");
     }
@@ -179,14 +235,14 @@ mod tests {
     #[test]
     fn a_light_that_is_not_there_is_an_error_that_names_it() {
         let root = tempfile::tempdir().unwrap();
-        let error = Led::open(&act(), root.path()).err().unwrap().to_string();
+        let error = open(&act(), &root).err().unwrap().to_string();
         assert!(
             error.starts_with("open light ACT: ") && error.contains("max_brightness"),
             "{error}"
         );
         let line = "gpiochip987:1".parse().unwrap();
-        let error = Led::open(&line, root.path()).err().unwrap().to_string();
+        let error = open(&line, &root).err().unwrap().to_string();
         assert!(error.starts_with("open light gpiochip987:1: line 1 of "), "{error}");
-        assert!(Led::open(&config::Led::None, root.path()).unwrap().is_none());
+        assert!(open(&config::Led::None, &root).unwrap().is_none());
     }
 }

@@ -7,6 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
+/// `TCP_CLOSE` of the kernel's tcp_states.h.
+const CLOSED: u8 = 7;
+
 /// What has been acknowledged of a connection (`struct tcp_info` of tcp(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
@@ -21,6 +24,25 @@ pub struct Acknowledged {
 /// # Errors
 /// It is no TCP connection, or the kernel is older than 4.1.
 pub fn acknowledged(socket: impl AsFd) -> io::Result<Acknowledged> {
+    let info =
+        info(socket, std::mem::offset_of!(libc::tcp_info, tcpi_bytes_acked) + size_of::<u64>())?;
+    let ago = Duration::from_millis(info.tcpi_last_ack_recv.into());
+    Ok(Acknowledged { bytes: info.tcpi_bytes_acked, ago })
+}
+
+/// Bytes of the connection `socket` that were written and have not been sent a first time. One that is
+/// over has none.
+///
+/// # Errors
+/// It is no TCP connection, or the kernel is older than 4.6.
+pub fn unsent(socket: impl AsFd) -> io::Result<u32> {
+    let info =
+        info(socket, std::mem::offset_of!(libc::tcp_info, tcpi_notsent_bytes) + size_of::<u32>())?;
+    Ok(if info.tcpi_state == CLOSED { 0 } else { info.tcpi_notsent_bytes })
+}
+
+/// What the kernel says, of which the first `wanted` bytes are needed.
+fn info(socket: impl AsFd, wanted: usize) -> io::Result<libc::tcp_info> {
     let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
     // SAFETY: the descriptor is borrowed for the call; the kernel writes at most `length` bytes into a
@@ -37,14 +59,11 @@ pub fn acknowledged(socket: impl AsFd) -> io::Result<Acknowledged> {
     if done != 0 {
         return Err(io::Error::last_os_error());
     }
-    let wanted = std::mem::offset_of!(libc::tcp_info, tcpi_bytes_acked) + size_of::<u64>();
     if (length as usize) < wanted {
         return Err(io::ErrorKind::Unsupported.into());
     }
     // SAFETY: every field is a number, for which all bytes, those the kernel left zero too, are valid.
-    let info = unsafe { info.assume_init() };
-    let ago = Duration::from_millis(info.tcpi_last_ack_recv.into());
-    Ok(Acknowledged { bytes: info.tcpi_bytes_acked, ago })
+    Ok(unsafe { info.assume_init() })
 }
 
 #[cfg(test)]
@@ -64,6 +83,22 @@ mod tests {
         theirs.write_all(b"!").unwrap();
         ours.read_exact(&mut [0]).unwrap();
         assert_eq!(acknowledged(&ours).unwrap().bytes - before, 5000);
+    }
+
+    #[test]
+    fn what_nobody_takes_is_unsent_until_the_connection_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        assert_eq!(unsent(&ours).unwrap(), 0);
+        ours.set_nonblocking(true).unwrap();
+        while ours.write(&[0; 100_000]).is_ok() {}
+        assert!(unsent(&ours).unwrap() > 0);
+        // Unread bytes make it a reset.
+        drop(theirs);
+        ours.set_nonblocking(false).unwrap();
+        assert!(ours.read(&mut [0]).is_err());
+        assert_eq!(unsent(&ours).unwrap(), 0);
     }
 
     #[test]

@@ -91,12 +91,19 @@ async fn look_up(server: &HostPort) -> Result<Vec<SocketAddr>, ConnectError> {
     Ok(found)
 }
 
+/// A connection with `server`, which waits for no more than it is given to send it.
+pub(super) async fn connect(server: &HostPort) -> Result<TcpStream, ConnectError> {
+    let failed = |reason| ConnectError::Unreachable { server: server.clone(), reason };
+    let stream = tunnel::race(look_up(server).await?).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
+}
+
 impl Line {
     /// Over TCP.
     pub(super) async fn tcp(server: &HostPort) -> Result<Self, ConnectError> {
         let failed = |reason| ConnectError::Unreachable { server: server.clone(), reason };
-        let stream = tunnel::race(look_up(server).await?).await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
+        let stream = connect(server).await?;
         let socket = SockRef::from(&stream);
         socket.set_send_buffer_size(SEND_BUFFER).map_err(failed)?;
         socket.set_tcp_notsent_lowat(NOTSENT_LOWAT).map_err(failed)?;

@@ -7,8 +7,8 @@
 //! ```
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::light::Sign;
@@ -34,6 +34,28 @@ const REPORT: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct LineNews {
     state: AtomicU8,
+    stale: Mutex<Stale>,
+}
+
+/// Answers that are too old: a server may send any number of them.
+#[derive(Default)]
+struct Stale {
+    /// When they were noted last.
+    noted: Option<Time>,
+    /// How many came since.
+    count: u32,
+}
+
+impl Stale {
+    /// One came; how many are to be noted now.
+    fn came(&mut self, now: Time) -> Option<u32> {
+        self.count = self.count.saturating_add(1);
+        let is_due = self.noted.is_none_or(|noted| now.since(noted) >= TICK);
+        is_due.then(|| {
+            self.noted = Some(now);
+            std::mem::take(&mut self.count)
+        })
+    }
 }
 
 impl LineNews {
@@ -59,7 +81,10 @@ impl LineNews {
                 return;
             }
             LinkEvent::StaleAnswer => {
-                log.note(Event::TimingDatagramTimeout, 0);
+                let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(count) = stale.came(clock::now()) {
+                    log.note(Event::TimingDatagramTimeout, count);
+                }
                 return;
             }
             LinkEvent::Failed { cause, .. } => {
@@ -202,7 +227,11 @@ impl Worker for Status {
         }
         loop {
             let now = clock::now();
-            self.tell(self.station.look(), &mut asked, now);
+            let seen = self.station.look();
+            if seen.captured > 0 {
+                self.station.log.sounds();
+            }
+            self.tell(seen, &mut asked, now);
             if dropped.begins(self.station.ring.dropped()) {
                 self.station.log.note(Event::DatagramOverflowBegins, 0);
             }
@@ -229,11 +258,14 @@ pub(super) struct Light {
     pub(super) station: Arc<Station>,
     pub(super) wanted: config::Led,
     pub(super) root: PathBuf,
+    pub(super) memory: PathBuf,
 }
 
 impl Worker for Light {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let Some(mut led) = Led::open(&self.wanted, &self.root)? else { return Ok(()) };
+        let Some(mut led) = Led::open(&self.wanted, &self.root, &self.memory)? else {
+            return Ok(());
+        };
         let (mut sign, mut since) = (Sign::default(), clock::now());
         loop {
             let (now, found) = (clock::now(), self.station.look().sign());
@@ -260,6 +292,15 @@ mod tests {
         let begins: Vec<bool> =
             [0, 3, 9, 9, 10, 10].into_iter().map(|count| dropped.begins(count)).collect();
         assert_eq!(begins, [false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn of_a_flood_of_stale_answers_a_second_makes_one_record() {
+        let mut stale = Stale::default();
+        let noted: Vec<(u64, u32)> = (0..2500)
+            .filter_map(|ms| Some((ms, stale.came(Time::from_micros(ms * 1000))?)))
+            .collect();
+        assert_eq!(noted, [(0, 1), (1000, 1000), (2000, 1000)]);
     }
 
     #[test]

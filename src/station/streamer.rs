@@ -41,10 +41,14 @@ pub struct Plan {
     pub to: Destination,
     /// Where event logs are kept.
     pub log_dir: PathBuf,
+    /// Whose they are, if that is not seen by where they come from.
+    pub who: Option<u32>,
     /// Who takes those of earlier runs, and how it is reached.
     pub upload: Option<(String, Connect)>,
     /// Where the kernel lists its lights: [`crate::device::led::ROOT`].
     pub lights: PathBuf,
+    /// The file that says what one of them was before it was ours.
+    pub light_before: PathBuf,
 }
 
 /// The running station. Dropping it ends it.
@@ -61,10 +65,10 @@ impl Streamer {
     /// # Errors
     /// The system has no thread to give.
     pub fn start(plan: Plan) -> io::Result<Self> {
-        let Plan { station, to, log_dir, upload, lights } = plan;
+        let Plan { station, to, log_dir, who, upload, lights, light_before } = plan;
         let server = to.to_string();
         let mut books = Supervisor::new();
-        let log = Log::open(Some(&log_dir), &mut books)?;
+        let log = Log::open_as(who, Some(&log_dir), &mut books)?;
         if let Some((name, connect)) = upload {
             log.upload_to(&name, connect, &mut books)?;
         }
@@ -89,7 +93,8 @@ impl Streamer {
         let status = Status { station: Arc::clone(&parts), server, herald };
         workers.start("status", Restart::DEVICE, status)?;
         if station.led != config::Led::None {
-            let light = Light { station: Arc::clone(&parts), wanted: station.led, root: lights };
+            let (root, memory) = (lights, light_before);
+            let light = Light { station: Arc::clone(&parts), wanted: station.led, root, memory };
             workers.start("light", LAMP, light)?;
         }
         Ok(Self { workers, sender: Some(sender), parts, books })

@@ -11,7 +11,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl From<TunnelError> for ForwardError {
 }
 
 struct Session {
-    handle: Handle<Pinned>,
+    handle: Arc<Handle<Pinned>>,
     /// Dropped with the session, which ends it.
     cut: Cut,
     socket: Option<Arc<OwnedFd>>,
@@ -99,9 +99,10 @@ impl Forwarder {
         match tokio::time::timeout(OPEN_LIMIT, opening).await {
             Ok(Ok(channel)) => {
                 let stream = pipe(channel.into_stream(), &self.counters);
-                let socket = session.socket.clone();
+                let (socket, pulse) =
+                    (session.socket.clone(), Pulse(Arc::downgrade(&session.handle)));
                 self.session = Some(session);
-                Ok(Forwarded { stream, socket })
+                Ok(Forwarded { stream, socket, pulse })
             }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
                 self.session = Some(session);
@@ -135,7 +136,7 @@ impl Forwarder {
         let mut connection = client::greet(stream, greeting).await?;
         connection.login(who, &relay.user, &self.key).await?;
         let Connection { handle, cut, .. } = connection;
-        Ok(Session { handle, cut, socket })
+        Ok(Session { handle: Arc::new(handle), cut, socket })
     }
 }
 
@@ -143,9 +144,30 @@ impl Forwarder {
 pub struct Forwarded {
     stream: Severable<Pipe<ChannelStream<Msg>>>,
     socket: Option<Arc<OwnedFd>>,
+    pulse: Pulse,
+}
+
+/// Feels whether the session around a stream lives.
+#[derive(Clone)]
+pub struct Pulse(Weak<Handle<Pinned>>);
+
+impl Pulse {
+    /// Ask the relay for an answer, and wait for it, however long that takes: true when it came. By then
+    /// the relay has read all that was written to its streams before. (That its machine acknowledges
+    /// bytes says nothing of the process there.)
+    pub async fn answers(&self) -> bool {
+        let Some(handle) = self.0.upgrade() else { return false };
+        // The end of the session ends the wait too.
+        handle.send_ping().await.is_ok() && !handle.is_closed()
+    }
 }
 
 impl Forwarded {
+    /// To ask whether the session around it lives.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// How long ago the relay's machine last acknowledged anything; `None`: nobody knows.
     pub fn heard_ago(&self) -> Option<Duration> {
         acknowledged(self.socket.as_ref()?).ok().map(|known| known.ago)

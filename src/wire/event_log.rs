@@ -11,6 +11,9 @@
 
 use chrono::DateTime;
 
+/// What `twocan log-receive` says when it has all of a log on its disk, and then it shuts its end. The
+/// original's log server says nothing, and the original's station hears nothing.
+pub const TAKEN: u8 = 0x06;
 /// Bytes of a record.
 pub const RECORD_LEN: usize = 16;
 /// A current time (event 2) above this one is believed: the original's second, in November 2017.

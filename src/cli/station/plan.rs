@@ -1,8 +1,5 @@
 //! From what was configured to what a station runs with: who the server is, and by which way.
 
-use std::io;
-use std::sync::Arc;
-
 use anyhow::Context;
 
 use crate::app::relay::Meets;
@@ -10,13 +7,15 @@ use crate::config::{Config, ConfigError, Paths, Station, StationServer, Through}
 use crate::contacts::Contacts;
 use crate::device::led;
 use crate::identity::Identity;
-use crate::station::log::{Connect, Line, direct};
+use crate::station::log::{direct, relayed};
 use crate::station::send::Destination;
 use crate::station::streamer::Plan;
-use crate::tunnel::{Forwarder, RelayConfig};
+use crate::tunnel::RelayConfig;
 
 /// Where event logs are kept in the state folder.
 const LOGS: &str = "station-log";
+/// What the light was before it was the station's, there.
+const LIGHT: &str = "station-light";
 
 fn asked(sentence: impl Into<String>) -> anyhow::Error {
     ConfigError::Asked(sentence.into()).into()
@@ -49,28 +48,21 @@ pub(super) fn of(station: Station, config: &Config, paths: &Paths) -> anyhow::Re
             ));
         }
     };
-    let upload = match (&station.log_server, station.through) {
-        (None, _) => None,
-        (Some(server), Through::Direct) => Some((server.to_string(), direct(server.clone()))),
+    let (upload, who) = match (&station.log_server, station.through) {
+        (None, _) => (None, None),
+        (Some(server), Through::Direct) => {
+            (Some((server.to_string(), direct(server.clone()))), None)
+        }
         (Some(server), Through::Relay) => {
             let (relay, identity) = relay(config, paths)?;
-            let forwarder = Forwarder::new(relay, &identity);
-            let forwarder = Arc::new(tokio::sync::Mutex::new(forwarder));
-            let server = server.clone();
-            let name = server.to_string();
-            let connect: Connect = Box::new(move || {
-                let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
-                Box::pin(async move {
-                    let stream = forwarder.lock().await.open(&server).await;
-                    stream.map(Line::inside).map_err(io::Error::other)
-                })
-            });
-            Some((name, connect))
+            let connect = relayed(server.clone(), relay, &identity);
+            (Some((server.to_string(), connect)), Some(identity.public().id32()))
         }
     };
     let named = station.log_dir.as_ref().map(|folder| folder.as_path().to_owned());
     let log_dir = named.unwrap_or_else(|| paths.state.join(LOGS));
-    Ok(Plan { station, to, log_dir, upload, lights: led::ROOT.into() })
+    let (lights, light_before) = (led::ROOT.into(), paths.state.join(LIGHT));
+    Ok(Plan { station, to, log_dir, who, upload, lights, light_before })
 }
 
 fn relay(config: &Config, paths: &Paths) -> anyhow::Result<(RelayConfig, Identity)> {

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::folder::{Beginning, Current, Folder, is_full};
-use super::{EVENT_LOST, Log, LogError};
+use super::{EVENT_LOST, EVENT_WHO, Log, LogError};
 use crate::caps::LOG_QUEUED;
 use crate::clock;
 use crate::stop::Stop;
@@ -67,6 +67,10 @@ impl Writer {
         let beginning = Beginning { timestamp_us, started: self.started };
         let current = self.folder.begin(beginning, || self.removed())?;
         self.since = None;
+        if let Some(parameter) = self.log.0.who {
+            let record = Record { timestamp_us, event: EVENT_WHO.number(), parameter };
+            self.pending.splice(..0, record.encode());
+        }
         tracing::info!("the log is {}", current.path().display());
         Ok(current)
     }

@@ -7,7 +7,9 @@
 //! name, it begins with such a mark that has the name's number, and no station has it open (they hold a
 //! lock on it). Everything else in there belongs to somebody: it is neither sent, nor changed, nor
 //! deleted, whatever it is called. A folder that is full loses the oldest file of ours: what happened
-//! last is what a keeper asks for.
+//! last is what a keeper asks for. A start has a file of its own, unless many wait to be sent: then it
+//! goes on in the newest, with a beginning in its middle, or a station that is started again every
+//! minute would use up the names in a day.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -30,6 +32,10 @@ const MARK: u32 = 0x2ca0_0000;
 /// Records before the first that was noted.
 const BEGINNING: usize = 4;
 const BEGINNING_LEN: usize = BEGINNING * RECORD_LEN;
+/// Files that wait, from which on small ones are gone on with.
+const MANY: usize = 16;
+/// A file with more bytes is not small: so the names last as long as the room.
+const SHARE: u64 = LOG_FOLDER_LIMIT / NUMBERS as u64;
 
 /// A log could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +78,14 @@ pub(super) struct Own {
     pub(super) number: u16,
 }
 
+/// A file of ours that nobody wrote to when it was looked at.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) changed: SystemTime,
+    pub(super) number: u16,
+    size: u64,
+}
+
 impl Folder {
     /// The one at `path`, which need not be there.
     pub fn at(path: &Path) -> Self {
@@ -93,6 +107,9 @@ impl Folder {
         let _turn = self.turn();
         store::ensure_folder(&self.path)?;
         self.shrink(&mut removed);
+        if let Some(current) = self.go_on(beginning) {
+            return Ok(current);
+        }
         loop {
             let trouble = match self.first_free(beginning) {
                 Ok(Some(current)) => return Ok(current),
@@ -100,11 +117,23 @@ impl Folder {
                 Err((path, e)) if is_full(&e) => StoreError::new("begin", &path, e).into(),
                 Err((path, e)) => return Err(StoreError::new("begin", &path, e).into()),
             };
-            if !self.remove_oldest() {
+            if !self.oldest_goes() {
                 return Err(trouble);
             }
             removed();
         }
+    }
+
+    /// The newest of many, if it is small. Where that can't be, there is a new one.
+    fn go_on(&self, beginning: Beginning) -> Option<Current> {
+        let own = self.own();
+        let newest = own.last().filter(|newest| own.len() >= MANY && newest.size < SHARE)?;
+        let number = newest.number;
+        let Own { file, path, length, .. } =
+            self.open(number, OpenOptions::new().read(true).write(true))?;
+        let mut current = Current { file, path, length };
+        current.write(&beginning.encode(number)).ok()?;
+        Some(current)
     }
 
     fn first_free(&self, beginning: Beginning) -> Result<Option<Current>, (PathBuf, io::Error)> {
@@ -132,19 +161,28 @@ impl Folder {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those of ours that nobody writes to, the oldest first.
-    pub(super) fn own(&self) -> Vec<Own> {
-        let mut own: Vec<Own> = (0..NUMBERS).filter_map(|number| self.claim(number)).collect();
+    /// Those of ours that nobody writes to, the oldest first. One is open at a time: a thousand are all
+    /// that a service may have.
+    pub(super) fn own(&self) -> Vec<Found> {
+        let found = |number| {
+            let Own { changed, size, .. } = self.claim(number)?;
+            Some(Found { changed, number, size })
+        };
+        let mut own: Vec<Found> = (0..NUMBERS).filter_map(found).collect();
         own.sort_by_key(|own| (own.changed, own.number));
         own
     }
 
     /// That file, if it is ours and nobody has it.
     pub(super) fn claim(&self, number: u16) -> Option<Own> {
+        self.open(number, OpenOptions::new().read(true))
+    }
+
+    fn open(&self, number: u16, options: &mut OpenOptions) -> Option<Own> {
         let path = self.file(number);
         // Not through a link, and not waiting for who may be at the other end of a pipe.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path).ok()?;
+        let file = options.custom_flags(flags.bits()).open(&path).ok()?;
         let about = file.metadata().ok()?;
         let is_plain = about.is_file() && about.nlink() == 1;
         if !is_plain || about.uid() != nix::unistd::geteuid().as_raw() {
@@ -159,9 +197,19 @@ impl Folder {
         is_beginning(&beginning, number).then_some(own)
     }
 
-    /// Remove the oldest of ours; false: there is none.
+    /// Remove the oldest of ours; false: there is none. Waits for the turn.
     pub(super) fn remove_oldest(&self) -> bool {
-        self.own().into_iter().any(|own| own.remove().is_ok())
+        let _turn = self.turn();
+        self.oldest_goes()
+    }
+
+    /// The same for who has the turn.
+    fn oldest_goes(&self) -> bool {
+        self.own().iter().any(|found| self.remove(found))
+    }
+
+    fn remove(&self, found: &Found) -> bool {
+        self.claim(found.number).is_some_and(|own| own.remove().is_ok())
     }
 
     /// Make room for one more file of full length.
@@ -173,7 +221,7 @@ impl Folder {
                 break;
             }
             bytes -= own.size;
-            if own.remove().is_ok() {
+            if self.remove(&own) {
                 removed();
             }
         }

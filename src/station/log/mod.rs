@@ -20,7 +20,7 @@ mod upload;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::caps::LOG_QUEUED;
@@ -33,12 +33,15 @@ use crate::wire::event_log::{COUNT, Record};
 pub use folder::{Folder, LogError};
 pub use receive::{ReceiveError, Receiver, Tally};
 pub(super) use upload::stopped;
-pub use upload::{Connect, Connecting, Line, UploadError, direct};
+pub use upload::{Connect, Connecting, Line, UploadError, direct, relayed};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.
 pub const EVENT_MARK: Event = Event::User0;
 /// How many records were lost before this one, because the disk took none for too long.
 pub const EVENT_LOST: Event = Event::User1;
+
+/// Whose log it is, in every file: [`PeerKey::id32`](crate::identity::PeerKey::id32) of the station's key.
+pub const EVENT_WHO: Event = Event::User2;
 
 /// The journal has an event at most so often; the file has them all.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
@@ -49,11 +52,15 @@ const DISK: Restart =
 struct Shared {
     /// None: nothing is kept but the journal.
     folder: Option<Folder>,
+    /// See [`EVENT_WHO`]. None: the address it comes from says it.
+    who: Option<u32>,
     ring: Queue<Record>,
     /// When the journal had it last, by event, in microseconds of the clock and one.
     said: [AtomicU64; COUNT],
     /// Something may be there to upload.
     news: Queue<()>,
+    /// The microphone has given some since the start.
+    sound: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
     removed: AtomicU64,
@@ -85,7 +92,22 @@ impl Log {
     /// The system has no thread to give. A folder that takes no files is said in the journal, and
     /// tried again.
     pub fn open(folder: Option<&Path>, supervisor: &mut Supervisor) -> io::Result<Self> {
-        let log = Self::new(folder);
+        Self::open_as(None, folder, supervisor)
+    }
+
+    /// The same for a station whose key is known: `who` stands in every file as [`EVENT_WHO`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(
+        who: Option<u32>,
+        folder: Option<&Path>,
+        supervisor: &mut Supervisor,
+    ) -> io::Result<Self> {
+        let log = Self::new(who, folder);
+        if let Some(who) = who {
+            tracing::info!("{} in this station's logs is {who:#x}", EVENT_WHO.name().trim());
+        }
         if let Some(folder) = &log.0.folder {
             let writer = file::Writer::new(log.clone(), folder.clone());
             supervisor.start("log", DISK, writer)?;
@@ -93,12 +115,14 @@ impl Log {
         Ok(log)
     }
 
-    fn new(folder: Option<&Path>) -> Self {
+    fn new(who: Option<u32>, folder: Option<&Path>) -> Self {
         Self(Arc::new(Shared {
+            who,
             folder: folder.map(Folder::at),
             ring: Queue::newest_wins(LOG_QUEUED),
             said: std::array::from_fn(|_| AtomicU64::new(0)),
             news: Queue::newest_wins(1),
+            sound: AtomicBool::new(false),
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             removed: AtomicU64::new(0),
@@ -108,7 +132,7 @@ impl Log {
 
     /// Send what earlier starts have left, and every file that is full, to a log server that
     /// `connect` connects to: from the first [`Event::AudioServerConnected`] on, or five minutes after
-    /// the start. `server` is its name in the journal. Without a folder nothing is sent.
+    /// the start, or twenty seconds if there is [no sound](Self::sounds) until then. `server` is its name in the journal. Without a folder nothing is sent.
     ///
     /// # Errors
     /// The system has no thread to give.
@@ -137,6 +161,15 @@ impl Log {
         if event == Event::AudioServerConnected {
             let _ = self.0.news.send(());
         }
+    }
+
+    /// The microphone gives sound: logs of earlier starts wait until that has reached its server.
+    pub fn sounds(&self) {
+        self.0.sound.store(true, Relaxed);
+    }
+
+    fn has_sound(&self) -> bool {
+        self.0.sound.load(Relaxed)
     }
 
     /// How it goes.

@@ -1,14 +1,14 @@
 //! Takes the logs that stations upload: `twocan log-receive`.
 //!
 //! ```text
-//!  station ──records, cut anywhere──> raw file + text file ──all on the disk──> our end is shut too
-//!     ▲                                      │ too long, too slow, folder full, disk full
+//!  station ──records, cut anywhere──> raw file + text file ──all on the disk──> one byte, and our end
+//!     ▲                                      │ too long, too slow, folder full, disk full      is shut
 //!     └── keeps its file, tries again <── reset
 //! ```
-//! A connection is a file, as in the original's log server. The end of a connection is the only answer
-//! there is, so it is an honest one: who is not reset may delete its file.
+//! A connection is a file, as in the original's log server. The byte is our own word, for stations whose
+//! way leads through a relay: there a reset looks like any end. The original's stations do not hear it.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ use crate::caps::{
 use crate::clock;
 use crate::stop::Stop;
 use crate::store::{self, StoreError};
+use crate::wire::event_log::TAKEN;
 
 /// A pause where the system can't give a connection or a thread now.
 const BREATH: Duration = Duration::from_millis(100);
@@ -177,6 +178,7 @@ impl Receiver {
                 self.logs.fetch_add(1, SeqCst);
                 tracing::info!("{name}: {records} records from {from}");
                 // Best effort: who sent it may have gone.
+                let _ = stream.write(&[TAKEN]);
                 let _ = stream.shutdown(Shutdown::Both);
             }
             (Ok(_), None) => tracing::debug!("{from} sent nothing"),

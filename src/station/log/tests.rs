@@ -17,7 +17,7 @@ use crate::wire::event_log::RECORD_LEN;
 
 /// A log in `folder` whose worker is run by hand.
 fn log(folder: &Path) -> (Log, Writer) {
-    let log = Log::new(Some(folder));
+    let log = Log::new(None, Some(folder));
     (log.clone(), Writer::new(log, Folder::at(folder)))
 }
 
@@ -78,6 +78,20 @@ fn a_file_begins_as_the_original_s_and_is_the_first_that_is_free() {
 }
 
 #[test]
+fn a_station_with_a_key_says_in_every_file_whose_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let log = Log::new(Some(0x1234_5678), Some(place.path()));
+    let mut writer = Writer::new(log.clone(), Folder::at(place.path()));
+    log.note(Event::User9, 1);
+    writer.flush().unwrap();
+    fs::remove_file(place.path().join("0000.log")).unwrap();
+    log.note(Event::User9, 2);
+    end(&mut writer);
+    let records = records(&place.path().join("0000.log"));
+    assert_eq!(records[3..6], [(42, 0x2ca0_0000), (44, 0x1234_5678), (51, 2)]);
+}
+
+#[test]
 fn only_closed_files_with_our_own_mark_are_ours() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path();
@@ -101,6 +115,66 @@ fn only_closed_files_with_our_own_mark_are_ours() {
     assert_eq!(own(folder), [0, 7]);
     fs::hard_link(folder.join("0000.log"), folder.join("kept")).unwrap();
     assert_eq!(own(folder), [7], "somebody keeps it");
+}
+
+#[test]
+fn many_starts_whose_logs_nobody_takes_go_on_in_the_newest_while_it_is_small() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    (0..16).for_each(|parameter| session(folder, parameter));
+    assert_eq!(names(folder).len(), 16, "a file each");
+    let newest = *own(folder).last().unwrap();
+    let newest = folder.join(format!("{newest:04}.log"));
+    let before = records(&newest);
+    // A power cut left part of a record.
+    let mut torn = fs::File::options().append(true).open(&newest).unwrap();
+    std::io::Write::write_all(&mut torn, &[1; 5]).unwrap();
+
+    let (log, mut writer) = log(folder);
+    log.note(Event::User9, 77);
+    writer.flush().unwrap();
+    assert_eq!(own(folder).len(), 15, "it is in use");
+    end(&mut writer);
+    assert_eq!(names(folder).len(), 16);
+    let after = records(&newest);
+    assert_eq!(after[..before.len()], before, "what was there stays");
+    let events: Vec<u32> = after[before.len()..].iter().map(|(event, _)| *event).collect();
+    assert_eq!(events, [3, 10, 52, 42, 51, 12, 4], "a start is seen as a start");
+    assert_eq!(own(folder).len(), 16, "still ours");
+
+    fs::File::options().write(true).open(&newest).unwrap().set_len(1 << 20).unwrap();
+    session(folder, 78);
+    assert_eq!(names(folder).len(), 17, "a large one is left as it is");
+}
+
+#[test]
+fn looking_at_the_files_keeps_none_of_them_open() {
+    let place = tempfile::tempdir().unwrap();
+    (0..3).for_each(|parameter| session(place.path(), parameter));
+    let found = Folder::at(place.path()).own();
+    let open = fs::read_dir("/proc/self/fd").unwrap().filter(|entry| {
+        let target = fs::read_link(entry.as_ref().unwrap().path());
+        target.is_ok_and(|target| target.starts_with(place.path()))
+    });
+    assert_eq!((found.len(), open.count()), (3, 0));
+}
+
+#[test]
+fn who_needs_room_waits_for_who_looks_at_the_files() {
+    let place = tempfile::tempdir().unwrap();
+    session(place.path(), 1);
+    let folder = Folder::at(place.path());
+    let turn = folder.turn();
+    let looked_at = folder.claim(0).unwrap();
+    let (said, heard) = std::sync::mpsc::channel();
+    let other = folder.clone();
+    let thread =
+        std::thread::Builder::new().spawn(move || said.send(other.remove_oldest()).unwrap());
+    assert!(heard.recv_timeout(Duration::from_millis(200)).is_err(), "it waits");
+    drop((looked_at, turn));
+    assert!(heard.recv().unwrap(), "there is one to remove");
+    thread.unwrap().join().unwrap();
+    assert!(names(place.path()).is_empty());
 }
 
 #[test]

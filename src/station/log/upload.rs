@@ -1,14 +1,19 @@
 //! Sends log files of ours to a log server, one connection each, and deletes what has arrived.
 //!
 //! ```text
-//!  first AUDIO_SERVER_CONNECTED, or 5 min ──> each file of ours that nobody writes to, the oldest first:
-//!     connect ──> records, whole ones ──> shut our end ──> wait for theirs ──> delete ──> 1 s
-//!        │ refused         │ reset              │ reset, or not all is acknowledged
+//!  first AUDIO_SERVER_CONNECTED, or 5 min,
+//!  or no sound in 20 s ──> each file of ours that nobody writes to, the oldest first:
+//!     connect ──> records, whole ones ──> shut our end ──> they have it ──> delete ──> 1 s
+//!        │ refused         │ reset              │ reset, or nobody knows
 //!        └─────────────────┴────────────────────┴──> keep it; again in 30 s, later in 30 min
 //! ```
-//! There is no answer in this protocol. `twocan log-receive` closes its end when the log is on its disk,
-//! and resets the connection when it is not. The original's log server never closes its end: there the
-//! far system's acknowledgement of everything, and ten quiet seconds, have to do.
+//! When they have it:
+//!
+//! | the log server | directly | through a relay |
+//! |---|---|---|
+//! | `twocan log-receive` | says so: one byte, then its end | the same |
+//! | shuts its end without a word | the far kernel has acknowledged all of it | nobody knows: a reset looks so |
+//! | the original's, never shuts it | the same, and ten quiet seconds | the relay has answered behind it, and ten |
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -21,23 +26,27 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{sleep, timeout};
 
 use super::Log;
-use super::folder::{Folder, Own};
+use super::folder::{Folder, Found, Own};
 use crate::address::HostPort;
 use crate::caps::LOG_PATIENCE;
 use crate::clock::{self, Time};
 use crate::device::tcp_flow;
+use crate::identity::Identity;
 use crate::queue::Received;
+use crate::station::line;
 use crate::stop::{Stop, Wake};
 use crate::supervisor::{Worker, WorkerError};
-use crate::wire::event_log::{Event, RECORD_LEN};
+use crate::tunnel::{Forwarded, Forwarder, Pulse, RelayConfig};
+use crate::wire::event_log::{Event, RECORD_LEN, TAKEN};
 
-/// How long the sound goes first.
+/// How long the sound goes first,
 const FIRST: Duration = Duration::from_secs(300);
+/// and how long it has to begin: a station that hears nothing is started anew once a minute.
+const SILENT: Duration = Duration::from_secs(20);
 /// Before the second try, and before any later one at most.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// See [`FIRST_PAUSE`].
@@ -46,9 +55,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1800);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long their end may stay open.
 const CLOSING: Duration = Duration::from_secs(10);
-/// Bytes of a write: whole records, and less than a segment, so that the original's server gets them
-/// whole too.
+/// How long a relay may take to answer: what lies in the buffers of a slow line goes first.
+const ANSWER: Duration = Duration::from_secs(300);
+/// Bytes of a write: whole records, and less than a segment. The original's server loses those that are
+/// cut, so a piece waits until the kernel has sent the one before it: with a full window it would put
+/// them together and cut them where segments end. (What a relay makes of them is its own business.)
 const PIECE: usize = 64 * RECORD_LEN;
+/// Between two looks at whether it has.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What a connection has to be able to do.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -58,36 +72,100 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// A connection with a log server.
 pub struct Line {
     stream: Box<dyn Stream>,
-    /// The socket, and what was acknowledged before anything was sent; None where nobody can know.
-    socket: Option<(OwnedFd, u64)>,
+    proof: Proof,
+}
+
+/// By what it is known how much they have.
+enum Proof {
+    /// The socket, and what was acknowledged before anything was sent.
+    Kernel(OwnedFd, u64),
+    /// The relay's session.
+    Relay(Pulse),
 }
 
 impl Line {
     /// A connection of this machine.
-    ///
-    /// # Errors
-    /// It is none any more.
-    pub fn tcp(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    fn tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
         let socket = stream.as_fd().try_clone_to_owned()?;
         let before = tcp_flow::acknowledged(&socket)?.bytes;
-        Ok(Self { stream: Box::new(stream), socket: Some((socket, before)) })
+        Ok(Self { stream: Box::new(stream), proof: Proof::Kernel(socket, before) })
     }
 
-    /// A connection inside another one, such as a relay's: only their end tells that all has arrived.
-    pub fn inside(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self { stream: Box::new(stream), socket: None }
+    /// A connection through a relay.
+    fn relayed(stream: Forwarded) -> Self {
+        let proof = Proof::Relay(stream.pulse());
+        Self { stream: Box::new(stream), proof }
     }
 
-    /// Whether the far system has acknowledged `sent` bytes of ours.
-    fn has_acknowledged(&self, sent: u64) -> Option<bool> {
-        let (socket, before) = self.socket.as_ref()?;
-        let bytes = tcp_flow::acknowledged(socket).map(|acknowledged| acknowledged.bytes);
-        Some(bytes.is_ok_and(|bytes| bytes.saturating_sub(*before) >= sent))
+    /// Wait until nothing of ours is unsent here.
+    async fn went(&self) -> io::Result<()> {
+        if let Proof::Kernel(socket, _) = &self.proof {
+            while tcp_flow::unsent(socket)? > 0 {
+                sleep(LOOK).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Wait until it is known whether they have all of it, which was `sent` bytes.
+    async fn is_taken(&mut self, sent: u64) -> io::Result<bool> {
+        let mut answer = Answer::default();
+        let is_there = match &self.proof {
+            Proof::Kernel(socket, before) => {
+                // Their end is shut, but perhaps before all was there; or it stays open.
+                if let Ok(Err(e)) = timeout(CLOSING, answer.hear(&mut self.stream)).await {
+                    return Err(e);
+                }
+                let bytes = tcp_flow::acknowledged(socket).map(|acknowledged| acknowledged.bytes);
+                bytes.is_ok_and(|bytes| bytes.saturating_sub(*before) >= sent)
+            }
+            Proof::Relay(pulse) => {
+                let open = async {
+                    let lives = timeout(ANSWER, pulse.answers()).await.unwrap_or(false);
+                    if lives {
+                        sleep(CLOSING).await;
+                    }
+                    lives
+                };
+                tokio::select! {
+                    biased;
+                    ended = answer.hear(&mut self.stream) => {
+                        ended?;
+                        false
+                    }
+                    lives = open => lives,
+                }
+            }
+        };
+        Ok(is_there || answer == Answer::Taken)
     }
 }
 
-/// How a log server is connected to, every time anew: [`direct`], or through the relay.
+/// What a log server says.
+#[derive(Default, PartialEq, Eq)]
+enum Answer {
+    #[default]
+    Nothing,
+    /// [`TAKEN`], and nothing else.
+    Taken,
+    /// What nobody knows.
+    Strange,
+}
+
+impl Answer {
+    /// Listen until their end is shut.
+    async fn hear(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+        let mut piece = [0; 64];
+        while let length @ 1.. = stream.read(&mut piece).await? {
+            let is_first = *self == Self::Nothing;
+            *self =
+                if is_first && piece[..length] == [TAKEN] { Self::Taken } else { Self::Strange };
+        }
+        Ok(())
+    }
+}
+
+/// How a log server is connected to, every time anew: [`direct`] or [`relayed`].
 pub type Connect = Box<dyn Fn() -> Connecting + Send>;
 
 /// See [`Connect`].
@@ -106,17 +184,18 @@ pub struct UploadError {
 pub fn direct(server: HostPort) -> Connect {
     Box::new(move || {
         let server = server.clone();
+        Box::pin(async move { Line::tcp(line::connect(&server).await.map_err(io::Error::other)?) })
+    })
+}
+
+/// Connect to `server`, as it is called there, through `relay`, whose session serves the next ones too.
+pub fn relayed(server: HostPort, relay: RelayConfig, identity: &Identity) -> Connect {
+    let forwarder = Arc::new(Mutex::new(Forwarder::new(relay, identity)));
+    Box::new(move || {
+        let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
         Box::pin(async move {
-            let addresses = tokio::net::lookup_host((server.host.as_str(), server.port)).await?;
-            let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for address in addresses {
-                match timeout(LOG_PATIENCE, TcpStream::connect(address)).await {
-                    Ok(Ok(stream)) => return Line::tcp(stream),
-                    Ok(Err(e)) => failure = e,
-                    Err(_) => failure = late("no answer"),
-                }
-            }
-            Err(failure)
+            let stream = forwarder.lock().await.open(&server).await;
+            stream.map(Line::relayed).map_err(io::Error::other)
         })
     })
 }
@@ -143,12 +222,25 @@ impl Uploader {
         Self { log, folder, server, connect, has_waited: false, failures: 0, ended: None, sent }
     }
 
+    /// Let the sound go first, if there is any; false: it is time to stop.
+    fn wait(&self, stop: &Stop) -> bool {
+        for part in [SILENT, FIRST - SILENT] {
+            match self.log.0.news.receive(stop, Some(part)) {
+                Received::Item(()) => return true,
+                Received::Stopped => return false,
+                Received::Timeout if self.log.has_sound() => {}
+                Received::Timeout => return true,
+            }
+        }
+        true
+    }
+
     fn pass(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        let is_new = |own: &Own| !self.sent.contains(&(own.number, own.changed));
+        let is_new = |own: &&Found| !self.sent.contains(&(own.number, own.changed));
         // Not held meanwhile: a full disk may need the room.
         let numbers: Vec<u16> = {
             let _turn = self.folder.turn();
-            self.folder.own().iter().filter(|own| is_new(own)).map(|own| own.number).collect()
+            self.folder.own().iter().filter(is_new).map(|own| own.number).collect()
         };
         if numbers.is_empty() {
             return Ok(());
@@ -214,16 +306,13 @@ impl Uploader {
 impl Worker for Uploader {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let news = self.log.0.news.clone();
-        let mut patience = (!self.has_waited).then_some(FIRST);
-        loop {
-            if self.has_waited {
-                self.pass(stop)?;
-            }
-            if news.receive(stop, patience.take()) == Received::Stopped {
-                return Ok(());
-            }
+        let mut going = self.has_waited || self.wait(stop);
+        while going {
             self.has_waited = true;
+            self.pass(stop)?;
+            going = news.receive(stop, None) != Received::Stopped;
         }
+        Ok(())
     }
 
     /// Longer and longer, however long a try took: half a file that is sent again and again would be
@@ -244,27 +333,16 @@ async fn send(own: &Own, connect: &Connect) -> io::Result<()> {
     let mut line = timeout(LOG_PATIENCE * 2, connect()).await.map_err(|_| late("no answer"))??;
     let (mut sent, mut piece) = (0, [0; PIECE]);
     while let length @ 1.. = own.read(sent, &mut piece)? {
+        within(line.went()).await?;
         within(line.stream.write_all(&piece[..length])).await?;
         sent += length as u64;
     }
     within(line.stream.flush()).await?;
     within(line.stream.shutdown()).await?;
-    let until = Instant::now() + CLOSING;
-    loop {
-        match timeout_at(until, line.stream.read(&mut piece)).await {
-            // What they may say is nothing we know.
-            Ok(Ok(1..)) => {}
-            Ok(Err(e)) => return Err(e),
-            // Their end is shut, but perhaps before all was there; or it stays open.
-            Ok(Ok(0)) | Err(_) => break,
-        }
+    if line.is_taken(sent).await? {
+        return Ok(());
     }
-    match line.has_acknowledged(sent) {
-        Some(false) => {
-            Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it did not take all of it"))
-        }
-        Some(true) | None => Ok(()),
-    }
+    Err(io::Error::new(io::ErrorKind::ConnectionAborted, "nobody knows whether it took all of it"))
 }
 
 async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

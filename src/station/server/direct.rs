@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::house::{Ear, House, Station};
+use super::rounds::Round;
 use crate::caps::STATION_NAME_LIMIT;
 use crate::clock::{self, Time};
 use crate::identity::PeerKey;
@@ -44,6 +45,7 @@ pub(super) struct Direct {
     pub(super) keyed: HashMap<PeerKey, MediaPorts>,
     /// Who hears what.
     pub(super) hearing: HashMap<PeerKey, Listener>,
+    pub(super) round: Round,
 }
 
 /// A peer that hears a station.
@@ -65,6 +67,7 @@ impl Worker for Direct {
                 Received::Timeout => {}
                 Received::Stopped => return Ok(()),
             }
+            self.round.done();
             let now = clock::now();
             if now.since(looked) >= LOOK {
                 looked = now;

@@ -16,6 +16,7 @@ mod intake;
 mod lines;
 mod page;
 mod receive;
+mod rounds;
 mod sound;
 mod visitor;
 mod web;
@@ -32,6 +33,8 @@ use self::house::House;
 pub use self::house::{StationStatus, Status};
 pub use self::intake::Counts;
 use self::receive::{Entrance, Receiver, Whose};
+pub use self::rounds::Rounds;
+use self::rounds::{All, Round};
 use self::sound::Sound;
 use self::web::Web;
 use crate::clock;
@@ -103,6 +106,7 @@ pub enum ServerError {
 pub struct Server {
     supervisor: Supervisor,
     handle: Handle,
+    rounds: All,
     web: SocketAddr,
     shared: Option<SocketAddr>,
     own: HashMap<String, SocketAddr>,
@@ -146,10 +150,10 @@ impl Server {
         let web = listener.local_addr().map_err(listen)?;
         let keyed = keyed(&setup);
 
-        let mut supervisor = Supervisor::new();
+        let (mut supervisor, mut rounds) = (Supervisor::new(), All::default());
         let thread = |name| move |cause| ServerError::Thread { name, cause };
         for queue in &house.sound {
-            let sound = Sound::new(queue.clone());
+            let sound = Sound::new(queue.clone(), rounds.add());
             supervisor.start("station sound", AGAIN, sound).map_err(thread("station sound"))?;
         }
         let own = |entrance: &Entrance| match &entrance.whose {
@@ -165,19 +169,22 @@ impl Server {
         let stations = keyed
             .iter()
             .map(|(index, _, ports)| (Arc::clone(&house.stations[*index]), ports.clone()));
-        let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: stations.collect() };
+        let (keyed_in, round) = (stations.collect(), rounds.add());
+        let receiver = Receiver { house: Arc::clone(&house), entrances, keyed: keyed_in, round };
         supervisor.start("station intake", AGAIN, receiver).map_err(thread("station intake"))?;
         let names = Names::new(web.ip(), &setup.names, host::machine().as_deref());
-        let site = Web { house: Arc::clone(&house), listener, names: Arc::new(names) };
+        let (names, round) = (Arc::new(names), rounds.add());
+        let site = Web { house: Arc::clone(&house), listener, names, round };
         supervisor.start("station web", AGAIN, site).map_err(thread("station web"))?;
         let mut news = None;
         if let Some(config) = setup.tunnel {
             let keyed = keyed.into_iter().map(|(_, key, ports)| (key, ports)).collect();
-            let direct = direct(Arc::clone(&house), config, keyed).map_err(thread("tunnel"))?;
+            let direct = direct(Arc::clone(&house), config, keyed, rounds.add());
+            let direct = direct.map_err(thread("tunnel"))?;
             news = Some(direct.news.clone());
             supervisor.start("station direct", AGAIN, direct).map_err(thread("station direct"))?;
         }
-        Ok(Self { supervisor, handle: Handle { house, direct: news }, web, shared, own })
+        Ok(Self { supervisor, handle: Handle { house, direct: news }, rounds, web, shared, own })
     }
 
     /// Where listeners come to.
@@ -189,6 +196,11 @@ impl Server {
     /// is not.
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         self.handle.house.station(name).and(self.own.get(name).copied().or(self.shared))
+    }
+
+    /// How far its threads are: each comes round once a second, whatever there is to do.
+    pub fn rounds(&self) -> Rounds {
+        self.rounds.look()
     }
 
     /// How it is.
@@ -269,13 +281,14 @@ fn direct(
     house: Arc<House>,
     mut config: TunnelConfig,
     keyed: HashMap<PeerKey, MediaPorts>,
+    round: Round,
 ) -> io::Result<Direct> {
     let listeners: HashSet<PeerKey> = config.contacts.iter().map(|peer| peer.key).collect();
     config.contacts = with_stations(config.contacts, keyed.keys());
     let news = Queue::fail_on_full(NEWS);
     let heard = news.clone();
     let tunnel = Tunnel::start(config, move |event| tell(&heard, News::Tunnel(Box::new(event))))?;
-    Ok(Direct { house, tunnel, news, listeners, keyed, hearing: HashMap::new() })
+    Ok(Direct { house, tunnel, news, listeners, keyed, hearing: HashMap::new(), round })
 }
 
 fn tell(direct: &Queue<News>, news: News) {

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use super::house::{House, Refusal, Station};
 use super::intake::{Source, Verdict};
+use super::rounds::Round;
 use crate::caps::{JUNK_LIMIT, STATION_PATIENCE, STATION_SILENCE};
 use crate::clock::{self, Time};
 use crate::frame::PacketKind;
@@ -70,17 +71,19 @@ pub(super) struct Receiver {
     pub(super) house: Arc<House>,
     pub(super) entrances: Vec<Entrance>,
     pub(super) keyed: Vec<(Arc<Station>, MediaPorts)>,
+    pub(super) round: Round,
 }
 
 impl Worker for Receiver {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
-        until_stopped(stop, self.run())
+        until_stopped(stop, &self.round, self.run())
     }
 }
 
-/// Drive `work` in a runtime of this thread until it fails or the stop.
+/// Drive `work` in a runtime of this thread until it fails or the stop, and count its `round`s.
 pub(super) fn until_stopped(
     stop: &Stop,
+    round: &Round,
     work: impl Future<Output = io::Result<()>>,
 ) -> Result<(), WorkerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -95,6 +98,7 @@ pub(super) fn until_stopped(
     let ended: io::Result<()> = runtime.block_on(async {
         tokio::select! {
             () = stopped => Ok(()),
+            () = round.go_on() => Ok(()),
             ended = work => ended,
         }
     });

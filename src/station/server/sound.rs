@@ -17,6 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::house::{Piece, Station};
+use super::rounds::Round;
 use crate::clock::{self, Time};
 use crate::codec::lame::Mp3Encoder;
 use crate::codec::station_voice::StationVoice;
@@ -43,6 +44,7 @@ const STEP: Duration = Duration::from_micros(BLOCK_US);
 pub(super) struct Sound {
     queue: Queue<Piece>,
     programs: HashMap<usize, Program>,
+    round: Round,
     /// Whose trouble was told of.
     troubled: HashSet<usize>,
 }
@@ -61,8 +63,8 @@ struct Program {
 }
 
 impl Sound {
-    pub(super) fn new(queue: Queue<Piece>) -> Self {
-        Self { queue, programs: HashMap::new(), troubled: HashSet::new() }
+    pub(super) fn new(queue: Queue<Piece>, round: Round) -> Self {
+        Self { queue, programs: HashMap::new(), round, troubled: HashSet::new() }
     }
 
     fn take(&mut self, piece: &Piece, now: Time) {
@@ -107,6 +109,7 @@ impl Worker for Sound {
         let mut swept = clock::now();
         loop {
             let received = self.queue.receive(stop, Some(SWEEP));
+            self.round.done();
             let now = clock::now();
             match received {
                 Received::Item(piece) => self.take(&piece, now),
@@ -236,7 +239,7 @@ mod tests {
     fn who_listens_on_the_web_hears_silence_for_half_a_minute_and_then_it_is_over() {
         let house = House::new(vec!["Garden".to_owned()], 1);
         let station = &house.stations[0];
-        let mut sound = Sound::new(house.sound[0].clone());
+        let mut sound = Sound::new(house.sound[0].clone(), Round::default());
         let at = |ms: u64| BEGIN + Duration::from_millis(ms);
         let sweep = |sound: &mut Sound, second: u64| {
             station.listened(at(1000 * second));
@@ -265,7 +268,7 @@ mod tests {
         let house = House::new(vec!["Garden".to_owned(), "Hall".to_owned()], 1);
         let [garden, hall] = [&house.stations[0], &house.stations[1]];
         let (stopper, stop) = stop_pair();
-        let mut sound = Sound::new(house.sound[0].clone());
+        let mut sound = Sound::new(house.sound[0].clone(), Round::default());
         let run = std::thread::Builder::new().spawn(move || sound.run_once(&stop).is_ok());
         let run = run.unwrap();
         let mut news = hall.news.subscribe();

@@ -38,6 +38,7 @@ use super::host::Names;
 use super::house::{House, Station};
 use super::page;
 use super::receive::until_stopped;
+use super::rounds::Round;
 use super::visitor::Door;
 use crate::clock;
 use crate::stop::Stop;
@@ -57,6 +58,7 @@ const UNDER_WAY: usize = 2;
 pub(super) struct Web {
     pub(super) house: Arc<House>,
     pub(super) listener: std::net::TcpListener,
+    pub(super) round: Round,
     pub(super) names: Arc<Names>,
 }
 
@@ -64,7 +66,7 @@ impl Worker for Web {
     fn run_once(&mut self, stop: &Stop) -> Result<(), WorkerError> {
         let (house, names) = (Arc::clone(&self.house), Arc::clone(&self.names));
         let listener = self.listener.try_clone()?;
-        until_stopped(stop, async move {
+        until_stopped(stop, &self.round, async move {
             let door = Door::new(TcpListener::from_std(listener)?);
             axum::serve(door, router(house, names)).await
         })
