@@ -22,8 +22,6 @@ use std::time::{Duration, Instant};
 
 use common::kiosk::config;
 use common::net::in_a_network;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use station_common::decoder::Parser;
 use station_common::server::{Got, LIMIT, Server};
 use station_common::station::{Station, black_hole, loopback, named, nobody};
@@ -276,15 +274,9 @@ fn nobody_there_costs_less_than_a_hundredth_of_a_core() {
 #[test]
 fn a_name_is_looked_up_each_time_and_found_when_it_is_known_and_where_it_has_moved() {
     let _with_others = shared();
-    in_a_network(|_| {
-        // A list of names of this thread's own, and of those it starts.
-        unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        let none = None::<&str>;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    in_a_network(|network| {
         let folder = tempfile::tempdir().unwrap();
-        let names = folder.path().join("hosts");
-        fs::write(&names, "127.0.0.1 localhost\n").unwrap();
-        mount(Some(&names), "/etc/hosts", none, MsFlags::MS_BIND, none).unwrap();
+        let names = network.names(folder.path(), "127.0.0.1 localhost\n");
         let server = Server::tcp(loopback());
         let to = HostPort { host: "chuffs.test".parse().unwrap(), port: server.address.port() };
         let station = Station::start(Destination::Tcp(to));

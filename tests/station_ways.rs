@@ -11,15 +11,12 @@
 mod common;
 mod station_common;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::kiosk::{Kiosk, config, two_identities, wait_count};
 use common::net::in_a_network;
 use common::sshd::Sshd;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use station_common::decoder::read;
 use station_common::server::{Got, LIMIT, Server};
 use station_common::station::{Station, loopback, named, nobody};
@@ -52,16 +49,10 @@ fn a_server_by_udp_whose_answers_find_no_way_hears_everything_once() {
 
 #[test]
 fn a_server_by_udp_that_falls_silent_is_sent_nothing_twice_and_stays_where_it_answered() {
-    in_a_network(|_| {
-        // A list of names of this thread's own, and of those it starts.
-        unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        let none = None::<&str>;
-        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    in_a_network(|network| {
         let folder = tempfile::tempdir().unwrap();
-        let names = folder.path().join("hosts");
         // At the second one there is nobody.
-        fs::write(&names, "127.0.0.2 chuffs.test\n127.0.0.3 chuffs.test\n").unwrap();
-        mount(Some(&names), "/etc/hosts", none, MsFlags::MS_BIND, none).unwrap();
+        network.names(folder.path(), "127.0.0.2 chuffs.test\n127.0.0.3 chuffs.test\n");
         let server = Server::udp(SocketAddr::from(([127, 0, 0, 2], 0)));
         let to = HostPort { host: "chuffs.test".parse().unwrap(), port: server.address.port() };
         let mut station = Station::start(Destination::Udp(to));

@@ -206,8 +206,9 @@ impl Status {
         let rate = bytes.saturating_sub(before.0) * 8 / REPORT.as_secs();
         log.note(Event::ThroughputBitsS, count(rate));
         log.note(Event::NumDatagramsQueued, ring.len() as u32);
-        if minute.dropped > 0 {
-            log.note(Event::DatagramNumOverflows, count(minute.dropped));
+        let dropped = tally.dropped.saturating_sub(before.1.dropped);
+        if dropped > 0 {
+            log.note(Event::DatagramNumOverflows, count(dropped));
         }
         if minute.is_smooth() {
             tracing::debug!("in a minute: {minute}");

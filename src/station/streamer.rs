@@ -17,6 +17,7 @@ use super::log::{Connect, Log};
 use super::ring::Ring;
 use super::send::{Destination, Sender};
 use super::status::{Light, LineNews, Station, Status};
+use super::tally::Tally;
 use crate::clock;
 use crate::config;
 use crate::device::station_mic;
@@ -109,7 +110,7 @@ impl Streamer {
         let Some(sender) = self.sender.take() else { return };
         self.workers.stop_within(WORKERS_LIMIT);
         sender.stop(SENDER_LIMIT);
-        tracing::info!("altogether: {}", self.parts.tally());
+        tracing::info!("altogether: {}", self.parts.tally().since(&Tally::default()));
         self.parts.log.note(Event::SystemStop, 0);
         self.books.stop_within(BOOKS_LIMIT);
     }

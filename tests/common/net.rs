@@ -1,8 +1,10 @@
 //! A network of a test's own: a namespace that only one thread (and what it starts) is in.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 /// The namespace that the current thread is in; it vanishes with the last who is in it.
@@ -39,6 +41,17 @@ impl Network {
         let output = Command::new(program).args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    }
+
+    /// Names that are known in it, as in `/etc/hosts`; the file in `folder` that says so.
+    pub fn names(&self, folder: &Path, names: &str) -> PathBuf {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        let file = folder.join("hosts");
+        std::fs::write(&file, names).unwrap();
+        mount(Some(&file), "/etc/hosts", none, MsFlags::MS_BIND, none).unwrap();
+        file
     }
 
     /// An interface without an address. Its other end is in here too, so that its link is up.
