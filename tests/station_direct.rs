@@ -7,10 +7,11 @@ mod common;
 mod station_common;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::kiosk::{self, Kiosk, LIMIT, config, packet};
+use station_common::process::Process;
 use station_common::tone::Tone;
 use twocan::clock;
 use twocan::codec::opus::VoiceDecoder;
@@ -141,17 +142,6 @@ fn a_kiosk_hears_a_station_that_comes_by_its_key_and_is_told_when_it_falls_silen
     wait_kiosks(&house, 0);
 }
 
-/// A program that runs until this is dropped.
-struct Part(Child);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_running_server_is_told_of_contacts_that_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
@@ -171,7 +161,7 @@ fn a_running_server_is_told_of_contacts_that_come_and_go() {
     // The server has the smaller key: it dials.
     let anna = std::iter::repeat_with(Identity::generate).find(|anna| server < anna.public());
     let (listener, at) = kiosk(&anna.unwrap(), "Anna", server);
-    let _server = Part(twocan(&["station-server"]).spawn().unwrap());
+    let _server = Process(twocan(&["station-server"]).spawn().unwrap());
 
     let status = || twocan(&["status", "--json"]).output().unwrap();
     let limit = Instant::now() + LIMIT;

@@ -35,12 +35,9 @@ fn the_manager_hears_that_it_is_ready_how_it_is_and_again_and_again_that_it_gets
     let folder = tempfile::tempdir().unwrap();
     let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
     manager.set_read_timeout(Some(LIMIT)).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = format!(
-        "[station_server]\nlisten = '127.0.0.1:0'\nweb = '{free}'\n\
-         [[station_server.station]]\nname = 'Garden'\naddress = '127.0.0.1'\n\
-         [door]\nlisten = '127.0.0.1:0'\n"
-    );
+    let config = "[station_server]\nlisten = '127.0.0.1:0'\nweb = '127.0.0.1:0'\n\
+                  [[station_server.station]]\nname = 'Garden'\naddress = '127.0.0.1'\n\
+                  [door]\nlisten = '127.0.0.1:0'\n";
     fs::write(folder.path().join("server.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_twocan"));
     command.args(["--config", "server.toml", "--state", "state", "--runtime", "run"]);

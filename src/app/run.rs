@@ -153,6 +153,7 @@ impl Loop {
         drop(self.ring.take());
         drop(self.media.take());
         self.hear(None, clock::now());
+        self.keep_usage(&self.core.budget().usage().clone());
         self.tunnel.stop(GOODBYE);
     }
 

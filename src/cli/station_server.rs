@@ -49,25 +49,31 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     let stop = signals::stop_on_signals()?;
     widen_descriptors();
-    let setup = setup(section, args.web, tunnel(&config, &paths)?);
+    let own = own_key(&config, &paths)?;
+    let tunnel = own.as_ref().map(|identity| tunnel_of(&config, &paths, identity));
+    let setup = setup(section, args.web, tunnel);
     for (what, address) in [("stations", setup.listen), ("listeners", setup.web)] {
         if !address.ip().is_loopback() {
             tracing::warn!("{address} is open to whoever reaches it: {what} prove nothing");
         }
     }
-    let has_tunnel = setup.tunnel.is_some();
     let server = Server::start(setup)?;
-    let _control = if has_tunnel { Some(control(server.handle(), config, paths)?) } else { None };
+    let control = own.map(|identity| control(server.handle(), config, paths, identity));
+    let _control = control.transpose()?;
     tracing::info!("listeners come to http://{}/", server.web());
     attend(&server, &stop);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Answers at the control socket: how it is, and that the contacts have changed (`twocan contact`).
-fn control(server: Handle, config: Config, paths: Paths) -> anyhow::Result<Supervisor> {
+fn control(
+    server: Handle,
+    config: Config,
+    paths: Paths,
+    identity: Identity,
+) -> anyhow::Result<Supervisor> {
     store::ensure_folder(&paths.runtime)?;
     let socket = control::socket(&paths.runtime);
-    let identity = Identity::load_or_create(&paths.state)?;
     let ask = move |request: Request, reply: mpsc::Sender<Reply>| {
         let answer = match request {
             Request::Status => {
@@ -161,9 +167,9 @@ fn setup(section: &StationHouse, web: Option<SocketAddr>, tunnel: Option<TunnelC
     }
 }
 
-/// The tunnel of this state folder, if kiosks can find it: at a relay, at its door, or where it knows
+/// The key of this state folder, if kiosks can find it: at a relay, at its door, or where it knows
 /// their doors.
-fn tunnel(config: &Config, paths: &Paths) -> anyhow::Result<Option<TunnelConfig>> {
+fn own_key(config: &Config, paths: &Paths) -> anyhow::Result<Option<Identity>> {
     let meets = Meets::new(config.relay.as_ref(), &paths.state);
     let contacts = contacts_of(&paths.state);
     let dials = contacts.iter().any(|contact| !contact.direct.is_empty());
@@ -180,5 +186,5 @@ fn tunnel(config: &Config, paths: &Paths) -> anyhow::Result<Option<TunnelConfig>
     store::ensure_folder(&paths.state)?;
     let identity = Identity::load_or_create(&paths.state)
         .with_context(|| format!("open the key in {}", paths.state.display()))?;
-    Ok(Some(tunnel_of(config, paths, &identity)))
+    Ok(Some(identity))
 }

@@ -25,6 +25,18 @@ pub(crate) fn files(pid: u32) -> Vec<String> {
     files
 }
 
+/// The same when nothing is being opened or closed any more: who has just been asked closes that line.
+pub(crate) fn settled_files(pid: u32) -> Vec<String> {
+    let mut seen = files(pid);
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = files(pid);
+        if std::mem::replace(&mut seen, now.clone()) == now {
+            return now;
+        }
+    }
+}
+
 /// Fails if a camera or a microphone is open, or somebody is there who would open one.
 #[track_caller]
 pub(crate) fn only_hears(pid: u32) {

@@ -4,6 +4,7 @@
 
 pub mod decoder;
 pub mod microphone;
+pub mod process;
 pub mod server;
 pub mod station;
 pub mod tone;

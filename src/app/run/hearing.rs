@@ -81,7 +81,6 @@ impl Loop {
                 self.tunnel.send(tunnel::Command::Detach { peer });
             }
             self.feed(Event::Listened(bytes), now);
-            self.keep_usage(&self.core.budget().usage().clone());
         }
         self.hearing.round += 1;
         let Some(sound) = sound else { return };

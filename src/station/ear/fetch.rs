@@ -48,6 +48,12 @@ impl FetchError {
         let Self::Http { cause, .. } = self else { return false };
         matches!(**cause, ureq::Error::StatusCode(404 | 410))
     }
+
+    /// The server is not called what the address calls it.
+    fn is_misdirected(&self) -> bool {
+        let Self::Http { cause, .. } = self else { return false };
+        matches!(**cause, ureq::Error::StatusCode(421))
+    }
 }
 
 /// Fetches.
@@ -108,7 +114,7 @@ impl Fetch {
                 self.machine.gone(clock::now());
             }
             Err(error) => {
-                match error.is_gone() {
+                match error.is_gone() || error.is_misdirected() {
                     true => self.machine.missing(clock::now()),
                     false => self.machine.failed(clock::now()),
                 }
