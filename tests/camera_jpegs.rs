@@ -26,7 +26,7 @@ use twocan::wire::mjpeg::picture_size;
 const SIZE: Size = Size::new(320, 240);
 const LIMIT: Size = Size::new(640, 640);
 
-/// Sends these once, a second apart by its own time stamps, and then has ended.
+/// Sends these once, a second apart by its own time stamps, and then nothing more.
 struct Script {
     jpegs: Vec<Vec<u8>>,
     sent: usize,
@@ -37,8 +37,12 @@ impl VideoSource for Script {
         (SIZE, PixelFormat::Jpeg)
     }
 
-    fn read(&mut self, into: &mut Picture, _: &Stop) -> Result<bool, DeviceError> {
-        let Some(jpeg) = self.jpegs.get(self.sent) else { return Ok(false) };
+    fn read(&mut self, into: &mut Picture, stop: &Stop) -> Result<bool, DeviceError> {
+        let Some(jpeg) = self.jpegs.get(self.sent) else {
+            // Had it ended, it would be opened again, and begin anew.
+            while !stop.sleep(Duration::from_secs(60)) {}
+            return Ok(false);
+        };
         self.sent += 1;
         into.captured = Time::from_micros(1_000_000 * self.sent as u64);
         (into.size, into.format) = (SIZE, PixelFormat::Jpeg);
