@@ -32,7 +32,6 @@ use crate::wire::event_log::{COUNT, Record};
 
 pub use folder::{Folder, LogError};
 pub use receive::{ReceiveError, Receiver, Tally};
-pub(super) use upload::stopped;
 pub use upload::{Connect, Connecting, Line, UploadError, direct, relayed};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.

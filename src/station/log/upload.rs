@@ -21,12 +21,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::Log;
@@ -37,10 +37,12 @@ use crate::clock::{self, Time};
 use crate::device::tcp_flow;
 use crate::identity::Identity;
 use crate::queue::Received;
+use crate::station::cause;
 use crate::station::line;
-use crate::stop::{Stop, Wake};
+use crate::station::stopped::stopped;
+use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
-use crate::tunnel::{Forwarded, Forwarder, Pulse, RelayConfig};
+use crate::tunnel::{Forwarded, Forwarder, Probe, RelayConfig};
 use crate::wire::event_log::{Event, RECORD_LEN, TAKEN};
 
 /// How long the sound goes first,
@@ -80,7 +82,7 @@ enum Proof {
     /// The socket, and what was acknowledged before anything was sent.
     Kernel(OwnedFd, u64),
     /// The relay's session.
-    Relay(Pulse),
+    Relay(Probe),
 }
 
 impl Line {
@@ -93,7 +95,7 @@ impl Line {
 
     /// A connection through a relay.
     fn relayed(stream: Forwarded) -> Self {
-        let proof = Proof::Relay(stream.pulse());
+        let proof = Proof::Relay(stream.probe());
         Self { stream: Box::new(stream), proof }
     }
 
@@ -119,9 +121,9 @@ impl Line {
                 let bytes = tcp_flow::acknowledged(socket).map(|acknowledged| acknowledged.bytes);
                 bytes.is_ok_and(|bytes| bytes.saturating_sub(*before) >= sent)
             }
-            Proof::Relay(pulse) => {
+            Proof::Relay(probe) => {
                 let open = async {
-                    let lives = timeout(ANSWER, pulse.answers()).await.unwrap_or(false);
+                    let lives = timeout(ANSWER, probe.answers()).await.unwrap_or(false);
                     if lives {
                         sleep(CLOSING).await;
                     }
@@ -270,7 +272,7 @@ impl Uploader {
                 Some(Ok(())) => self.arrived(turn, own),
                 Some(Err(source)) => {
                     self.failures = self.failures.saturating_add(1);
-                    self.log.note(Event::SendFailure, errno(&source));
+                    self.log.note(Event::SendFailure, cause::number(&source));
                     let (path, server) = (own.path().to_owned(), self.server.clone());
                     done = Err(UploadError { path, server, source }.into());
                     break;
@@ -296,7 +298,7 @@ impl Uploader {
             Ok(()) => self.log.note(Event::FileDeleted, 0),
             Err(e) => {
                 self.sent.insert(known);
-                self.log.note(Event::FileDeleteFailure, errno(&e));
+                self.log.note(Event::FileDeleteFailure, cause::number(&e));
                 tracing::warn!("delete {}, which was sent: {e}", path.display());
             }
         }
@@ -351,30 +353,6 @@ async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 
 fn late(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
-}
-
-fn errno(e: &io::Error) -> u32 {
-    e.raw_os_error().and_then(|errno| u32::try_from(errno).ok()).unwrap_or(0)
-}
-
-/// Completes when it is time to stop.
-pub(in crate::station) async fn stopped(stop: &Stop) {
-    let woken = Arc::new(Woken::default());
-    let as_wake: Weak<dyn Wake> = Arc::downgrade(&(Arc::clone(&woken) as Arc<dyn Wake>));
-    stop.wakes(as_wake);
-    while !stop.is_stopped() {
-        woken.0.notified().await;
-    }
-}
-
-/// The end of a stop that a task waits at.
-#[derive(Default)]
-struct Woken(Notify);
-
-impl Wake for Woken {
-    fn wake(&self) {
-        self.0.notify_one();
-    }
 }
 
 #[cfg(test)]
