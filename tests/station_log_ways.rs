@@ -103,6 +103,7 @@ fn behind_a_relay_our_receiver_says_that_it_has_a_log() {
     until("it is uploaded and gone", || {
         log.counters().uploaded == 1 && !file(place.path()).exists()
     });
+    until("the relay is rid of the session while the station runs", || sshd.sessions() == 0);
     supervisor.stop();
     drop(stopper);
     thread.join().unwrap();

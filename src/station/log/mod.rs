@@ -32,7 +32,7 @@ use crate::wire::event_log::{COUNT, Record};
 
 pub use folder::{Folder, LogError};
 pub use receive::{ReceiveError, Receiver, Tally};
-pub use upload::{Connect, Connecting, Line, UploadError, direct, relayed};
+pub use upload::{Connect, UploadError, direct, relayed};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.
 pub const EVENT_MARK: Event = Event::User0;

@@ -20,13 +20,10 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::Log;
@@ -72,7 +69,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection with a log server.
-pub struct Line {
+struct Line {
     stream: Box<dyn Stream>,
     proof: Proof,
 }
@@ -168,10 +165,28 @@ impl Answer {
 }
 
 /// How a log server is connected to, every time anew: [`direct`] or [`relayed`].
-pub type Connect = Box<dyn Fn() -> Connecting + Send>;
+pub struct Connect {
+    server: HostPort,
+    relay: Option<Forwarder>,
+}
 
-/// See [`Connect`].
-pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Line>> + Send>>;
+impl Connect {
+    async fn connect(&mut self) -> io::Result<Line> {
+        match &mut self.relay {
+            None => Line::tcp(line::connect(&self.server).await.map_err(io::Error::other)?),
+            Some(relay) => {
+                relay.open(&self.server).await.map(Line::relayed).map_err(io::Error::other)
+            }
+        }
+    }
+
+    /// No connection follows soon: the relay keeps no session for us.
+    fn done(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.hang_up();
+        }
+    }
+}
 
 /// A log could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -184,22 +199,13 @@ pub struct UploadError {
 
 /// Connect to `server` over TCP, its name looked up every time.
 pub fn direct(server: HostPort) -> Connect {
-    Box::new(move || {
-        let server = server.clone();
-        Box::pin(async move { Line::tcp(line::connect(&server).await.map_err(io::Error::other)?) })
-    })
+    Connect { server, relay: None }
 }
 
-/// Connect to `server`, as it is called there, through `relay`, whose session serves the next ones too.
+/// Connect to `server`, as it is called there, through `relay`, whose session serves all logs that are
+/// sent one after the other and ends behind the last one.
 pub fn relayed(server: HostPort, relay: RelayConfig, identity: &Identity) -> Connect {
-    let forwarder = Arc::new(Mutex::new(Forwarder::new(relay, identity)));
-    Box::new(move || {
-        let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
-        Box::pin(async move {
-            let stream = forwarder.lock().await.open(&server).await;
-            stream.map(Line::relayed).map_err(io::Error::other)
-        })
-    })
+    Connect { server, relay: Some(Forwarder::new(relay, identity)) }
 }
 
 /// The worker.
@@ -264,7 +270,7 @@ impl Uploader {
             let sent = runtime.block_on(async {
                 tokio::select! {
                     () = stopped(stop) => None,
-                    sent = send(&own, &self.connect) => Some(sent),
+                    sent = send(&own, &mut self.connect) => Some(sent),
                 }
             });
             self.ended = Some(clock::now());
@@ -280,6 +286,8 @@ impl Uploader {
                 None => break,
             }
         }
+        // What drives the relay's session goes with the runtime.
+        self.connect.done();
         // A name that is still being looked up is not waited for.
         runtime.shutdown_background();
         if done.is_ok() && !stop.is_stopped() {
@@ -331,8 +339,9 @@ fn pause(failures: u32) -> Duration {
 }
 
 /// The whole of `own`, and that it arrived.
-async fn send(own: &Own, connect: &Connect) -> io::Result<()> {
-    let mut line = timeout(LOG_PATIENCE * 2, connect()).await.map_err(|_| late("no answer"))??;
+async fn send(own: &Own, connect: &mut Connect) -> io::Result<()> {
+    let mut line =
+        timeout(LOG_PATIENCE * 2, connect.connect()).await.map_err(|_| late("no answer"))??;
     let (mut sent, mut piece) = (0, [0; PIECE]);
     while let length @ 1.. = own.read(sent, &mut piece)? {
         within(line.went()).await?;
