@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
@@ -85,6 +86,9 @@ enum Proof {
 impl Line {
     /// A connection of this machine.
     fn tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
+        // Half a log with an end behind it would be a whole one to the server: until all of it is
+        // written, whatever ends the connection resets it. (Behind a relay nothing can.)
+        stream.set_zero_linger()?;
         let socket = stream.as_fd().try_clone_to_owned()?;
         let before = tcp_flow::acknowledged(&socket)?.bytes;
         Ok(Self { stream: Box::new(stream), proof: Proof::Kernel(socket, before) })
@@ -104,6 +108,14 @@ impl Line {
             }
         }
         Ok(())
+    }
+
+    /// Shut our end: this was all.
+    async fn shut(&mut self) -> io::Result<()> {
+        if let Proof::Kernel(socket, _) = &self.proof {
+            SockRef::from(socket).set_linger(None)?;
+        }
+        self.stream.shutdown().await
     }
 
     /// Wait until it is known whether they have all of it, which was `sent` bytes.
@@ -349,7 +361,7 @@ async fn send(own: &Own, connect: &mut Connect) -> io::Result<()> {
         sent += length as u64;
     }
     within(line.stream.flush()).await?;
-    within(line.stream.shutdown()).await?;
+    within(line.shut()).await?;
     if line.is_taken(sent).await? {
         return Ok(());
     }
