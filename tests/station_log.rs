@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -201,16 +201,18 @@ fn a_station_is_stopped_at_once_while_a_server_takes_nothing() {
     long.set_len(16 << 20).unwrap();
     long.flush().unwrap();
     let (said, heard) = mpsc::channel();
-    let mut kept = Vec::new();
-    let address = server(move |stream| {
-        kept.push(stream);
-        said.send(()).unwrap();
+    let address = server(move |mut stream| {
+        stream.read_exact(&mut [0; RECORD_LEN]).unwrap();
+        said.send(stream).unwrap();
     });
     let (mut supervisor, log) = station(place.path(), address);
-    heard.recv_timeout(PATIENCE).unwrap();
+    let mut stream = heard.recv_timeout(PATIENCE).unwrap();
     let began = Instant::now();
     supervisor.stop();
     assert!(began.elapsed() < Duration::from_secs(5), "nobody hung");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let end = stream.read_to_end(&mut Vec::new()).map_err(|e| e.kind());
+    assert_eq!(end, Err(ErrorKind::ConnectionReset), "half a log has no end");
     assert!(file(place.path(), 0).exists());
     assert_eq!(log.counters().uploaded, 0);
 }

@@ -24,6 +24,7 @@ pub mod ring;
 pub mod send;
 pub mod server;
 mod status;
+mod stopped;
 pub mod streamer;
 mod supply;
 mod tally;

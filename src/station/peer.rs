@@ -15,9 +15,9 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::cause::Cause;
-use super::log::stopped;
 use super::ring::{Datagram, Ring};
 use super::send::{LinkEvent, News, count};
+use super::stopped::stopped;
 use crate::clock;
 use crate::frame::{Packet, PacketKind};
 use crate::identity::PeerKey;

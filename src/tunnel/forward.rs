@@ -99,10 +99,10 @@ impl Forwarder {
         match tokio::time::timeout(OPEN_LIMIT, opening).await {
             Ok(Ok(channel)) => {
                 let stream = pipe(channel.into_stream(), &self.counters);
-                let (socket, pulse) =
-                    (session.socket.clone(), Pulse(Arc::downgrade(&session.handle)));
+                let (socket, probe) =
+                    (session.socket.clone(), Probe(Arc::downgrade(&session.handle)));
                 self.session = Some(session);
-                Ok(Forwarded { stream, socket, pulse })
+                Ok(Forwarded { stream, socket, probe })
             }
             Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
                 self.session = Some(session);
@@ -144,14 +144,14 @@ impl Forwarder {
 pub struct Forwarded {
     stream: Severable<Pipe<ChannelStream<Msg>>>,
     socket: Option<Arc<OwnedFd>>,
-    pulse: Pulse,
+    probe: Probe,
 }
 
-/// Feels whether the session around a stream lives.
+/// Asks whether the session around a stream lives.
 #[derive(Clone)]
-pub struct Pulse(Weak<Handle<Pinned>>);
+pub struct Probe(Weak<Handle<Pinned>>);
 
-impl Pulse {
+impl Probe {
     /// Ask the relay for an answer, and wait for it, however long that takes: true when it came. By then
     /// the relay has read all that was written to its streams before. (That its machine acknowledges
     /// bytes says nothing of the process there.)
@@ -164,8 +164,8 @@ impl Pulse {
 
 impl Forwarded {
     /// To ask whether the session around it lives.
-    pub fn pulse(&self) -> Pulse {
-        self.pulse.clone()
+    pub fn probe(&self) -> Probe {
+        self.probe.clone()
     }
 
     /// How long ago the relay's machine last acknowledged anything; `None`: nobody knows.

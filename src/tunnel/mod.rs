@@ -63,7 +63,7 @@ pub use client::race;
 use counters::count;
 pub use counters::{Counters, Fault};
 pub use enrol::enrol;
-pub use forward::{ForwardError, Forwarded, Forwarder, Pulse};
+pub use forward::{ForwardError, Forwarded, Forwarder, Probe};
 
 use crate::caps;
 use crate::card::Card;

@@ -64,6 +64,11 @@ impl Sshd {
         self.folder.path().join("home")
     }
 
+    /// How many processes serve a login now.
+    pub fn sessions(&self) -> usize {
+        self.relay.session_processes().len()
+    }
+
     /// `kill -9` every session process, the listener stays. How many there were.
     pub fn kill_sessions(&self) -> usize {
         self.relay.kill_sessions()

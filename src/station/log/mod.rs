@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::caps::LOG_QUEUED;
-use crate::clock;
+use crate::clock::{self, Time};
 use crate::queue::Queue;
 use crate::supervisor::{Restart, Supervisor};
 pub use crate::wire::event_log::Event;
@@ -32,8 +32,7 @@ use crate::wire::event_log::{COUNT, Record};
 
 pub use folder::{Folder, LogError};
 pub use receive::{ReceiveError, Receiver, Tally};
-pub(super) use upload::stopped;
-pub use upload::{Connect, Connecting, Line, UploadError, direct, relayed};
+pub use upload::{Connect, UploadError, direct, relayed};
 
 /// What begins every file of ours, with its number added: how a file is known to be ours.
 pub const EVENT_MARK: Event = Event::User0;
@@ -43,8 +42,9 @@ pub const EVENT_LOST: Event = Event::User1;
 /// Whose log it is, in every file: [`PeerKey::id32`](crate::identity::PeerKey::id32) of the station's key.
 pub const EVENT_WHO: Event = Event::User2;
 
-/// The journal has an event at most so often; the file has them all.
-const JOURNAL_PAUSE: Duration = Duration::from_secs(10);
+/// The journal has an event that was not there for so long; the file has them all. A server that is away
+/// makes the same ones every few seconds, for weeks.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(600);
 /// How often the disk is tried when it takes nothing.
 const DISK: Restart =
     Restart::Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
@@ -55,8 +55,8 @@ struct Shared {
     /// See [`EVENT_WHO`]. None: the address it comes from says it.
     who: Option<u32>,
     ring: Queue<Record>,
-    /// When the journal had it last, by event, in microseconds of the clock and one.
-    said: [AtomicU64; COUNT],
+    /// When it was noted last, by event, in microseconds of the clock and one.
+    noted: [AtomicU64; COUNT],
     /// Something may be there to upload.
     news: Queue<()>,
     /// The microphone has given some since the start.
@@ -120,7 +120,7 @@ impl Log {
             who,
             folder: folder.map(Folder::at),
             ring: Queue::newest_wins(LOG_QUEUED),
-            said: std::array::from_fn(|_| AtomicU64::new(0)),
+            noted: std::array::from_fn(|_| AtomicU64::new(0)),
             news: Queue::newest_wins(1),
             sound: AtomicBool::new(false),
             written: AtomicU64::new(0),
@@ -185,7 +185,7 @@ impl Log {
 
     fn journal(&self, event: Event, parameter: u32) {
         let name = event.name();
-        if event.is_reading() || !self.is_due(event) {
+        if event.is_reading() || !self.is_news(event, clock::now()) {
             tracing::debug!("{name} {parameter}");
         } else if event.is_trouble() {
             tracing::warn!("{name} {parameter}");
@@ -194,19 +194,15 @@ impl Log {
         }
     }
 
-    fn is_due(&self, event: Event) -> bool {
-        let Some(said) = usize::try_from(event.number()).ok().and_then(|n| self.0.said.get(n))
+    /// Whether it was not noted for a while; from now on it was.
+    fn is_news(&self, event: Event, now: Time) -> bool {
+        let Some(noted) = usize::try_from(event.number()).ok().and_then(|n| self.0.noted.get(n))
         else {
             return true;
         };
-        let now = clock::now().micros() + 1;
-        let before = said.load(Relaxed);
-        let is_due = before == 0 || u128::from(now - before.min(now)) >= JOURNAL_PAUSE.as_micros();
-        // Two at once may both be said: no harm.
-        if is_due {
-            said.store(now, Relaxed);
-        }
-        is_due
+        let now = now.micros() + 1;
+        let before = noted.swap(now, Relaxed);
+        before == 0 || u128::from(now.saturating_sub(before)) >= JOURNAL_PAUSE.as_micros()
     }
 }
 

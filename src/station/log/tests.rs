@@ -334,6 +334,18 @@ fn a_note_is_in_the_file_soon_and_the_last_one_at_the_stop() {
 }
 
 #[test]
+fn what_comes_again_within_ten_minutes_is_no_news_to_the_journal() {
+    let log = Log::new(None, None);
+    let at = |second: u64| Time::from_micros(second * 1_000_000);
+    // A server that is away for a day, and then for another moment.
+    let day = (0..86_400).step_by(8).chain([86_992, 87_591, 88_191]);
+    let news: Vec<u64> =
+        day.filter(|second| log.is_news(Event::SocketConnectFailure, at(*second))).collect();
+    assert_eq!(news, [0, 86_992, 88_191]);
+    assert!(log.is_news(Event::PcmOverrun, at(1)), "each by itself");
+}
+
+#[test]
 fn without_a_folder_there_is_the_journal_alone() {
     let mut supervisor = Supervisor::new();
     let log = Log::open(None, &mut supervisor).unwrap();

@@ -20,13 +20,11 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
 use super::Log;
@@ -37,10 +35,12 @@ use crate::clock::{self, Time};
 use crate::device::tcp_flow;
 use crate::identity::Identity;
 use crate::queue::Received;
+use crate::station::cause;
 use crate::station::line;
-use crate::stop::{Stop, Wake};
+use crate::station::stopped::stopped;
+use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
-use crate::tunnel::{Forwarded, Forwarder, Pulse, RelayConfig};
+use crate::tunnel::{Forwarded, Forwarder, Probe, RelayConfig};
 use crate::wire::event_log::{Event, RECORD_LEN, TAKEN};
 
 /// How long the sound goes first,
@@ -70,7 +70,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection with a log server.
-pub struct Line {
+struct Line {
     stream: Box<dyn Stream>,
     proof: Proof,
 }
@@ -80,12 +80,15 @@ enum Proof {
     /// The socket, and what was acknowledged before anything was sent.
     Kernel(OwnedFd, u64),
     /// The relay's session.
-    Relay(Pulse),
+    Relay(Probe),
 }
 
 impl Line {
     /// A connection of this machine.
     fn tcp(stream: tokio::net::TcpStream) -> io::Result<Self> {
+        // Half a log with an end behind it would be a whole one to the server: until all of it is
+        // written, whatever ends the connection resets it. (Behind a relay nothing can.)
+        stream.set_zero_linger()?;
         let socket = stream.as_fd().try_clone_to_owned()?;
         let before = tcp_flow::acknowledged(&socket)?.bytes;
         Ok(Self { stream: Box::new(stream), proof: Proof::Kernel(socket, before) })
@@ -93,7 +96,7 @@ impl Line {
 
     /// A connection through a relay.
     fn relayed(stream: Forwarded) -> Self {
-        let proof = Proof::Relay(stream.pulse());
+        let proof = Proof::Relay(stream.probe());
         Self { stream: Box::new(stream), proof }
     }
 
@@ -105,6 +108,14 @@ impl Line {
             }
         }
         Ok(())
+    }
+
+    /// Shut our end: this was all.
+    async fn shut(&mut self) -> io::Result<()> {
+        if let Proof::Kernel(socket, _) = &self.proof {
+            SockRef::from(socket).set_linger(None)?;
+        }
+        self.stream.shutdown().await
     }
 
     /// Wait until it is known whether they have all of it, which was `sent` bytes.
@@ -119,9 +130,9 @@ impl Line {
                 let bytes = tcp_flow::acknowledged(socket).map(|acknowledged| acknowledged.bytes);
                 bytes.is_ok_and(|bytes| bytes.saturating_sub(*before) >= sent)
             }
-            Proof::Relay(pulse) => {
+            Proof::Relay(probe) => {
                 let open = async {
-                    let lives = timeout(ANSWER, pulse.answers()).await.unwrap_or(false);
+                    let lives = timeout(ANSWER, probe.answers()).await.unwrap_or(false);
                     if lives {
                         sleep(CLOSING).await;
                     }
@@ -166,10 +177,28 @@ impl Answer {
 }
 
 /// How a log server is connected to, every time anew: [`direct`] or [`relayed`].
-pub type Connect = Box<dyn Fn() -> Connecting + Send>;
+pub struct Connect {
+    server: HostPort,
+    relay: Option<Forwarder>,
+}
 
-/// See [`Connect`].
-pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Line>> + Send>>;
+impl Connect {
+    async fn connect(&mut self) -> io::Result<Line> {
+        match &mut self.relay {
+            None => Line::tcp(line::connect(&self.server).await.map_err(io::Error::other)?),
+            Some(relay) => {
+                relay.open(&self.server).await.map(Line::relayed).map_err(io::Error::other)
+            }
+        }
+    }
+
+    /// No connection follows soon: the relay keeps no session for us.
+    fn done(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.hang_up();
+        }
+    }
+}
 
 /// A log could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -182,22 +211,13 @@ pub struct UploadError {
 
 /// Connect to `server` over TCP, its name looked up every time.
 pub fn direct(server: HostPort) -> Connect {
-    Box::new(move || {
-        let server = server.clone();
-        Box::pin(async move { Line::tcp(line::connect(&server).await.map_err(io::Error::other)?) })
-    })
+    Connect { server, relay: None }
 }
 
-/// Connect to `server`, as it is called there, through `relay`, whose session serves the next ones too.
+/// Connect to `server`, as it is called there, through `relay`, whose session serves all logs that are
+/// sent one after the other and ends behind the last one.
 pub fn relayed(server: HostPort, relay: RelayConfig, identity: &Identity) -> Connect {
-    let forwarder = Arc::new(Mutex::new(Forwarder::new(relay, identity)));
-    Box::new(move || {
-        let (forwarder, server) = (Arc::clone(&forwarder), server.clone());
-        Box::pin(async move {
-            let stream = forwarder.lock().await.open(&server).await;
-            stream.map(Line::relayed).map_err(io::Error::other)
-        })
-    })
+    Connect { server, relay: Some(Forwarder::new(relay, identity)) }
 }
 
 /// The worker.
@@ -262,7 +282,7 @@ impl Uploader {
             let sent = runtime.block_on(async {
                 tokio::select! {
                     () = stopped(stop) => None,
-                    sent = send(&own, &self.connect) => Some(sent),
+                    sent = send(&own, &mut self.connect) => Some(sent),
                 }
             });
             self.ended = Some(clock::now());
@@ -270,7 +290,7 @@ impl Uploader {
                 Some(Ok(())) => self.arrived(turn, own),
                 Some(Err(source)) => {
                     self.failures = self.failures.saturating_add(1);
-                    self.log.note(Event::SendFailure, errno(&source));
+                    self.log.note(Event::SendFailure, cause::number(&source));
                     let (path, server) = (own.path().to_owned(), self.server.clone());
                     done = Err(UploadError { path, server, source }.into());
                     break;
@@ -278,6 +298,8 @@ impl Uploader {
                 None => break,
             }
         }
+        // What drives the relay's session goes with the runtime.
+        self.connect.done();
         // A name that is still being looked up is not waited for.
         runtime.shutdown_background();
         if done.is_ok() && !stop.is_stopped() {
@@ -296,7 +318,7 @@ impl Uploader {
             Ok(()) => self.log.note(Event::FileDeleted, 0),
             Err(e) => {
                 self.sent.insert(known);
-                self.log.note(Event::FileDeleteFailure, errno(&e));
+                self.log.note(Event::FileDeleteFailure, cause::number(&e));
                 tracing::warn!("delete {}, which was sent: {e}", path.display());
             }
         }
@@ -329,8 +351,9 @@ fn pause(failures: u32) -> Duration {
 }
 
 /// The whole of `own`, and that it arrived.
-async fn send(own: &Own, connect: &Connect) -> io::Result<()> {
-    let mut line = timeout(LOG_PATIENCE * 2, connect()).await.map_err(|_| late("no answer"))??;
+async fn send(own: &Own, connect: &mut Connect) -> io::Result<()> {
+    let mut line =
+        timeout(LOG_PATIENCE * 2, connect.connect()).await.map_err(|_| late("no answer"))??;
     let (mut sent, mut piece) = (0, [0; PIECE]);
     while let length @ 1.. = own.read(sent, &mut piece)? {
         within(line.went()).await?;
@@ -338,7 +361,7 @@ async fn send(own: &Own, connect: &Connect) -> io::Result<()> {
         sent += length as u64;
     }
     within(line.stream.flush()).await?;
-    within(line.stream.shutdown()).await?;
+    within(line.shut()).await?;
     if line.is_taken(sent).await? {
         return Ok(());
     }
@@ -351,30 +374,6 @@ async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
 
 fn late(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
-}
-
-fn errno(e: &io::Error) -> u32 {
-    e.raw_os_error().and_then(|errno| u32::try_from(errno).ok()).unwrap_or(0)
-}
-
-/// Completes when it is time to stop.
-pub(in crate::station) async fn stopped(stop: &Stop) {
-    let woken = Arc::new(Woken::default());
-    let as_wake: Weak<dyn Wake> = Arc::downgrade(&(Arc::clone(&woken) as Arc<dyn Wake>));
-    stop.wakes(as_wake);
-    while !stop.is_stopped() {
-        woken.0.notified().await;
-    }
-}
-
-/// The end of a stop that a task waits at.
-#[derive(Default)]
-struct Woken(Notify);
-
-impl Wake for Woken {
-    fn wake(&self) {
-        self.0.notify_one();
-    }
 }
 
 #[cfg(test)]

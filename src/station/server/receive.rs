@@ -15,8 +15,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -29,7 +29,8 @@ use super::rounds::Round;
 use crate::caps::{JUNK_LIMIT, STATION_PATIENCE, STATION_SILENCE};
 use crate::clock::{self, Time};
 use crate::frame::PacketKind;
-use crate::stop::{Stop, Wake};
+use crate::station::stopped::stopped;
+use crate::stop::Stop;
 use crate::supervisor::{Worker, WorkerError};
 use crate::tunnel::MediaPorts;
 use crate::wire::urtp::{Cutter, Header, Timing};
@@ -87,33 +88,14 @@ pub(super) fn until_stopped(
     work: impl Future<Output = io::Result<()>>,
 ) -> Result<(), WorkerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let alarm = Arc::new(Alarm::default());
-    let as_wake: Weak<dyn Wake> = Arc::downgrade(&(Arc::clone(&alarm) as Arc<dyn Wake>));
-    stop.wakes(as_wake);
-    let stopped = async {
-        while !stop.is_stopped() {
-            alarm.0.notified().await;
-        }
-    };
     let ended: io::Result<()> = runtime.block_on(async {
         tokio::select! {
-            () = stopped => Ok(()),
+            () = stopped(stop) => Ok(()),
             () = round.go_on() => Ok(()),
             ended = work => ended,
         }
     });
     Ok(ended?)
-}
-
-/// What a stop rings in a runtime.
-#[derive(Default)]
-struct Alarm(tokio::sync::Notify);
-
-impl Wake for Alarm {
-    fn wake(&self) {
-        // Kept for whoever is about to wait.
-        self.0.notify_one();
-    }
 }
 
 impl Receiver {
