@@ -42,6 +42,12 @@ pub(super) fn number(error: &io::Error) -> u32 {
 }
 
 impl Cause {
+    /// Whether the other machine says that no server is there.
+    pub(super) fn is_refused(self) -> bool {
+        let refused = nix::errno::Errno::ECONNREFUSED as u32;
+        matches!(self, Self::Send(number) | Self::Receive(number) if number == refused)
+    }
+
     /// What is noted, and its parameter.
     pub(super) fn event(self) -> (Event, u32) {
         match self {

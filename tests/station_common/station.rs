@@ -46,6 +46,11 @@ impl Station {
         self.sender.as_ref().unwrap().stats()
     }
 
+    /// How many datagrams were let go unsent.
+    pub fn dropped(&self) -> u64 {
+        self.microphone.ring.dropped()
+    }
+
     /// Wait for the first event that is wanted.
     #[track_caller]
     pub fn wait(&self, what: &str, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
