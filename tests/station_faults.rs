@@ -190,6 +190,8 @@ fn a_sender_that_panics_is_begun_anew_and_what_waited_for_it_goes() {
         assert!(!first, "a fault of ours, made by this test");
     });
     // The one that panicked told nobody that it streams.
+    assert_eq!(station.wait_lost(), "the sender began anew");
+    assert_eq!((station.panics(), station.stats().lost.load(Ordering::Relaxed)), (1, 1));
     station.wait_streaming();
     let got = server.wait_more(50);
     assert!(got.iter().any(|got| got.connection == 1), "on a connection of its own");

@@ -46,6 +46,11 @@ impl Station {
         self.sender.as_ref().unwrap().stats()
     }
 
+    /// How often the sender panicked.
+    pub fn panics(&self) -> u64 {
+        self.sender.as_ref().unwrap().health().panics()
+    }
+
     /// How many datagrams were let go unsent.
     pub fn dropped(&self) -> u64 {
         self.microphone.ring.dropped()
