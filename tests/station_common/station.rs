@@ -126,6 +126,15 @@ pub fn nobody() -> SocketAddr {
     TcpListener::bind(loopback()).unwrap().local_addr().unwrap()
 }
 
+/// A listener whose connections hold little that nobody reads.
+pub fn takes_little() -> TcpListener {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(8).unwrap();
+    socket.into()
+}
+
 /// A listener whose queue is full drops SYNs, as a black hole does; what fills it.
 pub fn black_hole() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
