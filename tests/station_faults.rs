@@ -24,7 +24,7 @@ use common::kiosk::config;
 use common::net::in_a_network;
 use station_common::decoder::Parser;
 use station_common::server::{Got, LIMIT, Server};
-use station_common::station::{Station, black_hole, loopback, named, nobody};
+use station_common::station::{Station, black_hole, loopback, named, nobody, takes_little};
 use twocan::address::HostPort;
 use twocan::clock;
 use twocan::identity::Identity;
@@ -154,11 +154,7 @@ fn a_line_that_is_cut_for_five_seconds_comes_back_with_all_that_is_young() {
 #[test]
 fn a_server_that_reads_nothing_is_left_and_no_datagram_is_begun_twice() {
     let _with_others = shared();
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    socket.bind(&loopback().into()).unwrap();
-    socket.listen(8).unwrap();
-    let listener = TcpListener::from(socket);
+    let listener = takes_little();
     let station = Station::tcp(listener.local_addr().unwrap());
     let (mut first, _) = listener.accept().unwrap();
     station.wait_lost();
@@ -190,6 +186,8 @@ fn a_sender_that_panics_is_begun_anew_and_what_waited_for_it_goes() {
         assert!(!first, "a fault of ours, made by this test");
     });
     // The one that panicked told nobody that it streams.
+    assert_eq!(station.wait_lost(), "the sender began anew");
+    assert_eq!((station.panics(), station.stats().lost.load(Ordering::Relaxed)), (1, 1));
     station.wait_streaming();
     let got = server.wait_more(50);
     assert!(got.iter().any(|got| got.connection == 1), "on a connection of its own");

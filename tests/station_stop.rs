@@ -13,7 +13,7 @@ mod pulse;
 mod station_common;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -22,16 +22,18 @@ use common::kiosk::{Kiosk, config};
 use common::sshd::Sshd;
 use nix::sys::stat::Mode;
 use pulse::Running;
-use station_common::server::Server;
-use station_common::station::{SLACK, black_hole, loopback, nobody};
+use station_common::server::{LIMIT, Server};
+use station_common::station::{SLACK, black_hole, loopback, nobody, takes_little};
 use twocan::contacts::{Contact, Contacts};
 use twocan::identity::Identity;
 use twocan::tunnel::{PeerConfig, TunnelConfig};
 
-/// Where stations run, and how long each took to end.
+/// The kernel takes no more of a station's once 4096 bytes are unsent, until so few are.
+const FULL: u64 = 2048;
+
+/// Where stations run.
 struct Stage {
     folder: tempfile::TempDir,
-    took: Vec<(&'static str, Duration)>,
 }
 
 impl Stage {
@@ -39,7 +41,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("in.s32"), vec![0; 8 * 16_000]).unwrap();
         fs::create_dir(folder.path().join("state")).unwrap();
-        Self { folder, took: Vec::new() }
+        Self { folder }
     }
 
     fn state(&self) -> PathBuf {
@@ -76,83 +78,126 @@ impl Stage {
         self.station(&words, &relay)
     }
 
-    fn ends(&mut self, what: &'static str, mut station: Running) {
-        let began = Instant::now();
-        assert_eq!(station.terminate(), Some(0), "{what}: {}", station.log());
-        self.took.push((what, began.elapsed()));
-    }
-
+    /// That the station which `begin` brings to a state ends in time. On a busy machine one may be late.
     #[track_caller]
-    fn check(self) {
-        eprintln!("from SIGTERM to the end: {:.2?}", self.took);
-        let late = |took: &Duration| *took >= Duration::from_secs(1) + SLACK;
-        assert!(!self.took.iter().any(|(_, took)| late(took)), "{:?}", self.took);
+    fn ends(&self, what: &'static str, mut begin: impl FnMut(&Self) -> Running) {
+        let mut took = Vec::new();
+        while took.len() < 2 {
+            let mut station = begin(self);
+            let began = Instant::now();
+            assert_eq!(station.terminate(), Some(0), "{what}: {}", station.log());
+            took.push(began.elapsed());
+            if began.elapsed() < Duration::from_secs(1) + SLACK {
+                eprintln!("{what}: from SIGTERM to the end {took:.2?}");
+                return;
+            }
+        }
+        panic!("{what}: late each time, {took:.2?}");
+    }
+}
+
+/// `station`, when it has said that.
+#[track_caller]
+fn says(mut station: Running, words: &str) -> Running {
+    station.says(words);
+    station
+}
+
+/// Wait until the kernel takes no more of what `stream`'s other end, a station here, has for it.
+fn wait_full(stream: &TcpStream) {
+    let [ours, theirs] = [stream.local_addr(), stream.peer_addr()].map(|at| at.unwrap().port());
+    // `sl local_address rem_address st tx_queue:rx_queue`, in hexadecimal digits.
+    let queued = || {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let is_it = |row: &Vec<&str>| {
+            row[1].ends_with(&format!(":{theirs:04X}")) && row[2].ends_with(&format!(":{ours:04X}"))
+        };
+        // While others come and go a row may be passed over.
+        let row = rows.skip(1).find(is_it)?;
+        Some(u64::from_str_radix(row[4].split_once(':').unwrap().0, 16).unwrap())
+    };
+    let began = Instant::now();
+    let (mut before, mut same) = (0, 0);
+    // A datagram is due every 20 ms.
+    while same < 10 {
+        assert!(began.elapsed() < LIMIT, "{before} bytes wait");
+        std::thread::sleep(Duration::from_millis(50));
+        let Some(now) = queued() else { continue };
+        same = if now == before && now >= FULL { same + 1 } else { 0 };
+        before = now;
     }
 }
 
 #[test]
 fn by_tcp_and_by_udp_in_every_state() {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let server = Server::tcp(loopback());
-    let station = stage.silent(&server.address.to_string());
-    server.wait_more(60);
-    stage.ends("streaming", station);
+    stage.ends("streaming", |stage| {
+        let station = stage.silent(&server.address.to_string());
+        server.wait_more(60);
+        station
+    });
 
     let mute = Server::mute(loopback());
-    let station = stage.silent(&mute.address.to_string());
-    mute.wait_more(25);
-    stage.ends("online", station);
+    stage.ends("online", |stage| {
+        let station = stage.silent(&mute.address.to_string());
+        mute.wait_more(25);
+        station
+    });
 
-    let mut station = stage.silent(&nobody().to_string());
-    station.says("cannot reach");
-    stage.ends("refused", station);
+    stage.ends("refused", |stage| says(stage.silent(&nobody().to_string()), "cannot reach"));
 
     let (_socket, hole, _queued) = black_hole();
-    let mut station = stage.silent(&hole.to_string());
-    station.says("did not answer in time");
-    stage.ends("swallowed", station);
+    let swallowed = "did not answer in time";
+    stage.ends("swallowed", |stage| says(stage.silent(&hole.to_string()), swallowed));
 
     // Its name service may say no, or nothing.
-    let mut station = stage.silent("nobody.invalid:5000");
-    station.says("no address for");
-    stage.ends("nameless", station);
+    stage.ends("nameless", |stage| says(stage.silent("nobody.invalid:5000"), "no address for"));
 
-    let deaf = TcpListener::bind(loopback()).unwrap();
-    let station = stage.silent(&deaf.local_addr().unwrap().to_string());
-    let (_unread, _) = deaf.accept().unwrap();
-    stage.ends("unread", station);
+    let deaf = takes_little();
+    let mut unread = Vec::new();
+    stage.ends("unread", |stage| {
+        let station = stage.silent(&deaf.local_addr().unwrap().to_string());
+        unread.push(deaf.accept().unwrap().0);
+        wait_full(&unread[unread.len() - 1]);
+        station
+    });
 
     let server = Server::udp(loopback());
-    let station = stage.silent(&format!("udp:{}", server.address));
-    server.wait_more(60);
-    stage.ends("by UDP", station);
-    stage.check();
+    stage.ends("by UDP", |stage| {
+        let station = stage.silent(&format!("udp:{}", server.address));
+        server.wait_more(60);
+        station
+    });
 }
 
 #[test]
 fn through_a_relay_that_swallows_us_refuses_us_and_takes_us() {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let sshd = Sshd::start(&[Identity::generate().public()]);
     let server = Server::tcp(loopback());
     let (_socket, hole, _queued) = black_hole();
-    let mut station = stage.relayed(&sshd, hole.port(), server.address);
-    station.says("AUDIO_STREAMING_CONNECTION_START");
-    stage.ends("dialling", station);
+    stage.ends("dialling", |stage| {
+        let station = stage.relayed(&sshd, hole.port(), server.address);
+        says(station, "AUDIO_STREAMING_CONNECTION_START")
+    });
 
-    let mut station = stage.relayed(&sshd, sshd.relay().port, server.address);
-    station.says("refused the login");
-    stage.ends("refused", station);
+    stage.ends("refused", |stage| {
+        says(stage.relayed(&sshd, sshd.relay().port, server.address), "refused the login")
+    });
 
     sshd.authorize(&[stage.identity().public()]);
-    let station = stage.relayed(&sshd, sshd.relay().port, server.address);
-    server.wait_more(60);
-    stage.ends("streaming", station);
-    stage.check();
+    stage.ends("streaming", |stage| {
+        let station = stage.relayed(&sshd, sshd.relay().port, server.address);
+        server.wait_more(60);
+        station
+    });
 }
 
 #[test]
 fn to_a_contacts_kiosk_that_is_away_and_that_is_there() {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let (own, bert, door) = (stage.identity().public(), Identity::generate(), nobody());
     let bert_here = Contact {
         direct: vec![door.to_string().parse().unwrap()],
@@ -160,9 +205,7 @@ fn to_a_contacts_kiosk_that_is_away_and_that_is_there() {
         ..Contact::new("Bert", bert.public())
     };
     Contacts::change(&stage.state(), |contacts| contacts.add(bert_here, None)).unwrap();
-    let mut station = stage.silent("twocan:Bert");
-    station.says("NETWORK_CONNECT_FAILURE");
-    stage.ends("away", station);
+    stage.ends("away", |stage| says(stage.silent("twocan:Bert"), "NETWORK_CONNECT_FAILURE"));
 
     let knows = PeerConfig { key: own, direct: Vec::new(), via_relay: false, place: None };
     let kiosk = Kiosk::start(TunnelConfig {
@@ -170,22 +213,22 @@ fn to_a_contacts_kiosk_that_is_away_and_that_is_there() {
         contacts: vec![knows],
         ..config(&bert, "Bert")
     });
-    let mut station = stage.silent("twocan:Bert");
-    kiosk.wait_up(own);
-    station.says("AUDIO_SERVER_CONNECTED");
-    stage.ends("streaming", station);
-    stage.check();
+    stage.ends("streaming", |stage| {
+        let station = stage.silent("twocan:Bert");
+        kiosk.wait_up(own);
+        says(station, "AUDIO_SERVER_CONNECTED")
+    });
 }
 
 #[test]
 fn with_a_microphone_that_hangs_while_it_is_opened() {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     // Nobody ever writes into it: opening it waits.
     nix::unistd::mkfifo(&stage.folder.path().join("stuck.s32"), Mode::S_IRWXU).unwrap();
     let server = Server::tcp(loopback());
     let server = server.address.to_string();
-    let mut station = stage.station(&["--device", "stuck.s32", "--server", &server], "");
-    station.says("SOCKET_CONNECTED");
-    stage.ends("opening", station);
-    stage.check();
+    stage.ends("opening", |stage| {
+        let station = stage.station(&["--device", "stuck.s32", "--server", &server], "");
+        says(station, "SOCKET_CONNECTED")
+    });
 }

@@ -12,6 +12,7 @@ mod common;
 mod station_common;
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::kiosk::{Kiosk, config, two_identities, wait_count};
@@ -64,6 +65,29 @@ fn a_server_by_udp_that_falls_silent_is_sent_nothing_twice_and_stays_where_it_an
         server.set_answers(true);
         station.wait_streaming();
         check_whole(&server.got());
+        station.stop();
+    });
+}
+
+#[test]
+fn a_server_by_udp_that_never_answered_is_sent_nothing_twice_after_the_network_was_away() {
+    in_a_network(|network| {
+        let server = Server::udp(loopback());
+        server.set_answers(false);
+        let mut station = Station::start(Destination::Udp(named(server.address)));
+        // Far more than the ring takes back.
+        server.wait_more(200);
+        network.run("ip", &["address", "del", "127.0.0.1/8", "dev", "lo"]);
+        let sentence = station.wait_lost();
+        assert!(sentence.contains("unreachable"), "{sentence}");
+        network.run("ip", &["address", "add", "127.0.0.1/8", "dev", "lo"]);
+        server.wait_more(100);
+        let dropped = station.dropped();
+        let got = server.wait_more(1);
+        assert!(got.windows(2).all(|pair| pair[0].sequence < pair[1].sequence), "nothing twice");
+        assert_eq!(station.stats().again.load(Ordering::Relaxed), 0);
+        let missing = u64::from(got.last().unwrap().sequence) + 1 - got.len() as u64;
+        assert!(dropped <= missing, "{dropped} let go and {missing} never came");
         station.stop();
     });
 }

@@ -34,6 +34,8 @@ pub enum Cause {
     Hung,
     /// The line takes nothing.
     Stuck,
+    /// A fault of ours: the sender panicked.
+    Panic,
 }
 
 /// The system's number of an error, 0 where it has none.
@@ -42,6 +44,12 @@ pub(super) fn number(error: &io::Error) -> u32 {
 }
 
 impl Cause {
+    /// Whether the other machine says that no server is there.
+    pub(super) fn is_refused(self) -> bool {
+        let refused = nix::errno::Errno::ECONNREFUSED as u32;
+        matches!(self, Self::Send(number) | Self::Receive(number) if number == refused)
+    }
+
     /// What is noted, and its parameter.
     pub(super) fn event(self) -> (Event, u32) {
         match self {
@@ -54,6 +62,7 @@ impl Cause {
             Self::Send(number) => (Event::SendFailure, number),
             Self::Silent | Self::Hung => (Event::NoTimingDatagramReceived, 0),
             Self::Stuck => (Event::TcpSendTimeout, 0),
+            Self::Panic => (Event::SocketBad, 0),
         }
     }
 }
@@ -75,6 +84,7 @@ mod tests {
             (Cause::Receive(104), 38, 104),
             (Cause::Send(32), 35, 32),
             (Cause::Stuck, 41, 0),
+            (Cause::Panic, 39, 0),
             (Cause::Silent, 110, 0),
             (Cause::Hung, 110, 0),
         ];

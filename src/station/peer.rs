@@ -65,8 +65,9 @@ pub(super) async fn send(
         };
         match event {
             Some(Event::PeerUp { peer, .. }) if peer == key => {
-                up = true;
-                count(&news.stats.connected);
+                if !std::mem::replace(&mut up, true) {
+                    count(&news.stats.connected);
+                }
                 news.tell(LinkEvent::Streaming);
             }
             Some(Event::PeerDown { peer, sentence } | Event::PeerBlocked { peer, sentence })

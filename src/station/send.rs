@@ -26,7 +26,7 @@ use crate::address::HostPort;
 use crate::clock;
 use crate::identity::{Identity, PeerKey};
 use crate::stop::Stop;
-use crate::supervisor::{Restart, Supervisor, Worker, WorkerError};
+use crate::supervisor::{Health, Restart, Supervisor, Worker, WorkerError};
 use crate::tunnel::{Forwarder, RelayConfig, TunnelConfig};
 
 /// How long dropping the sender takes at most.
@@ -141,6 +141,7 @@ pub(super) type EventSink = Arc<dyn Fn(LinkEvent) + Send + Sync>;
 /// The running sender. Dropping it ends it.
 pub struct Sender {
     stats: Arc<SendStats>,
+    health: Arc<Health>,
     workers: Supervisor,
 }
 
@@ -158,13 +159,19 @@ impl Sender {
         let mut workers = Supervisor::new();
         let events: EventSink = Arc::new(events);
         let counted = Arc::clone(&stats);
-        workers.start("send", AGAIN, Sends { to, ring, events, stats: counted })?;
-        Ok(Self { stats, workers })
+        let sends = Sends { to, ring, events, stats: counted };
+        let health = workers.start("send", AGAIN, sends)?;
+        Ok(Self { stats, health, workers })
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> &Arc<SendStats> {
         &self.stats
+    }
+
+    /// What became of its thread so far.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
     }
 
     /// Send what is left, for a moment, and end. False: it was not over `within`.
@@ -188,13 +195,24 @@ struct Sends {
 }
 
 impl Sends {
+    /// A connection of which nobody was told that it ended, ended with the panic of who had it.
+    fn end_the_last(&self, news: &mut News) {
+        let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        if now(&self.stats.connected) > now(&self.stats.lost) {
+            count(&self.stats.lost);
+            let sentence = "the sender began anew".to_owned();
+            news.tell(LinkEvent::Lost { sentence, cause: Cause::Panic });
+        }
+    }
+
     async fn send(&self, stop: &Stop) -> Result<(), WorkerError> {
-        let news = News {
+        let mut news = News {
             name: self.to.to_string(),
             events: Arc::clone(&self.events),
             said: None,
             stats: Arc::clone(&self.stats),
         };
+        self.end_the_last(&mut news);
         let ring = self.ring.clone();
         let (relay, to) = match self.to.clone() {
             Destination::Kiosk { tunnel, key } => {

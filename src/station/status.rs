@@ -116,6 +116,7 @@ pub(super) struct Station {
     pub(super) line: Arc<LineNews>,
     pub(super) stats: Arc<SendStats>,
     pub(super) capture: Arc<Health>,
+    pub(super) send: Arc<Health>,
     pub(super) overruns: Arc<AtomicU64>,
     pub(super) log: Log,
 }
@@ -140,6 +141,7 @@ impl Station {
             captured: self.ring.pushed(),
             overruns: counted(&self.overruns),
             panics: self.capture.panics(),
+            send_panics: self.send.panics(),
             dropped: self.ring.dropped(),
             sent: counted(&line.sent),
             again: counted(&line.again),

@@ -88,8 +88,8 @@ impl Streamer {
             overruns = capture.overruns();
             capture
         })?;
-        let stats = Arc::clone(sender.stats());
-        let parts = Arc::new(Station { ring, line, stats, capture, overruns, log });
+        let (stats, send) = (Arc::clone(sender.stats()), Arc::clone(sender.health()));
+        let parts = Arc::new(Station { ring, line, stats, capture, send, overruns, log });
         let herald = Herald::from_environment(clock::now());
         let status = Status { station: Arc::clone(&parts), server, herald };
         workers.start("status", Restart::DEVICE, status)?;

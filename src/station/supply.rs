@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const PATIENCE_RELAYED: Duration = Duration::from_secs(20);
 /// What is left in the ring when we stop has so long to go out.
 const FAREWELL: Duration = Duration::from_millis(300);
+/// By UDP a machine says within this that no server is there; what went before that was heard.
+const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 /// Datagrams between two looks at what was acknowledged.
 const LOOK_EVERY: u64 = 16;
 
@@ -205,10 +207,16 @@ impl Sending {
             self.step(Event::Lost);
         }
         line.has_arrived(&mut flight, clock::now());
-        // A server by UDP that falls silent may have heard it all: only its answers don't come.
-        let known = cause == Cause::Silent && line.is_udp();
+        if line.is_udp() {
+            // It may all have been heard, answered or not.
+            if cause.is_refused() {
+                flight.heard(clock::now() - REFUSED_WITHIN);
+            } else {
+                flight = Flight::default();
+            }
+        }
         line.reset();
-        let again: Vec<Datagram> = flight.lost().rev().filter(|_| !known).collect();
+        let again: Vec<Datagram> = flight.lost().rev().collect();
         // Had the line half of it: on the next one it goes from its first byte, and only there.
         let newest = in_hand.map(|hand| hand.datagram);
         self.news.stats.again.fetch_add(again.len() as u64, Ordering::Relaxed);

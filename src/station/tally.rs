@@ -8,6 +8,7 @@ pub(super) struct Tally {
     pub(super) captured: u64,
     pub(super) overruns: u64,
     pub(super) panics: u64,
+    pub(super) send_panics: u64,
     pub(super) dropped: u64,
     pub(super) sent: u64,
     pub(super) again: u64,
@@ -25,7 +26,7 @@ pub(super) struct Tally {
 }
 
 /// How many there are.
-const COUNT: usize = 17;
+const COUNT: usize = 18;
 
 /// A count, its words, and whether it means trouble.
 type Counted = (u64, &'static str, bool);
@@ -40,6 +41,7 @@ impl Tally {
             (self.captured, "blocks captured", fine),
             (self.overruns, "times sound lost at the card", trouble),
             (self.panics, "panics of the capture", trouble),
+            (self.send_panics, "panics of the sender", trouble),
             (self.dropped, "let go unsent", trouble),
             (self.sent, "sent", fine),
             (self.again, "sent again", trouble),

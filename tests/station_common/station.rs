@@ -46,6 +46,16 @@ impl Station {
         self.sender.as_ref().unwrap().stats()
     }
 
+    /// How often the sender panicked.
+    pub fn panics(&self) -> u64 {
+        self.sender.as_ref().unwrap().health().panics()
+    }
+
+    /// How many datagrams were let go unsent.
+    pub fn dropped(&self) -> u64 {
+        self.microphone.ring.dropped()
+    }
+
     /// Wait for the first event that is wanted.
     #[track_caller]
     pub fn wait(&self, what: &str, wanted: impl Fn(&LinkEvent) -> bool) -> LinkEvent {
@@ -114,6 +124,15 @@ pub fn loopback() -> SocketAddr {
 /// An address where nobody listens.
 pub fn nobody() -> SocketAddr {
     TcpListener::bind(loopback()).unwrap().local_addr().unwrap()
+}
+
+/// A listener whose connections hold little that nobody reads.
+pub fn takes_little() -> TcpListener {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(&loopback().into()).unwrap();
+    socket.listen(8).unwrap();
+    socket.into()
 }
 
 /// A listener whose queue is full drops SYNs, as a black hole does; what fills it.
