@@ -72,6 +72,9 @@ pub struct Args {
     pub seconds: Option<u64>,
 }
 
+/// Seconds that its start takes, with a first connection or a first failure.
+const START: u64 = 3;
+
 fn max_gain(text: &str) -> Result<MaxGain, String> {
     let bits = text.parse().ok().and_then(MaxGain::new);
     bits.ok_or_else(|| "expected a number of bits, 0 to 12".to_owned())
@@ -117,8 +120,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         return meter::run(station.device.as_str(), args.seconds, &stop);
     }
     let streamer = Streamer::start(plan::of(station, &config, &paths)?)?;
+    // By then every thread has done once what it does for ever after.
+    let (start, rest) = match args.seconds {
+        Some(seconds) => (seconds.min(START), Some(seconds.saturating_sub(START))),
+        None => (START, None),
+    };
+    alone::wait(&[&stop], Some(start));
     memory::give_back_start();
-    alone::wait(&[&stop], args.seconds);
+    alone::wait(&[&stop], rest);
     streamer.stop();
     Ok(ExitCode::SUCCESS)
 }
