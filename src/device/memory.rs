@@ -62,10 +62,13 @@ mod tests {
     #[test]
     fn code_that_has_run_is_given_back_and_runs_again() {
         assert!(parses());
-        let before = resident();
-        give_back_start();
-        let after = resident();
-        assert!(after < before, "{before} kB, then {after} kB");
+        // Other tests of this process may need theirs at the same moment.
+        let given = (0..20).any(|_| {
+            let before = resident();
+            give_back_start();
+            resident() < before
+        });
+        assert!(given, "{} kB", resident());
         assert!(parses());
     }
 
