@@ -1,5 +1,5 @@
-//! What calls, and stations that are listened to, may cost: whether the network is paid for by the byte, how much of the month's
-//! minutes with pictures is left, and what that means for the pictures.
+//! What calls, and stations that are listened to, may cost: whether the network is paid for by the byte, how
+//! much of the month's minutes with pictures is left, and what that means for the pictures.
 //!
 //! ```text
 //!  not metered ──> Full      metered, minutes left (or no limit) ──> Smaller

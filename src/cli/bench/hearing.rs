@@ -7,7 +7,6 @@
 //!               └────────────────────────── onset to onset ──────────────────────────────────────┘
 //! ```
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -32,7 +31,7 @@ const WARM: Duration = Duration::from_secs(6);
 /// Seconds in which six bursts are heard.
 const HEARD: u64 = 24;
 
-/// The ways, with the address of the station and the target in ms.
+/// The ways, with what they are called and the target in ms.
 const WAYS: [(&str, Way, f64); 2] = [
     ("microphone to loudspeaker, tunnel", Way::Tunnel, 500.0),
     ("microphone to loudspeaker, HTTP", Way::Http, 3000.0),
@@ -94,7 +93,11 @@ fn delay(lab: &Lab, way: Way) -> anyhow::Result<f64> {
     command.arg("station-server");
     let server = Part::start(lab::quiet(command), &folder.join("server.log"))?;
     lab::wait_for_listener(port)?;
-    let station = station(&folder, port, &env)?;
+    let place = lab.folder("hearing-station")?;
+    let mut command = lab::twocan(&place, "")?;
+    command.envs(env.iter().map(|(key, value)| (*key, value)));
+    command.args(["station", "--device", "mic_a", "--server", &format!("127.0.0.1:{port}")]);
+    let station = Part::start(command, &place.join("station.log"))?;
     let mut anna = family.anna.start(&["call"], &env)?;
     let reachable = |status: &Value| status["contacts"][0]["reachable"] == true;
     anna.wait_for("Bert at home", LIMIT, reachable)?;
@@ -109,17 +112,6 @@ fn delay(lab: &Lab, way: Way) -> anyhow::Result<f64> {
     station.finish()?;
     server.finish()?;
     measured["a_to_b"]["median"].as_f64().context("no burst was heard")
-}
-
-fn station(folder: &Path, port: u16, env: &[(&str, String)]) -> anyhow::Result<Part> {
-    let config = folder.join("station.toml");
-    std::fs::write(&config, "").with_context(|| format!("write {}", config.display()))?;
-    let mut command = std::process::Command::new(std::env::current_exe()?);
-    command.envs(env.iter().map(|(key, value)| (*key, value)));
-    command.arg("--config").arg(config).arg("--state").arg(folder.join("station"));
-    command.arg("--runtime").arg(folder.join("station-run"));
-    command.args(["station", "--device", "mic_a", "--server", &format!("127.0.0.1:{port}")]);
-    Part::start(lab::quiet(command), &folder.join("station.log"))
 }
 
 /// Four seconds that begin with 40 ms of 1 kHz.

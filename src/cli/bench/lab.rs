@@ -219,6 +219,17 @@ pub(super) fn widen(pipe: &impl AsFd) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1 << 20));
 }
 
+/// This program with this configuration and a state of its own, all of it in `folder`, for the arguments that
+/// are added.
+pub(super) fn twocan(folder: &Path, config: &str) -> anyhow::Result<Command> {
+    let file = folder.join("twocan.toml");
+    fs::write(&file, config).with_context(|| format!("write {}", file.display()))?;
+    let mut command = quiet(Command::new(std::env::current_exe()?));
+    command.arg("--config").arg(file).arg("--state").arg(folder.join("state"));
+    command.arg("--runtime").arg(folder.join("runtime"));
+    Ok(command)
+}
+
 /// A program without input and output.
 pub(super) fn quiet(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::null());

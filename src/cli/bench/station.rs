@@ -7,12 +7,11 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::lab::{self, LIMIT, Lab, Mark, Part};
 use super::rows::Row;
@@ -61,15 +60,11 @@ pub(super) fn run(lab: &Lab) -> anyhow::Result<Vec<Row>> {
 fn one(lab: &Lab, server: Option<&Sink>) -> anyhow::Result<Seen> {
     let folder = lab.folder("station")?;
     let port = server.map_or_else(free_port, |server| Ok(server.port))?;
-    let config = folder.join("twocan.toml");
-    std::fs::write(&config, "").with_context(|| format!("write {}", config.display()))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--config").arg(config).arg("--state").arg(folder.join("state"));
-    command.arg("--runtime").arg(folder.join("runtime"));
+    let mut command = lab::twocan(&folder, "")?;
     command.args(["station", "--device", "tone", "--server"]).arg(format!("127.0.0.1:{port}"));
     let heard = || server.map_or(0, |server| server.heard.load(Ordering::Relaxed));
     let before = heard();
-    let station = Part::start(lab::quiet(command), &folder.join("station.log"))?;
+    let station = Part::start(command, &folder.join("station.log"))?;
     let deadline = Instant::now() + LIMIT;
     while server.is_some() && heard() == before {
         if Instant::now() > deadline {

@@ -9,7 +9,6 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -123,12 +122,9 @@ fn serve(folder: &Path, port: u16, web: u16) -> anyhow::Result<Part> {
         let from = address(station);
         config += &format!("[[station_server.station]]\nname = 'S{station}'\naddress = '{from}'\n");
     }
-    let file = folder.join("twocan.toml");
-    std::fs::write(&file, config).with_context(|| format!("write {}", file.display()))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--config").arg(file).arg("--state").arg(folder.join("state"));
-    command.arg("--runtime").arg(folder.join("runtime")).arg("station-server");
-    Part::start(lab::quiet(command), &folder.join("server.log"))
+    let mut command = lab::twocan(folder, &config)?;
+    command.arg("station-server");
+    Part::start(command, &folder.join("server.log"))
 }
 
 /// Datagrams that the server has heard, less those that it could not decode in time.

@@ -121,13 +121,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     }
     let streamer = Streamer::start(plan::of(station, &config, &paths)?)?;
     // By then every thread has done once what it does for ever after.
-    let (start, rest) = match args.seconds {
-        Some(seconds) => (seconds.min(START), Some(seconds.saturating_sub(START))),
-        None => (START, None),
-    };
-    alone::wait(&[&stop], Some(start));
+    alone::wait(&[&stop], Some(args.seconds.map_or(START, |seconds| seconds.min(START))));
     memory::give_back_start();
-    alone::wait(&[&stop], rest);
+    alone::wait(&[&stop], args.seconds.map(|seconds| seconds.saturating_sub(START)));
     streamer.stop();
     Ok(ExitCode::SUCCESS)
 }

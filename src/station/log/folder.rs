@@ -106,8 +106,8 @@ impl Folder {
     ) -> Result<Current, LogError> {
         let _turn = self.turn();
         store::ensure_folder(&self.path)?;
-        self.shrink(&mut removed);
-        if let Some(current) = self.go_on(beginning) {
+        let waiting = self.shrink(&mut removed);
+        if let Some(current) = self.go_on(&waiting, beginning) {
             return Ok(current);
         }
         loop {
@@ -124,10 +124,10 @@ impl Folder {
         }
     }
 
-    /// The newest of many, if it is small. Where that can't be, there is a new one.
-    fn go_on(&self, beginning: Beginning) -> Option<Current> {
-        let own = self.own();
-        let newest = own.last().filter(|newest| own.len() >= MANY && newest.size < SHARE)?;
+    /// The newest of the many that are `waiting`, if it is small. Where that can't be, there is a new one.
+    fn go_on(&self, waiting: &[Found], beginning: Beginning) -> Option<Current> {
+        let newest =
+            waiting.last().filter(|newest| waiting.len() >= MANY && newest.size < SHARE)?;
         let number = newest.number;
         let Own { file, path, length, .. } =
             self.open(number, OpenOptions::new().read(true).write(true))?;
@@ -212,19 +212,22 @@ impl Folder {
         self.claim(found.number).is_some_and(|own| own.remove().is_ok())
     }
 
-    /// Make room for one more file of full length.
-    fn shrink(&self, removed: &mut impl FnMut()) {
-        let own = self.own();
+    /// Make room for one more file of full length; those that stay, the oldest first.
+    fn shrink(&self, removed: &mut impl FnMut()) -> Vec<Found> {
+        let mut own = self.own();
         let mut bytes: u64 = own.iter().map(|own| own.size).sum();
-        for own in own {
+        own.retain(|own| {
             if bytes + LOG_FILE_LIMIT <= LOG_FOLDER_LIMIT {
-                break;
+                return true;
             }
             bytes -= own.size;
-            if self.remove(&own) {
+            let goes = self.remove(own);
+            if goes {
                 removed();
             }
-        }
+            !goes
+        });
+        own
     }
 
     fn file(&self, number: u16) -> PathBuf {

@@ -132,7 +132,8 @@ impl Log {
 
     /// Send what earlier starts have left, and every file that is full, to a log server that
     /// `connect` connects to: from the first [`Event::AudioServerConnected`] on, or five minutes after
-    /// the start, or twenty seconds if there is [no sound](Self::sounds) until then. `server` is its name in the journal. Without a folder nothing is sent.
+    /// the start, or twenty seconds if there is [no sound](Self::sounds) until then. `server` is its name in
+    /// the journal. Without a folder nothing is sent.
     ///
     /// # Errors
     /// The system has no thread to give.

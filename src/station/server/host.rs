@@ -63,6 +63,9 @@ pub(super) fn machine() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+
     use super::*;
 
     fn asks(names: &Names, host: &str) -> bool {
@@ -72,10 +75,19 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_says_what_this_machine_is_called() {
-        let said = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(machine().as_deref(), Some(said.trim()));
-        assert!(!include_str!("host.rs").contains(concat!("read_to_string", "(\"/proc\")")));
+    fn the_kernel_says_what_this_machine_is_called_also_where_a_unit_hides_proc() {
+        const NAME: &str = "/proc/sys/kernel/hostname";
+        let said = std::fs::read_to_string(NAME).unwrap();
+        let hidden = move || {
+            let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+            let hides = unshare(CloneFlags::CLONE_NEWNS)
+                .and_then(|()| mount(none, "/", none, private, none))
+                .and_then(|()| mount(none, "/proc/sys", Some("tmpfs"), MsFlags::empty(), none));
+            // Only root may hide it.
+            assert!(hides.is_err() || std::fs::read(NAME).is_err());
+            assert_eq!(machine().as_deref(), Some(said.trim()));
+        };
+        std::thread::Builder::new().spawn(hidden).unwrap().join().unwrap();
     }
 
     #[test]
